@@ -1,0 +1,61 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/orderflow/orderflow/internal/config"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// environment is what every command works with. config and log are set before a
+// command's RunE is called.
+type environment struct {
+	config    *config.Config
+	log       *slog.Logger
+	stdout    io.Writer
+	stderr    io.Writer
+	lookupEnv func(string) (string, bool)
+}
+
+// commands lists the makers of all commands, in the order of the help text. A new
+// command is added here.
+var commands = []func(*environment) *cobra.Command{}
+
+func newRootCommand(env *environment) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "orderflow",
+		Short: "Order processing whose stream logic is ksqlDB SQL",
+		Long: `orderflow takes orders over REST, has them checked by ksqlDB statements and an
+inventory service, and answers with their final state.
+
+Every setting below is also an environment variable (--data-dir is
+ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	loader := config.NewLoader(root.PersistentFlags())
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := loader.Load(env.lookupEnv)
+		if err != nil {
+			return err
+		}
+		log, err := telemetry.NewLogger(env.stderr, cfg.LogLevel, cfg.LogFormat)
+		if err != nil {
+			return err
+		}
+		env.config, env.log = cfg, log
+		return nil
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())
+	})
+	for _, newCommand := range commands {
+		root.AddCommand(newCommand(env))
+	}
+	return root
+}
