@@ -208,7 +208,8 @@ const (
 // Join is what all joins share. The result's key column is KeyName with the
 // type of the join key. Its value columns are Prefixed copies of the left
 // side's key and value columns, then the right side's, under LeftNames and
-// RightNames (key columns first on each side, then value columns).
+// RightNames (key columns first on each side, then value columns). A column
+// whose name there is "" is left out of the result.
 type Join struct {
 	Type       JoinType
 	LeftInput  Node
@@ -257,11 +258,35 @@ type Sink struct {
 }
 
 // Output hands the rows of its input to the caller: the end of a transient
-// query. Limit is nil without a LIMIT clause.
+// query. Columns are those of the answer, in order, picked from the input's
+// rows; on a deletion the ones from the key or its window keep their values and
+// the others are null. Limit is nil without a LIMIT clause.
 type Output struct {
-	Input Node
-	Limit *int
+	Input   Node
+	Columns []OutputColumn
+	Limit   *int
 }
+
+// OutputColumn is a column of the answer to a transient query.
+type OutputColumn struct {
+	Name string
+	Type *types.Type
+	// From says which part of the row it is taken from, Index where in it (0 for
+	// window bounds).
+	From  OutputPart
+	Index int
+}
+
+// OutputPart is a part of a row.
+type OutputPart uint8
+
+// The parts of a row that an output may show.
+const (
+	FromKey OutputPart = iota + 1
+	FromValue
+	FromWindowStart
+	FromWindowEnd
+)
 
 // Materialize keeps the newest row of each key of a table for pull queries
 // without writing a topic: the plan of a CREATE SOURCE TABLE.

@@ -75,6 +75,9 @@ func (j *Join) values() []types.Column {
 			in = j.RightInput.Schema()
 		}
 		for i, c := range append(append([]types.Column(nil), in.Key...), in.Value...) {
+			if names[i] == "" {
+				continue
+			}
 			value = append(value, types.Column{Name: names[i], Type: c.Type})
 		}
 	}
