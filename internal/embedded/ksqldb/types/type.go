@@ -130,7 +130,12 @@ func (t *Type) FieldIndex(name string) int {
 
 // String gives the type as ksqlDB prints it in headers and error texts:
 // DECIMAL(4, 2), ARRAY<STRING>, STRUCT<`A` INTEGER>. The type of NULL is "null".
-func (t *Type) String() string {
+func (t *Type) String() string { return t.format(QuoteName) }
+
+// Unquoted is String with bare member names: STRUCT<A INTEGER>.
+func (t *Type) Unquoted() string { return t.format(func(name string) string { return name }) }
+
+func (t *Type) format(member func(string) string) string {
 	if t == nil {
 		return "null"
 	}
@@ -138,9 +143,9 @@ func (t *Type) String() string {
 	case KindDecimal:
 		return fmt.Sprintf("DECIMAL(%d, %d)", t.Precision, t.Scale)
 	case KindArray:
-		return "ARRAY<" + t.Elem.String() + ">"
+		return "ARRAY<" + t.Elem.format(member) + ">"
 	case KindMap:
-		return "MAP<" + t.Key.String() + ", " + t.Elem.String() + ">"
+		return "MAP<" + t.Key.format(member) + ", " + t.Elem.format(member) + ">"
 	case KindStruct:
 		var b strings.Builder
 		b.WriteString("STRUCT<")
@@ -148,7 +153,7 @@ func (t *Type) String() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(QuoteName(f.Name) + " " + f.Type.String())
+			b.WriteString(member(f.Name) + " " + f.Type.format(member))
 		}
 		b.WriteString(">")
 		return b.String()
