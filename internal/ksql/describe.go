@@ -1,0 +1,143 @@
+package ksql
+
+import (
+	"context"
+	"fmt"
+)
+
+// Source is a stream or a table, as SHOW STREAMS and SHOW TABLES list it.
+type Source struct {
+	Name        string `json:"name"`
+	Type        string `json:"type"` // STREAM or TABLE
+	Topic       string `json:"topic"`
+	KeyFormat   string `json:"keyFormat"`
+	ValueFormat string `json:"valueFormat"`
+	IsWindowed  bool   `json:"isWindowed"`
+}
+
+// RunningQuery is a query, as SHOW QUERIES lists it.
+type RunningQuery struct {
+	ID          string         `json:"id"`
+	QueryString string         `json:"queryString"`
+	Sinks       []string       `json:"sinks"`
+	SinkTopics  []string       `json:"sinkKafkaTopics"`
+	StatusCount map[string]int `json:"statusCount"`
+	QueryType   string         `json:"queryType"` // PERSISTENT, PUSH or PULL
+	State       string         `json:"state"`
+}
+
+// Schema is the type of a column.
+type Schema struct {
+	Type         string  `json:"type"`
+	Fields       []Field `json:"fields"`       // of a STRUCT
+	MemberSchema *Schema `json:"memberSchema"` // of an ARRAY or MAP
+	Parameters   struct {
+		Precision int `json:"precision"`
+		Scale     int `json:"scale"`
+	} `json:"parameters"` // of a DECIMAL
+}
+
+// String returns the type as SQL spells it.
+func (s Schema) String() string {
+	switch s.Type {
+	case "DECIMAL":
+		return fmt.Sprintf("DECIMAL(%d, %d)", s.Parameters.Precision, s.Parameters.Scale)
+	case "ARRAY":
+		if s.MemberSchema != nil {
+			return "ARRAY<" + s.MemberSchema.String() + ">"
+		}
+	case "MAP":
+		if s.MemberSchema != nil {
+			return "MAP<STRING, " + s.MemberSchema.String() + ">"
+		}
+	case "STRUCT":
+		text := "STRUCT<"
+		for i, field := range s.Fields {
+			if i > 0 {
+				text += ", "
+			}
+			text += Identifier(field.Name) + " " + field.Schema.String()
+		}
+		return text + ">"
+	}
+	return s.Type
+}
+
+// Field is a column of a source, or a member of a STRUCT.
+type Field struct {
+	Name   string `json:"name"`
+	Schema Schema `json:"schema"`
+	Type   string `json:"type"` // KEY or HEADER, else ""
+}
+
+// SourceDescription is what DESCRIBE says about a stream or a table.
+type SourceDescription struct {
+	Name         string         `json:"name"`
+	Type         string         `json:"type"` // STREAM or TABLE
+	WindowType   string         `json:"windowType"`
+	Fields       []Field        `json:"fields"`
+	Timestamp    string         `json:"timestamp"`
+	KeyFormat    string         `json:"keyFormat"`
+	ValueFormat  string         `json:"valueFormat"`
+	Topic        string         `json:"topic"`
+	Statement    string         `json:"statement"`
+	ReadQueries  []RunningQuery `json:"readQueries"`
+	WriteQueries []RunningQuery `json:"writeQueries"`
+}
+
+// ListStreams returns the server's streams.
+func (c *Client) ListStreams(ctx context.Context) ([]Source, error) {
+	var answer struct {
+		Streams []Source `json:"streams"`
+	}
+	if err := c.ask(ctx, "SHOW STREAMS;", &answer); err != nil {
+		return nil, fmt.Errorf("listing streams: %w", err)
+	}
+	return answer.Streams, nil
+}
+
+// ListTables returns the server's tables.
+func (c *Client) ListTables(ctx context.Context) ([]Source, error) {
+	var answer struct {
+		Tables []Source `json:"tables"`
+	}
+	if err := c.ask(ctx, "SHOW TABLES;", &answer); err != nil {
+		return nil, fmt.Errorf("listing tables: %w", err)
+	}
+	return answer.Tables, nil
+}
+
+// ListQueries returns the queries that the server knows, transient ones too.
+func (c *Client) ListQueries(ctx context.Context) ([]RunningQuery, error) {
+	var answer struct {
+		Queries []RunningQuery `json:"queries"`
+	}
+	if err := c.ask(ctx, "SHOW QUERIES;", &answer); err != nil {
+		return nil, fmt.Errorf("listing queries: %w", err)
+	}
+	return answer.Queries, nil
+}
+
+// Describe returns what the server says about the stream or table of exactly
+// that name, upper and lower case as it is.
+func (c *Client) Describe(ctx context.Context, name string) (SourceDescription, error) {
+	var answer struct {
+		SourceDescription SourceDescription `json:"sourceDescription"`
+	}
+	if err := c.ask(ctx, "DESCRIBE "+Identifier(name)+";", &answer); err != nil {
+		return SourceDescription{}, fmt.Errorf("describing %s: %w", name, err)
+	}
+	return answer.SourceDescription, nil
+}
+
+// ask runs a statement that is answered by one entity and reads that into v.
+func (c *Client) ask(ctx context.Context, sql string, v any) error {
+	entities, err := c.Exec(ctx, sql, ExecOptions{})
+	if err != nil {
+		return err
+	}
+	if len(entities) != 1 {
+		return fmt.Errorf("expected one entity as the answer to %s, got %d", sql, len(entities))
+	}
+	return entities[0].Decode(v)
+}
