@@ -1,0 +1,39 @@
+package format
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/delimited"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/json"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/kafka"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/none"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// newSerde makes the Serde of a valid spec.
+func newSerde(_ context.Context, spec Spec, _ SchemaRegistry) (Serde, error) {
+	switch spec.Format {
+	case None:
+		return none.Serde{}, nil
+	case Kafka:
+		var t *types.Type
+		if len(spec.Columns) == 1 {
+			t = spec.Columns[0].Type
+		}
+		return kafka.New(t, spec.Topic), nil
+	case Delimited:
+		delimiter := ','
+		if spec.Delimiter != "" {
+			var err error
+			if delimiter, err = delimiterByte(spec.Delimiter); err != nil {
+				return nil, err
+			}
+		}
+		return delimited.New(spec.Columns, delimiter, spec.Topic), nil
+	case JSON:
+		return json.New(json.Config{Columns: spec.Columns, Unwrapped: spec.Unwrapped(), IsKey: spec.IsKey, Topic: spec.Topic}), nil
+	default:
+		return nil, fmt.Errorf("format %s is not supported yet", spec.Format)
+	}
+}
