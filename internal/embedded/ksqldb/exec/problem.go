@@ -1,0 +1,72 @@
+package exec
+
+import (
+	"errors"
+	"sync/atomic"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
+)
+
+// ErrorType says what went wrong with a record; the numbers are those of
+// ksqlDB's processing log.
+type ErrorType int
+
+// The types of processing errors.
+const (
+	DeserializationError ErrorType = 0
+	RecordError          ErrorType = 1
+	ProductionError      ErrorType = 2
+	SerializationError   ErrorType = 3
+)
+
+// ProcessingError is an entry of the processing log: what was wrong with a
+// record, and where it came from.
+type ProcessingError struct {
+	Type ErrorType
+	// Step names the operator, such as KsqlTopic.Source; the logger's name is
+	// made from it.
+	Step string
+	// Target is "key" or "value" for deserialization and serialization errors.
+	Target string
+	// Message is ksqlDB's text; Cause lists the texts of what caused it.
+	Message string
+	Cause   []string
+	// Topic, Partition and Offset are those of the record that was being
+	// processed.
+	Topic     string
+	Partition int32
+	Offset    int64
+}
+
+// Metrics counts what a task did. It may be read while the task runs.
+type Metrics struct {
+	// RecordsIn and RecordsOut count records read and written.
+	RecordsIn  atomic.Int64
+	RecordsOut atomic.Int64
+	// Problems counts processing errors.
+	Problems atomic.Int64
+	// Late counts rows that were dropped because their window was closed.
+	Late atomic.Int64
+}
+
+func (t *Task) problem(kind ErrorType, step, target, message string, err error) {
+	t.env.Metrics.Problems.Add(1)
+	p := ProcessingError{Type: kind, Step: step, Target: target, Message: message}
+	if t.rec != nil {
+		p.Topic, p.Partition, p.Offset = t.rec.Topic, t.rec.Partition, t.rec.Offset
+	}
+	for err != nil {
+		p.Cause = append(p.Cause, err.Error())
+		err = errors.Unwrap(err)
+	}
+	t.env.Problem(p)
+}
+
+func (t *Task) deserializationProblem(step, target string, err error) {
+	var se *serde.Error
+	cause := err
+	if errors.As(err, &se) {
+		cause = se.Cause
+	}
+	t.problem(DeserializationError, step, target, err.Error(), cause)
+}

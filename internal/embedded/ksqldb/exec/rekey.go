@@ -1,0 +1,84 @@
+package exec
+
+import "github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+
+// RekeyStep gives rows a new key and keeps columns of the old one as value
+// columns. A key expression that fails is NULL; a key of nothing but NULLs is
+// no key. Rows without value stay in the stream. With Through the rows travel to
+// the task of their new key.
+type RekeyStep struct {
+	Input   Step
+	Columns *types.Schema
+	Keys    []Eval
+	// Keep are the columns appended to the value.
+	Keep    []Eval
+	Through *Repartition
+	Name    string // for the processing log
+}
+
+func (s *RekeyStep) schema() *types.Schema { return s.Columns }
+
+func (s *RekeyStep) plumb(a *assembly, needOld bool) (*pipe, error) {
+	in, err := s.Input.plumb(a, needOld)
+	if err != nil {
+		return nil, err
+	}
+	op := func(t *Task, down operator) operator {
+		return &rekey{
+			step: s, task: t, down: down, nulls: make([]types.Value, len(s.Input.schema().Value)),
+			key: make([]types.Value, len(s.Keys)),
+		}
+	}
+	if s.Through != nil {
+		return s.Through.plumb(a, in, columnTypes(s.Columns.Value), s.Name, op), nil
+	}
+	return &pipe{sub: in.sub, wire: func(t *Task, down operator) error { return in.wire(t, op(t, down)) }}, nil
+}
+
+type rekey struct {
+	step   *RekeyStep
+	task   *Task
+	down   operator
+	out    change
+	nulls  []types.Value
+	key    []types.Value
+	values []types.Value
+	old    []types.Value
+}
+
+func (o *rekey) process(c *change) error {
+	in := c.row
+	if in.Value == nil {
+		in.Value = o.nulls
+	}
+	o.task.evaluate(o.step.Keys, &in, o.key, o.step.Name, o.step.Columns.Key)
+	o.out.row = c.row
+	o.out.row.Window = types.Window{}
+	o.out.row.Key = o.key
+	if nullKey(o.key) {
+		o.out.row.Key = nil
+	}
+	if c.row.Value != nil {
+		o.values = o.keep(o.values, &in)
+		o.out.row.Value = o.values
+	}
+	o.out.old = nil
+	if c.old != nil {
+		in.Value, in.Time = c.old, c.oldTime
+		o.old = o.keep(o.old, &in)
+		o.out.old, o.out.oldTime = o.old, c.oldTime
+	}
+	return o.down.process(&o.out)
+}
+
+func (o *rekey) keep(dst []types.Value, in *types.Row) []types.Value {
+	dst = append(dst[:0], in.Value...)
+	for _, eval := range o.step.Keep {
+		v, err := eval(in)
+		if err != nil {
+			v = types.Null
+		}
+		dst = append(dst, v)
+	}
+	return dst
+}
