@@ -23,7 +23,9 @@ type environment struct {
 
 // commands lists the makers of all commands, in the order of the help text. A new
 // command is added here.
-var commands = []func(*environment) *cobra.Command{}
+var commands = []func(*environment) *cobra.Command{
+	newTopicsCommand,
+}
 
 func newRootCommand(env *environment) *cobra.Command {
 	root := &cobra.Command{
