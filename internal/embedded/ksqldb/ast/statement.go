@@ -7,6 +7,8 @@ type Statement interface {
 	// character. For a statement of its own that includes the closing semicolon;
 	// for one inside another (EXPLAIN, CREATE ... AS) there is none.
 	Text() string
+	// SetSource gives the statement its place and text.
+	SetSource(Source)
 	statement()
 }
 
@@ -19,6 +21,9 @@ type Source struct {
 
 // Text returns the statement's own source text.
 func (s Source) Text() string { return s.SQL }
+
+// SetSource replaces the place and the text.
+func (s *Source) SetSource(src Source) { *s = src }
 
 // SourceKind tells streams from tables.
 type SourceKind int

@@ -1,0 +1,141 @@
+package parser
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+)
+
+// folder returns the folder that the environment variable names, or else the one
+// of that name in the folder "shared" beside the repository; the test is skipped
+// where it is absent.
+func folder(t testing.TB, variable, name string) string {
+	t.Helper()
+	dir := os.Getenv(variable)
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "..", "shared", name)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("%s is not here; set %s to the folder that holds it", name, variable)
+	}
+	return dir
+}
+
+// exchange is one recorded request to a ksqlDB server and its answer.
+type exchange struct {
+	file   string
+	line   int
+	sql    string
+	status int
+	// message and statementText are of the error, if the answer is one.
+	message       string
+	statementText string
+	// answers are the statement texts of an answer without error.
+	answers []string
+}
+
+func recordedExchanges(t testing.TB) []exchange {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder(t, "ORDERFLOW_RECORDED", "recorded"), "http", "*.jsonl"))
+	require.NoError(t, err)
+	var out []exchange
+	for _, file := range files {
+		f, err := os.Open(file)
+		require.NoError(t, err)
+		s := bufio.NewScanner(f)
+		s.Buffer(nil, 64<<20)
+		for n := 1; s.Scan(); n++ {
+			if x, ok := readExchange(s.Bytes()); ok {
+				x.file, x.line = filepath.Base(file), n
+				out = append(out, x)
+			}
+		}
+		require.NoError(t, s.Err())
+		require.NoError(t, f.Close())
+	}
+	return out
+}
+
+func readExchange(line []byte) (exchange, bool) {
+	var raw struct {
+		Path        string `json:"path"`
+		RequestBody any    `json:"request_body"`
+		Status      int    `json:"status"`
+		Body        any    `json:"body"`
+		Chunks      [][]any
+	}
+	if json.Unmarshal(line, &raw) != nil {
+		return exchange{}, false
+	}
+	text, _ := raw.RequestBody.(string)
+	var request struct {
+		KSQL             string
+		SQL              string
+		SessionVariables map[string]any
+	}
+	if json.Unmarshal([]byte(text), &request) != nil || request.SessionVariables != nil {
+		return exchange{}, false
+	}
+	x := exchange{sql: request.KSQL + request.SQL, status: raw.Status}
+	if x.sql == "" || strings.Contains(x.sql, "${") {
+		return exchange{}, false
+	}
+	answer, _ := raw.Body.(string)
+	if answer == "" {
+		for _, c := range raw.Chunks {
+			if len(c) == 2 {
+				part, _ := c[1].(string)
+				answer += part
+			}
+		}
+	}
+	var failure struct {
+		Message       string
+		StatementText string
+	}
+	if json.Unmarshal([]byte(answer), &failure) == nil {
+		x.message, x.statementText = failure.Message, failure.StatementText
+	}
+	var list []struct{ StatementText string }
+	if json.Unmarshal([]byte(answer), &list) == nil {
+		for _, e := range list {
+			x.answers = append(x.answers, e.StatementText)
+		}
+	}
+	return x, true
+}
+
+// ours are the reasons for a refusal that come from the grammar or from reading
+// the tree, not from what streams, tables and types there are.
+var ours = regexp.MustCompile(`Syntax Error|^Illegal argument at|Invalid numeric literal|Number overflows|` +
+	`LIMIT clause\.$|Expected single character escape|Queries only support one of|Duplicate column names|` +
+	`is not a valid stream/table name|must be integer|Expected number columns|ASSERT SCHEMA statements|` +
+	`Column .* is a '(PRIMARY )?KEY' column|Unknown type:`)
+
+func TestRecordedErrors(t *testing.T) {
+	for _, x := range recordedExchanges(t) {
+		_, err := Parse(x.sql)
+		if !ours.MatchString(x.message) {
+			assert.NoError(t, err, "%s:%d %s", x.file, x.line, x.sql)
+			continue
+		}
+		message, _, _ := strings.Cut(x.message, "\nStatement: ")
+		var e *Error
+		if assert.ErrorAs(t, err, &e, "%s:%d %s", x.file, x.line, x.sql) {
+			assert.Equal(t, message, e.Message, "%s:%d %s", x.file, x.line, x.sql)
+			if !strings.Contains(x.statementText, "[value]") {
+				assert.Equal(t, x.statementText, e.StatementText, "%s:%d %s", x.file, x.line, x.sql)
+			}
+		}
+	}
+	_ = ast.Statement(nil)
+}
