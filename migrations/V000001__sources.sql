@@ -1,4 +1,4 @@
--- The topics that services and connectors write, as ksqlDB sees them. The two source tables answer pull queries; like
+-- The topics that services and connectors write, as ksqlDB sees them. The source tables answer pull queries; like
 -- every reader of these topics they must not see what a transaction leaves undone.
 SET 'auto.offset.reset' = 'earliest';
 SET 'processing.guarantee' = 'exactly_once_v2';
@@ -18,4 +18,8 @@ CREATE STREAM order_validations_stream (id STRING KEY, orderid STRING, checktype
   WITH (KAFKA_TOPIC='order-validations.v1', VALUE_FORMAT='AVRO');
 
 CREATE STREAM payments_stream (paymentid STRING KEY, orderid STRING, ccy STRING, amount DOUBLE)
+  WITH (KAFKA_TOPIC='payments.v1', VALUE_FORMAT='AVRO');
+
+-- Each payment by its id, so that the API knows one that it took before.
+CREATE SOURCE TABLE payments_by_id (paymentid STRING PRIMARY KEY, orderid STRING, ccy STRING, amount DOUBLE)
   WITH (KAFKA_TOPIC='payments.v1', VALUE_FORMAT='AVRO');

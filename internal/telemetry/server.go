@@ -37,7 +37,6 @@ func ServeHTTP(ctx context.Context, ln net.Listener, handler http.Handler, grace
 	srv := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		// Long polls end with the service, not after the grace period.

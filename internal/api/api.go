@@ -1,0 +1,209 @@
+// Package api is the REST face of orderflow: orders, payments, stock and the fraud
+// listing.
+//
+// It writes orders.v1, payments.v1 and warehouse-inventory.v1, and answers from
+// ksqlDB: pull queries over the tables of orders and payments, one push query that
+// wakes those who wait for an order, and one that feeds the fraud view.
+//
+// Invariants:
+//   - A document that breaks the contract never reaches a topic (see order.DecodeOrder).
+//   - 201 is answered only after the broker has acknowledged the record.
+//   - On one instance two requests for the same id never write at the same time.
+//   - A waiter is registered before the order is looked up, and everything waited for
+//     is looked up again at every connect of the push query and once a second: no
+//     wake-up can be lost.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// Config says where the service listens and whom it talks to.
+type Config struct {
+	// Listen is the "host:port" of everything.
+	Listen string
+	// FraudListen is the "host:port" of a second listener for GET /fraud. Empty: none.
+	FraudListen string
+	// Kafka says which brokers and which Schema Registry to use.
+	Kafka kafka.Config
+	// Ksql says which ksqlDB to use.
+	Ksql ksql.Config
+	// Health gets the service's readiness checks, and is what /readyz answers from.
+	// Nil means one of its own.
+	Health *telemetry.Health
+	// Metrics gets the service's metrics, and is what /metrics shows. Nil means one of its own.
+	Metrics *prometheus.Registry
+	// Logger gets the service's log. Nil means none.
+	Logger *slog.Logger
+	// ShutdownTimeout bounds a graceful stop. 0 means 10 seconds.
+	ShutdownTimeout time.Duration
+}
+
+func (c *Config) setDefaults() {
+	if c.Health == nil {
+		c.Health = &telemetry.Health{}
+	}
+	if c.Metrics == nil {
+		c.Metrics = telemetry.NewRegistry()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.ShutdownTimeout == 0 {
+		c.ShutdownTimeout = 10 * time.Second
+	}
+}
+
+// Validate reports what cannot work.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.Listen == "" {
+		errs = append(errs, errors.New("the API has no address to listen on"))
+	}
+	if c.Kafka.SchemaRegistry == "" {
+		errs = append(errs, errors.New("the API has no Schema Registry address"))
+	}
+	return errors.Join(append(errs, c.Kafka.Validate(), c.Ksql.Validate())...)
+}
+
+// Service is one instance of the API.
+type Service struct {
+	cfg       Config
+	listeners []net.Listener // the API's, then the one for /fraud
+	ksql      *ksql.Client
+	publisher *kafkaPublisher
+	stockView *ledger.View
+	orderFeed *feed
+	fraudFeed *feed
+	handlers  *handlers
+
+	closeOnce sync.Once
+}
+
+// New opens the addresses of the service, so that a port in use is reported at
+// once, and prepares its clients. They connect when Run is called. Whoever does not
+// call Run calls Close.
+func New(cfg Config) (_ *Service, err error) {
+	cfg.setDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	s := &Service{cfg: cfg}
+	defer func() {
+		if err != nil {
+			s.Close()
+		}
+	}()
+	for _, l := range []struct{ addr, flag string }{{cfg.Listen, "api-listen"}, {cfg.FraudListen, "fraud-listen"}} {
+		if l.addr == "" {
+			continue
+		}
+		ln, err := telemetry.Listen(context.Background(), l.addr, l.flag)
+		if err != nil {
+			return nil, err
+		}
+		s.listeners = append(s.listeners, ln)
+	}
+	if s.ksql, err = ksql.New(cfg.Ksql); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	if s.publisher, err = newKafkaPublisher(cfg.Kafka); err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	s.stockView, err = ledger.NewView(ledger.ViewConfig{Kafka: cfg.Kafka, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	queries := ksqlQueries{s.ksql}
+	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView)
+	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
+		return nil, err
+	}
+	if s.fraudFeed, err = s.handlers.fraud.feed(queries, cfg.Logger); err != nil {
+		return nil, err
+	}
+	cfg.Health.Add("api", s.readiness)
+	return s, nil
+}
+
+// Addr returns the address on which the API listens.
+func (s *Service) Addr() string { return s.listeners[0].Addr().String() }
+
+// FraudAddr returns the address of the second listener for GET /fraud, "" when there is none.
+func (s *Service) FraudAddr() string {
+	if len(s.listeners) < 2 {
+		return ""
+	}
+	return s.listeners[1].Addr().String()
+}
+
+// Run serves until ctx ends, then lets running requests finish. It may be called once.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		return telemetry.ServeHTTP(ctx, s.listeners[0], s.handlers.router(), s.cfg.ShutdownTimeout)
+	})
+	if len(s.listeners) > 1 {
+		g.Go(func() error {
+			return telemetry.ServeHTTP(ctx, s.listeners[1], s.handlers.fraudRouter(), s.cfg.ShutdownTimeout)
+		})
+	}
+	g.Go(func() error { s.publisher.prepare(ctx, s.cfg.Logger); return nil })
+	g.Go(func() error { return s.stockView.Run(ctx) })
+	g.Go(func() error { s.orderFeed.run(ctx); return nil })
+	g.Go(func() error { s.fraudFeed.run(ctx); return nil })
+	g.Go(func() error { s.handlers.watch.repull(ctx, s.handlers.store); return nil })
+	if err := g.Wait(); err != nil {
+		return fmt.Errorf("running the API: %w", err)
+	}
+	return nil
+}
+
+// Close releases what New opened. Run does it by itself.
+func (s *Service) Close() {
+	s.closeOnce.Do(func() {
+		for _, ln := range s.listeners {
+			// Already closed when the server on it has stopped.
+			_ = ln.Close()
+		}
+		if s.publisher != nil {
+			s.publisher.close()
+		}
+		if s.ksql != nil {
+			s.ksql.Close()
+		}
+	})
+}
+
+// Ready reports whether orders can be taken and waited for.
+func (s *Service) Ready() bool { return s.readiness() == nil }
+
+func (s *Service) readiness() error {
+	switch {
+	case !s.publisher.ready():
+		return errors.New("waiting for the schemas of " + order.TopicOrders + " and " + order.TopicPayments)
+	case !s.orderFeed.connected():
+		return errors.New("waiting for ksqlDB's stream of orders")
+	case !s.fraudFeed.connected():
+		return errors.New("waiting for ksqlDB's fraud listing")
+	case !s.stockView.Ready():
+		return errors.New("reading the stock ledger")
+	}
+	return nil
+}

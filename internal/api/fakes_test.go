@@ -1,0 +1,234 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// fakeStore answers from maps, like tables that hold what tests put there.
+type fakeStore struct {
+	mu       sync.Mutex
+	orders   map[string]order.Order
+	payments map[string]order.Payment
+	err      error
+	asked    chan []string // gets the ids of each look-up of orders when not nil
+}
+
+func (s *fakeStore) Orders(_ context.Context, ids ...string) (map[string]order.Order, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked != nil {
+		s.asked <- ids
+	}
+	found := map[string]order.Order{}
+	for _, id := range ids {
+		if o, ok := s.orders[id]; ok {
+			found[id] = o
+		}
+	}
+	return found, s.err
+}
+
+func (s *fakeStore) Payments(_ context.Context, ids ...string) (map[string]order.Payment, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := maps.Clone(s.payments)
+	return found, s.err
+}
+
+func (s *fakeStore) put(o order.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.orders[o.ID] = o
+}
+
+func (s *fakeStore) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// fakePublisher keeps what was written.
+type fakePublisher struct {
+	mu       sync.Mutex
+	orders   []order.Order
+	payments []order.Payment
+	units    []int32
+	err      error
+	gate     chan struct{} // when not nil, an order is acknowledged once this is closed
+}
+
+func (p *fakePublisher) PublishOrder(_ context.Context, o order.Order) error {
+	if p.gate != nil {
+		<-p.gate
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.orders = append(p.orders, o)
+	}
+	return p.err
+}
+
+func (p *fakePublisher) PublishPayment(_ context.Context, pay order.Payment) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.payments = append(p.payments, pay)
+	}
+	return p.err
+}
+
+func (p *fakePublisher) PublishStock(_ context.Context, _ order.Product, units int32) (ledger.Source, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.units = append(p.units, units)
+	}
+	return ledger.Source{Topic: order.TopicWarehouseInventory}, p.err
+}
+
+type fakeStock struct {
+	ready   bool
+	applied bool
+	stocks  []ledger.Stock
+}
+
+func (s *fakeStock) Ready() bool                                             { return s.ready }
+func (s *fakeStock) Stocks() []ledger.Stock                                  { return s.stocks }
+func (s *fakeStock) WaitApplied(context.Context, string, ledger.Source) bool { return s.applied }
+
+// fakeRows plays rows to one reader; closing the channel ends the query.
+type fakeRows struct {
+	columns []ksql.Column
+	rows    <-chan []any
+	ctx     context.Context
+	row     []any
+	err     error
+}
+
+func (r *fakeRows) Columns() []ksql.Column { return r.columns }
+
+func (r *fakeRows) Next() bool {
+	select {
+	case row, ok := <-r.rows:
+		r.row = row
+		return ok
+	case <-r.ctx.Done():
+		r.err = r.ctx.Err()
+		return false
+	}
+}
+
+// Scan goes through JSON, which fits every destination the callers use.
+func (r *fakeRows) Scan(dest ...any) error {
+	if len(dest) != len(r.row) {
+		return errors.New("wrong number of destinations")
+	}
+	for i, d := range dest {
+		if d == nil {
+			continue
+		}
+		data, err := json.Marshal(r.row[i])
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(data, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *fakeRows) Err() error   { return r.err }
+func (r *fakeRows) Close() error { return nil }
+
+// fakeQueries hands out one prepared answer per query; when there is none, ksqlDB is down.
+type fakeQueries struct {
+	mu      sync.Mutex
+	answers []*fakeRows
+	asked   []string
+	props   []map[string]string
+}
+
+func (q *fakeQueries) Query(ctx context.Context, sql string, props map[string]string) (Rows, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asked = append(q.asked, sql)
+	q.props = append(q.props, props)
+	if len(q.answers) == 0 {
+		return nil, errors.New("ksqlDB is down")
+	}
+	rows := q.answers[0]
+	q.answers = q.answers[1:]
+	rows.ctx = ctx
+	return rows, nil
+}
+
+type fixture struct {
+	t         *testing.T
+	store     *fakeStore
+	publisher *fakePublisher
+	stock     *fakeStock
+	handlers  *handlers
+	router    http.Handler
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	f := &fixture{
+		t:         t,
+		store:     &fakeStore{orders: map[string]order.Order{}, payments: map[string]order.Payment{}},
+		publisher: &fakePublisher{},
+		stock:     &fakeStock{ready: true, applied: true},
+	}
+	cfg := Config{Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock)
+	f.router = f.handlers.router()
+	return f
+}
+
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func (f *fixture) do(method, path, body string) answer {
+	f.t.Helper()
+	return f.doContext(f.t.Context(), method, path, body)
+}
+
+func (f *fixture) doContext(ctx context.Context, method, path, body string) answer {
+	f.t.Helper()
+	rec := httptest.NewRecorder()
+	f.router.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
+	return answer{rec.Code, rec.Header(), rec.Body.String()}
+}
+
+// problem checks that an answer is a problem of a status and returns it.
+func (f *fixture) problem(a answer, status int) problem {
+	f.t.Helper()
+	require.Equal(f.t, status, a.code, a.body)
+	require.Equal(f.t, "application/problem+json", a.header.Get("Content-Type"))
+	var p problem
+	require.NoError(f.t, json.Unmarshal([]byte(a.body), &p))
+	require.Equal(f.t, status, p.Status)
+	require.NotEmpty(f.t, p.Title)
+	return p
+}

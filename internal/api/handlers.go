@@ -1,0 +1,243 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+const (
+	// maxBody bounds a request's body, in bytes.
+	maxBody = 64 << 10
+	// bodyTimeout bounds how long a client may take to send it.
+	bodyTimeout = 10 * time.Second
+	// defaultTimeout and maxTimeout are of the timeout parameter.
+	defaultTimeout = 2 * time.Second
+	maxTimeout     = 60 * time.Second
+	// lookupTimeout bounds one look-up in ksqlDB.
+	lookupTimeout = 5 * time.Second
+)
+
+// StockView knows the stock; see ledger.View.
+type StockView interface {
+	Ready() bool
+	Stocks() []ledger.Stock
+	// WaitApplied waits until the record is in the ledger, and reports false when ctx ended first.
+	WaitApplied(ctx context.Context, product string, source ledger.Source) bool
+}
+
+// handlers answers the requests. All state that requests share is in here.
+type handlers struct {
+	store     Store
+	publisher Publisher
+	stock     StockView
+	log       *slog.Logger
+	health    *telemetry.Health
+	registry  *prometheus.Registry
+	metrics   *metrics
+
+	watch    *watch
+	fraud    *fraudView
+	orders   *recent[order.Order]
+	payments *recent[order.Payment]
+	// Locks are taken one per request and never two at a time.
+	orderLocks   idLocks
+	paymentLocks idLocks
+}
+
+func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView) *handlers {
+	h := &handlers{
+		store:     store,
+		publisher: publisher,
+		stock:     stock,
+		log:       cfg.Logger,
+		health:    cfg.Health,
+		registry:  cfg.Metrics,
+		orders:    newRecent[order.Order](recentLimit),
+		payments:  newRecent[order.Payment](recentLimit),
+		fraud:     newFraudView(),
+	}
+	h.watch = newWatch(cfg.Logger, func(o order.Order) {
+		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
+	})
+	h.metrics = newMetrics(cfg.Metrics, h.watch.count)
+	return h
+}
+
+// route is one operation of the REST contract.
+type route struct {
+	method, path string
+	handle       func(http.ResponseWriter, *http.Request) error
+}
+
+func (h *handlers) routes() []route {
+	plain := func(handler http.Handler) func(http.ResponseWriter, *http.Request) error {
+		return func(w http.ResponseWriter, r *http.Request) error {
+			handler.ServeHTTP(w, r)
+			return nil
+		}
+	}
+	return []route{
+		{http.MethodPost, "/v1/orders", h.postOrder},
+		{http.MethodGet, "/v1/orders/{id}", h.getOrder},
+		{http.MethodGet, "/v1/orders/{id}/validated", h.getValidated},
+		{http.MethodPost, "/v1/orders/{id}/ship", h.postShip},
+		{http.MethodPost, "/v1/payments", h.postPayment},
+		{http.MethodGet, "/v1/inventory", h.getInventory},
+		{http.MethodPut, "/v1/inventory/{product}", h.putInventory},
+		{http.MethodGet, "/fraud", h.getFraud},
+		{http.MethodGet, "/livez", plain(h.health.LiveHandler())},
+		{http.MethodGet, "/readyz", plain(h.health.ReadyHandler())},
+		{http.MethodGet, "/metrics", plain(telemetry.MetricsHandler(h.registry))},
+		{http.MethodGet, "/openapi.json", h.getOpenAPI},
+	}
+}
+
+// router serves everything.
+func (h *handlers) router() http.Handler { return h.serve(h.routes()) }
+
+// fraudRouter serves what the second listener has: the fraud listing and liveness.
+func (h *handlers) fraudRouter() http.Handler {
+	var some []route
+	for _, r := range h.routes() {
+		if r.path == "/fraud" || r.path == "/livez" {
+			some = append(some, r)
+		}
+	}
+	return h.serve(some)
+}
+
+func (h *handlers) serve(routes []route) http.Handler {
+	// An order id may hold any character, so paths are matched as they were escaped.
+	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	allowed := map[string]string{}
+	for _, r := range routes {
+		m.Handle(r.path, h.instrument(r)).Methods(r.method)
+		if allowed[r.path] != "" {
+			allowed[r.path] += ", "
+		}
+		allowed[r.path] += r.method
+	}
+	for path, methods := range allowed {
+		m.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", methods)
+			writeProblem(w, r, newProblem(http.StatusMethodNotAllowed, "This address answers to "+methods+"."))
+		})
+	}
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, r, newProblem(http.StatusNotFound, "There is nothing at this address; GET /openapi.json lists what there is."))
+	})
+	return m
+}
+
+// instrument measures a route and turns errors into problems.
+func (h *handlers) instrument(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		sw := &statusWriter{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				h.log.Error("a request made its handler panic", "method", rt.method, "path", rt.path, "panic", fmt.Sprint(p))
+				if sw.status == 0 {
+					writeProblem(sw, r, newProblem(http.StatusInternalServerError, "The server failed; the reason is in its log."))
+				}
+			}
+			h.metrics.observe(rt, sw.status, time.Since(start))
+		}()
+		err := rt.handle(sw, r)
+		if err == nil {
+			return
+		}
+		p, ok := err.(*problem)
+		switch {
+		case ok:
+		case r.Context().Err() != nil:
+			p = unavailable("The server is stopping.")
+		default:
+			p = unavailable("Something that this request needs did not answer; try again.")
+			h.log.Warn("a request failed", "method", rt.method, "path", r.URL.EscapedPath(), "error", err)
+		}
+		writeProblem(sw, r, p)
+	})
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// pathValue returns a path parameter as it was before escaping.
+func pathValue(r *http.Request, name string) (string, error) {
+	raw := mux.Vars(r)[name]
+	v, err := url.PathUnescape(raw)
+	if err != nil {
+		return "", newProblem(http.StatusBadRequest, "The address is not escaped correctly: "+err.Error())
+	}
+	return v, nil
+}
+
+// millis reads a query parameter in milliseconds from 0 to maxTimeout.
+func millis(r *http.Request, name string, otherwise time.Duration) (time.Duration, error) {
+	n, err := intParam(r, name, int(otherwise/time.Millisecond), 0, int(maxTimeout/time.Millisecond))
+	return time.Duration(n) * time.Millisecond, err
+}
+
+func intParam(r *http.Request, name string, otherwise, low, high int) (int, error) {
+	values, ok := r.URL.Query()[name]
+	if !ok {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(values[len(values)-1])
+	if err != nil || n < low || n > high {
+		detail := fmt.Sprintf("The parameter %s must be a whole number from %d to %d.", name, low, high)
+		return 0, newProblem(http.StatusBadRequest, detail)
+	}
+	return n, nil
+}
+
+// readBody lets decode read a body that is neither too large nor sent too slowly.
+func readBody[T any](w http.ResponseWriter, r *http.Request, decode func(io.Reader) (T, error)) (T, error) {
+	conn := http.NewResponseController(w)
+	// Not every ResponseWriter has a connection (those of tests do not); the size
+	// limit holds all the same.
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
+	v, err := decode(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = conn.SetReadDeadline(time.Time{})
+	if err != nil {
+		var none T
+		return none, bodyProblem(err)
+	}
+	return v, nil
+}

@@ -1,0 +1,53 @@
+package api
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics are the numbers of one API instance.
+type metrics struct {
+	requests *prometheus.HistogramVec
+	accepted prometheus.Counter
+	refused  prometheus.Counter
+	shipped  prometheus.Counter
+	payments prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, waiting func() int) *metrics {
+	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orderflow_api_waiters",
+		Help: "Requests that wait for an order.",
+	}, func() float64 { return float64(waiting()) })
+	return &metrics{
+		requests: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "orderflow_http_request_duration_seconds",
+			Help:    "Time to answer a request, waiting included.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"method", "route", "status"}),
+		accepted: f.NewCounter(prometheus.CounterOpts{
+			Name: "orderflow_orders_accepted_total",
+			Help: "New orders that were acknowledged.",
+		}),
+		refused: f.NewCounter(prometheus.CounterOpts{
+			Name: "orderflow_orders_refused_total",
+			Help: "Documents posted as orders that break the contract.",
+		}),
+		shipped: f.NewCounter(prometheus.CounterOpts{
+			Name: "orderflow_orders_shipped_total",
+			Help: "Orders marked as shipped.",
+		}),
+		payments: f.NewCounter(prometheus.CounterOpts{
+			Name: "orderflow_payments_accepted_total",
+			Help: "New payments that were acknowledged.",
+		}),
+	}
+}
+
+func (m *metrics) observe(rt route, status int, took time.Duration) {
+	m.requests.WithLabelValues(rt.method, rt.path, strconv.Itoa(status)).Observe(took.Seconds())
+}

@@ -1,0 +1,166 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/order"
+)
+
+func orderLocation(id string) string { return "/v1/orders/" + url.PathEscape(id) }
+
+// postOrder takes a new order. Its id is the idempotency key.
+func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
+	o, err := readBody(w, r, order.DecodeOrder)
+	if err != nil {
+		h.metrics.refused.Inc()
+		return err
+	}
+	defer h.orderLocks.lock(o.ID)()
+	known, found, err := h.lookupOrder(r.Context(), o.ID)
+	if err != nil {
+		return fmt.Errorf("finding out whether order %s is known: %w", o.ID, err)
+	}
+	if found {
+		w.Header().Set("Location", orderLocation(o.ID))
+		if !known.SameContent(o) {
+			return newProblem(http.StatusConflict, "An order with this id and other content is known; use another id.",
+				order.FieldError{Pointer: "#/id", Detail: "is taken by an order with other content"})
+		}
+		writeJSON(w, http.StatusOK, known)
+		return nil
+	}
+	if err := h.publisher.PublishOrder(r.Context(), o); err != nil {
+		return fmt.Errorf("taking order %s: %w", o.ID, err)
+	}
+	h.orders.put(o.ID, o)
+	h.watch.tell(o)
+	h.metrics.accepted.Inc()
+	h.log.Info("order taken", "order", o.ID, "customer", o.CustomerID)
+	w.Header().Set("Location", orderLocation(o.ID))
+	writeJSON(w, http.StatusCreated, o)
+	return nil
+}
+
+// getOrder waits until the order is known.
+func (h *handlers) getOrder(w http.ResponseWriter, r *http.Request) error {
+	id, o, found, err := h.await(r, func(order.Order) bool { return true })
+	if err != nil {
+		return err
+	}
+	if !found {
+		return unknownOrder(id)
+	}
+	writeJSON(w, http.StatusOK, o)
+	return nil
+}
+
+// getValidated waits until the order's checks are over.
+func (h *handlers) getValidated(w http.ResponseWriter, r *http.Request) error {
+	id, o, found, err := h.await(r, func(o order.Order) bool { return o.State.Final() })
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return unknownOrder(id)
+	case !o.State.Final():
+		w.Header().Set("Retry-After", "1")
+		writeJSON(w, http.StatusAccepted, o)
+	default:
+		writeJSON(w, http.StatusOK, o)
+	}
+	return nil
+}
+
+// postShip marks a validated order as shipped.
+func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
+	id, err := pathValue(r, "id")
+	if err != nil {
+		return err
+	}
+	defer h.orderLocks.lock(id)()
+	o, found, err := h.lookupOrder(r.Context(), id)
+	if err != nil {
+		return fmt.Errorf("looking up order %s: %w", id, err)
+	}
+	switch {
+	case !found:
+		return unknownOrder(id)
+	case o.State == order.Shipped:
+		writeJSON(w, http.StatusOK, o)
+		return nil
+	case o.State != order.Validated:
+		return newProblem(http.StatusConflict, fmt.Sprintf("The order is %s; only a VALIDATED order can be shipped.", o.State))
+	}
+	o.State = order.Shipped
+	if err := h.publisher.PublishOrder(r.Context(), o); err != nil {
+		return fmt.Errorf("shipping order %s: %w", id, err)
+	}
+	h.orders.put(id, o)
+	h.watch.tell(o)
+	h.metrics.shipped.Inc()
+	h.log.Info("order shipped", "order", id)
+	writeJSON(w, http.StatusOK, o)
+	return nil
+}
+
+func unknownOrder(id string) *problem {
+	return newProblem(http.StatusNotFound, fmt.Sprintf("No order with id %q is known.", id))
+}
+
+// lookupOrder returns what is known of an order, here or in ksqlDB.
+func (h *handlers) lookupOrder(ctx context.Context, id string) (order.Order, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	found, err := h.store.Orders(ctx, id)
+	remembered, known := h.orders.get(id)
+	inStore, ok := found[id]
+	o, ok := newerOrder(remembered, known, inStore, ok)
+	if ok {
+		return o, true, nil
+	}
+	return order.Order{}, false, err
+}
+
+// await returns the order as soon as it is known and done says that it is as wanted,
+// or what is known of it when the request's timeout is over.
+func (h *handlers) await(r *http.Request, done func(order.Order) bool) (id string, o order.Order, found bool, err error) {
+	if id, err = pathValue(r, "id"); err != nil {
+		return id, o, false, err
+	}
+	timeout, err := millis(r, "timeout", defaultTimeout)
+	if err != nil {
+		return id, o, false, err
+	}
+	waiter, cancel := h.watch.register(id)
+	defer cancel()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+
+	o, found, err = h.lookupOrder(r.Context(), id)
+	for !found || !done(o) {
+		select {
+		case news := <-waiter.updates:
+			if found {
+				news = newer(o, news)
+			}
+			o, found, err = news, true, nil
+			continue
+		case <-timer.C:
+		case <-r.Context().Done():
+			err = errors.Join(err, r.Context().Err())
+		}
+		if found {
+			return id, o, true, nil
+		}
+		if err != nil {
+			err = fmt.Errorf("looking up order %s: %w", id, err)
+		}
+		return id, o, false, err
+	}
+	return id, o, true, nil
+}

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/orderflow/orderflow/internal/order"
+)
+
+// postPayment takes a payment. Its id is the idempotency key.
+func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
+	p, err := readBody(w, r, order.DecodePayment)
+	if err != nil {
+		return err
+	}
+	defer h.paymentLocks.lock(p.ID)()
+	known, found, err := h.lookupPayment(r.Context(), p.ID)
+	if err != nil {
+		return fmt.Errorf("finding out whether payment %s is known: %w", p.ID, err)
+	}
+	if found {
+		if known != p {
+			return newProblem(http.StatusConflict, "A payment with this id and other content is known; use another id.",
+				order.FieldError{Pointer: "#/id", Detail: "is taken by a payment with other content"})
+		}
+		writeJSON(w, http.StatusOK, known)
+		return nil
+	}
+	if err := h.publisher.PublishPayment(r.Context(), p); err != nil {
+		return fmt.Errorf("taking payment %s: %w", p.ID, err)
+	}
+	h.payments.put(p.ID, p)
+	h.metrics.payments.Inc()
+	h.log.Info("payment taken", "payment", p.ID, "order", p.OrderID)
+	writeJSON(w, http.StatusCreated, p)
+	return nil
+}
+
+func (h *handlers) lookupPayment(ctx context.Context, id string) (order.Payment, bool, error) {
+	if p, ok := h.payments.get(id); ok {
+		return p, true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	found, err := h.store.Payments(ctx, id)
+	if p, ok := found[id]; ok {
+		return p, true, nil
+	}
+	return order.Payment{}, false, err
+}

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/order"
+)
+
+// publishTimeout bounds how long a record may wait for its acknowledgement. A
+// request answered 503 after it may still have been written; repeating it is safe.
+const publishTimeout = 10 * time.Second
+
+// Publisher writes records and returns once the broker has acknowledged them.
+type Publisher interface {
+	PublishOrder(ctx context.Context, o order.Order) error
+	PublishPayment(ctx context.Context, p order.Payment) error
+	// PublishStock writes how many units of a product lie in the warehouse and says
+	// which record that was.
+	PublishStock(ctx context.Context, product order.Product, units int32) (ledger.Source, error)
+}
+
+// kafkaPublisher is a Publisher over the Kafka protocol.
+type kafkaPublisher struct {
+	client   *kgo.Client
+	registry *kafka.Registry
+
+	mu       sync.Mutex
+	encoders map[string]*kafka.Encoder // by topic; guarded by mu
+}
+
+func newKafkaPublisher(cfg kafka.Config) (*kafkaPublisher, error) {
+	registry, err := kafka.NewRegistry(cfg)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kafka.NewClient(cfg, kgo.RecordDeliveryTimeout(publishTimeout))
+	if err != nil {
+		return nil, err
+	}
+	return &kafkaPublisher{client: client, registry: registry, encoders: map[string]*kafka.Encoder{}}, nil
+}
+
+func (p *kafkaPublisher) close() { p.client.Close() }
+
+// prepare fetches the schemas, again and again until they are there or ctx ends.
+func (p *kafkaPublisher) prepare(ctx context.Context, log *slog.Logger) {
+	retry := backoff{}
+	for {
+		var err error
+		for _, topic := range []string{order.TopicOrders, order.TopicPayments} {
+			if _, err = p.encoder(ctx, topic); err != nil {
+				break
+			}
+		}
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		retry.report(log, "fetching the schemas", err)
+		if !retry.wait(ctx) {
+			return
+		}
+	}
+}
+
+func (p *kafkaPublisher) ready() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.encoders[order.TopicOrders] != nil && p.encoders[order.TopicPayments] != nil
+}
+
+func (p *kafkaPublisher) encoder(ctx context.Context, topic string) (*kafka.Encoder, error) {
+	p.mu.Lock()
+	enc := p.encoders[topic]
+	p.mu.Unlock()
+	if enc != nil {
+		return enc, nil
+	}
+	enc, err := p.registry.Encoder(ctx, order.ValueSubject(topic))
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.encoders[topic] = enc
+	return enc, nil
+}
+
+func (p *kafkaPublisher) PublishOrder(ctx context.Context, o order.Order) error {
+	return p.publishAvro(ctx, order.TopicOrders, o.ID, o)
+}
+
+func (p *kafkaPublisher) PublishPayment(ctx context.Context, pay order.Payment) error {
+	return p.publishAvro(ctx, order.TopicPayments, pay.ID, pay)
+}
+
+func (p *kafkaPublisher) PublishStock(ctx context.Context, product order.Product, units int32) (ledger.Source, error) {
+	value := binary.BigEndian.AppendUint32(nil, uint32(units))
+	rec, err := p.publish(ctx, order.TopicWarehouseInventory, string(product), value)
+	if err != nil {
+		return ledger.Source{}, err
+	}
+	return ledger.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}, nil
+}
+
+func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v any) error {
+	enc, err := p.encoder(ctx, topic)
+	if err != nil {
+		return err
+	}
+	value, err := enc.Encode(v)
+	if err != nil {
+		return err
+	}
+	_, err = p.publish(ctx, topic, key, value)
+	return err
+}
+
+// publish does not end with the request: a record half under way would leave it
+// unknown whether the id is taken.
+func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value []byte) (*kgo.Record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	rec, err := p.client.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}).First()
+	if err != nil {
+		return nil, fmt.Errorf("writing to %s: %w", topic, err)
+	}
+	return rec, nil
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/sql"
+)
+
+// Store looks up what ksqlDB knows. An id that is unknown is not in the answer. An
+// error comes with those that could be read all the same.
+type Store interface {
+	Orders(ctx context.Context, ids ...string) (map[string]order.Order, error)
+	Payments(ctx context.Context, ids ...string) (map[string]order.Payment, error)
+}
+
+// Rows is the answer to a query, row by row; see ksql.Rows.
+type Rows interface {
+	Columns() []ksql.Column
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
+// Queries runs pull and push queries.
+type Queries interface {
+	Query(ctx context.Context, sql string, props map[string]string) (Rows, error)
+}
+
+// ksqlQueries makes Queries of the ksqlDB client.
+type ksqlQueries struct{ client *ksql.Client }
+
+func (q ksqlQueries) Query(ctx context.Context, sql string, props map[string]string) (Rows, error) {
+	rows, err := q.client.Query(ctx, sql, props)
+	if err != nil {
+		return nil, err
+	}
+	return rows, nil
+}
+
+// ksqlStore is a Store that asks ksqlDB.
+type ksqlStore struct{ queries Queries }
+
+func (s ksqlStore) Orders(ctx context.Context, ids ...string) (map[string]order.Order, error) {
+	found := make(map[string]order.Order, len(ids))
+	err := s.pull(ctx, sql.OrdersByID, ids, func(rows Rows) error {
+		o, err := scanOrder(rows)
+		if err == nil {
+			found[o.ID] = o
+		}
+		return err
+	})
+	if err != nil {
+		return found, fmt.Errorf("looking up orders: %w", err)
+	}
+	return found, nil
+}
+
+func (s ksqlStore) Payments(ctx context.Context, ids ...string) (map[string]order.Payment, error) {
+	found := make(map[string]order.Payment, len(ids))
+	err := s.pull(ctx, sql.PaymentsByID, ids, func(rows Rows) error {
+		var p order.Payment
+		err := rows.Scan(&p.ID, &p.OrderID, &p.Currency, &p.Amount)
+		if err == nil {
+			found[p.ID] = p
+		}
+		return err
+	})
+	if err != nil {
+		return found, fmt.Errorf("looking up payments: %w", err)
+	}
+	return found, nil
+}
+
+func (s ksqlStore) pull(ctx context.Context, name string, ids []string, row func(Rows) error) (err error) {
+	if len(ids) == 0 {
+		return nil
+	}
+	text, err := sql.Query(name, ids...)
+	if err != nil {
+		return err
+	}
+	rows, err := s.queries.Query(ctx, text, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := rows.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	var bad []error
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			bad = append(bad, err)
+		}
+	}
+	return errors.Join(append(bad, rows.Err())...)
+}
+
+// scanOrder reads a row of ID, CUSTOMERID, STATE, PRODUCT, QUANTITY, PRICE.
+func scanOrder(rows Rows) (order.Order, error) {
+	var o order.Order
+	err := rows.Scan(&o.ID, &o.CustomerID, &o.State, &o.Product, &o.Quantity, &o.Price)
+	return o, err
+}
