@@ -101,20 +101,21 @@ func (p *ParamType) String() string {
 	}
 }
 
-func (p *ParamType) hasGenerics() bool {
+// HasGenerics reports whether a generic type is part of the type.
+func (p *ParamType) HasGenerics() bool {
 	if p == nil {
 		return false
 	}
-	if p.Kind == ParamGeneric || p.Key.hasGenerics() || p.Elem.hasGenerics() || p.Result.hasGenerics() {
+	if p.Kind == ParamGeneric || p.Key.HasGenerics() || p.Elem.HasGenerics() || p.Result.HasGenerics() {
 		return true
 	}
 	for _, f := range p.Fields {
-		if f.Type.hasGenerics() {
+		if f.Type.HasGenerics() {
 			return true
 		}
 	}
 	for _, in := range p.Inputs {
-		if in.hasGenerics() {
+		if in.HasGenerics() {
 			return true
 		}
 	}

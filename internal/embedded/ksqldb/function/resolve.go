@@ -157,7 +157,7 @@ func hasAnyVariadic(params []Param) bool {
 func countGenerics(params []Param) int {
 	n := 0
 	for _, p := range params {
-		if p.Type.hasGenerics() || p.Variadic && p.Type.Kind == ParamAny {
+		if p.Type.HasGenerics() || p.Variadic && p.Type.Kind == ParamAny {
 			n++
 		}
 	}
@@ -183,7 +183,7 @@ func acceptsOne(p *ParamType, a Arg, generics Generics, widen bool) bool {
 	if a.Lambda == nil && a.Type == nil {
 		return true
 	}
-	if p.hasGenerics() {
+	if p.HasGenerics() {
 		return generics.Reserve(p, a) == nil
 	}
 	return compatible(a, p, widen)
@@ -232,7 +232,7 @@ func (g Generics) match(found []genericBinding, p *ParamType, a Arg) ([]genericB
 	}
 	ok := true
 	switch {
-	case !p.hasGenerics():
+	case !p.HasGenerics():
 	case p.Kind == ParamArray:
 		found, ok = g.match(found, p.Elem, Arg{Type: a.Type.Elem})
 	case p.Kind == ParamMap:
@@ -421,4 +421,24 @@ func alternatives(sigs []signature) string {
 		lines[i] = s.display + "(" + strings.Join(parts, ", ") + ")"
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Target is the type that an accepted argument is converted to before the call;
+// nil where it is passed as it is.
+func (p *ParamType) Target(arg *types.Type) (*types.Type, error) {
+	switch p.Kind {
+	case ParamAny, ParamUnit, ParamLambda, ParamStruct:
+		return nil, nil
+	case ParamDecimal:
+		return types.AsDecimalType(arg)
+	case ParamArray:
+		if arg.Kind != types.KindArray || p.Elem.Kind == ParamAny || p.Elem.Kind == ParamDecimal {
+			return nil, nil
+		}
+	case ParamMap:
+		if arg.Kind != types.KindMap {
+			return nil, nil
+		}
+	}
+	return Generics{}.Apply(p)
 }

@@ -68,3 +68,19 @@ func Compare(t *Type, a, b Value) int {
 		return cmp.Compare(a.Int(), b.Int())
 	}
 }
+
+// CompareText orders texts as Java does, by their UTF-16 units: characters
+// beyond the basic plane come before U+E000.
+func CompareText(a, b string) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] == b[i] {
+			continue
+		}
+		if (a[i] >= 0xf0) != (b[i] >= 0xf0) && a[i] >= 0xee && b[i] >= 0xee {
+			return cmp.Compare(b[i], a[i])
+		}
+		return cmp.Compare(a[i], b[i])
+	}
+	return cmp.Compare(len(a), len(b))
+}
