@@ -30,6 +30,9 @@ var (
 	ErrSubjectNotFound = errors.New("subject not found")
 	// ErrNotEncoded means that data doesn't begin with a schema id.
 	ErrNotEncoded = errors.New("not in the Schema Registry wire format")
+	// ErrUnavailable means that the registry could not be asked: the same call may
+	// succeed later, so nothing is known about the data.
+	ErrUnavailable = errors.New("schema registry unavailable")
 )
 
 // Registry reads and writes values by their schema id in a Schema Registry. It
@@ -111,7 +114,11 @@ func (r *Registry) Schema(ctx context.Context, id int) (*avro.Schema, error) {
 	}
 	text, err := r.client.SchemaByID(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("fetching schema %d from %s: %w", id, r.url, err)
+		var re *sr.ResponseError
+		if errors.As(err, &re) && re.StatusCode == http.StatusNotFound {
+			return nil, fmt.Errorf("fetching schema %d from %s: %w", id, r.url, err)
+		}
+		return nil, fmt.Errorf("fetching schema %d from %s: %w: %w", id, r.url, ErrUnavailable, err)
 	}
 	schema, err = r.compile(ctx, text)
 	if err != nil {
@@ -126,7 +133,8 @@ func (r *Registry) Schema(ctx context.Context, id int) (*avro.Schema, error) {
 // Decode reads a value in the wire format into v, a pointer to a struct with
 // `avro:"name"` tags, a *map[string]any or an *any. Fields that the struct
 // lacks are skipped, so that a writer may add fields. The error is
-// ErrNotEncoded when data has no schema id in front.
+// ErrNotEncoded when data has no schema id in front, ErrUnavailable when the
+// schema could not be fetched; any other says that data is not what v needs.
 func (r *Registry) Decode(ctx context.Context, data []byte, v any) error {
 	id, payload, err := SchemaID(data)
 	if err != nil {

@@ -1,0 +1,27 @@
+package kafka_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/kafka"
+)
+
+func TestOnlyAnUnreachableRegistryIsUnavailable(t *testing.T) {
+	status := http.StatusInternalServerError
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer srv.Close()
+	reg, err := kafka.NewRegistry(kafka.Config{SchemaRegistry: srv.URL})
+	require.NoError(t, err)
+	var v any
+	err = reg.Decode(t.Context(), []byte{0, 0, 0, 0, 7, 1}, &v)
+	require.ErrorIs(t, err, kafka.ErrUnavailable)
+	status = http.StatusNotFound
+	err = reg.Decode(t.Context(), []byte{0, 0, 0, 0, 7, 1}, &v)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, kafka.ErrUnavailable)
+	require.NotErrorIs(t, reg.Decode(t.Context(), []byte("{}"), &v), kafka.ErrUnavailable)
+}
