@@ -7,10 +7,12 @@ var (
 	positionType = reflect.TypeFor[Position]()
 	sourceType   = reflect.TypeFor[Source]()
 	identType    = reflect.TypeFor[Ident]()
+	dataTypeType = reflect.TypeFor[DataType]()
 )
 
-// Same reports whether two trees mean the same text: they are equal but for
-// positions, source texts, and how a name was quoted.
+// Same reports whether two trees mean the same: they are equal but for positions,
+// source texts, how a name was quoted, and INT or VARCHAR in place of INTEGER or
+// STRING.
 func Same(a, b Node) bool {
 	if isNil(a) || isNil(b) {
 		return isNil(a) && isNil(b)
@@ -51,6 +53,11 @@ func sameStruct(a, b reflect.Value) bool {
 		return true
 	case identType:
 		return a.Interface().(Ident).Name == b.Interface().(Ident).Name
+	case dataTypeType:
+		ta, tb := a.Interface().(DataType), b.Interface().(DataType)
+		if ta.Name != nil && tb.Name != nil {
+			return canonicalTypeName(ta.Name.Name) == canonicalTypeName(tb.Name.Name)
+		}
 	}
 	for i := range a.NumField() {
 		if !sameValue(a.Field(i), b.Field(i)) {

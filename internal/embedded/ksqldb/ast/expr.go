@@ -41,8 +41,9 @@ type LongLiteral struct {
 // DECIMAL with the digits that were written.
 type DecimalLiteral struct {
 	Span
-	// Text is the number as written: an optional minus sign, digits, and a point
-	// ("1.50", ".5", "7."). DECIMAL 'text' gives the text inside the quotes.
+	// Text is an optional minus sign, digits, a point, and the digits after it, of
+	// which there may be none ("1.50", "-0.5", "7."). There is always a digit before
+	// the point, and no needless zero.
 	Text string
 }
 

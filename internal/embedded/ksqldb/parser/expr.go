@@ -325,7 +325,7 @@ func (p *parser) columnRef() ast.Expr {
 func (p *parser) typeConstructor(id *ast.Ident) ast.Expr {
 	t := p.advance()
 	text := unquote(t.text)
-	d := &ast.DecimalLiteral{Text: text, Span: ast.Span{Start: id.Start, Stop: t.end}}
+	d := &ast.DecimalLiteral{Text: decimalText(text), Span: ast.Span{Start: id.Start, Stop: t.end}}
 	switch {
 	case id.Name != "DECIMAL":
 		e := p.refuse(id.Start, "Unknown type: %s, location:Optional[Line: %d, Col: %d]",
@@ -337,9 +337,25 @@ func (p *parser) typeConstructor(id *ast.Ident) ast.Expr {
 	return d
 }
 
+// decimalText brings a decimal number into the form of ast.DecimalLiteral.
+func decimalText(text string) string {
+	sign := ""
+	if strings.HasPrefix(text, "-") {
+		sign = "-"
+	}
+	whole, fraction, _ := strings.Cut(strings.TrimLeft(text, "+-"), ".")
+	whole = strings.TrimLeft(whole, "0")
+	if whole == "" {
+		whole = "0"
+	}
+	return sign + whole + "." + fraction
+}
+
 // isDecimalText reports whether text is digits with at most one point and a sign.
 func isDecimalText(text string) bool {
-	text = strings.TrimLeft(text, "+-")
+	if text != "" && (text[0] == '+' || text[0] == '-') {
+		text = text[1:]
+	}
 	if text == "" || !isDigit(text[0]) && text[0] != '.' {
 		return false
 	}
@@ -400,7 +416,7 @@ func (p *parser) number() ast.Literal {
 		}
 		return &ast.LongLiteral{Span: span, Value: n}
 	case kindDecimal:
-		return &ast.DecimalLiteral{Span: span, Text: text}
+		return &ast.DecimalLiteral{Span: span, Text: decimalText(text)}
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {

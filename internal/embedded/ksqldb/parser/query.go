@@ -337,21 +337,24 @@ func (p *parser) byList(next set) []ast.Expr {
 	return out
 }
 
-// listInParens tells (a, b) from (a) + b, where both start with the parenthesis
-// at the current token: only the first ends where the clause does.
+// listInParens tells (a, b) and () from (a) and (a) + b, where all start with the
+// parenthesis at the current token. A single expression in parentheses is left to
+// be read as such, because it may then be a condition.
 func (p *parser) listInParens(next set) bool {
-	depth := 0
+	depth, list := 0, p.peek(1) == kindRightParen
 	for i := p.i; i < len(p.tokens); i++ {
 		switch p.tokens[i].kind {
 		case kindLeftParen, kindLeftBracket:
 			depth++
 		case kindRightParen, kindRightBracket:
 			depth--
+		case kindComma:
+			list = list || depth == 1
 		case kindSemicolon:
 			return false
 		}
 		if depth == 0 {
-			return i+1 < len(p.tokens) && next.has(p.tokens[i+1].kind)
+			return list && i+1 < len(p.tokens) && next.has(p.tokens[i+1].kind)
 		}
 	}
 	return false

@@ -11,20 +11,24 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
 )
 
-// folder returns the folder that the environment variable names, or else the one
-// of that name in the folder "shared" beside the repository; the test is skipped
-// where it is absent.
-func folder(t testing.TB, variable, name string) string {
-	t.Helper()
+// find returns the folder that the environment variable names, or else the one of
+// that name in the folder "shared" beside the repository, and whether it exists.
+func find(variable, name string) (string, bool) {
 	dir := os.Getenv(variable)
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "..", "..", "shared", name)
 	}
-	if _, err := os.Stat(dir); err != nil {
+	_, err := os.Stat(dir)
+	return dir, err == nil
+}
+
+// folder is find for a test that is skipped where the folder is absent.
+func folder(t testing.TB, variable, name string) string {
+	t.Helper()
+	dir, ok := find(variable, name)
+	if !ok {
 		t.Skipf("%s is not here; set %s to the folder that holds it", name, variable)
 	}
 	return dir
@@ -137,5 +141,4 @@ func TestRecordedErrors(t *testing.T) {
 			}
 		}
 	}
-	_ = ast.Statement(nil)
 }
