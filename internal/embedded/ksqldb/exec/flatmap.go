@@ -11,14 +11,9 @@ import (
 type FlatMapStep struct {
 	Input   Step
 	Columns *types.Schema
-	Calls   []TableCall
-	Name    string // for the processing log
-}
-
-// TableCall is the call of a table function: rows of one column.
-type TableCall struct {
-	Args []Eval
-	Call func(args []types.Value) ([]types.Value, error)
+	// Calls give the values of a column each.
+	Calls []func(*types.Row) ([]types.Value, error)
+	Name  string // for the processing log
 }
 
 func (s *FlatMapStep) schema() *types.Schema { return s.Columns }
@@ -48,11 +43,9 @@ func (o *flatMap) process(c *change) error {
 	}
 	longest := 0
 	for i, call := range o.step.Calls {
-		args := make([]types.Value, len(call.Args))
-		o.task.evaluate(call.Args, &c.row, args, o.step.Name, nil)
-		rows, err := call.Call(args)
+		rows, err := call(&c.row)
 		if err != nil {
-			o.task.problem(RecordError, o.step.Name, "", "Table function threw an exception", err)
+			o.task.problem(RecordError, o.step.Name, "", err.Error(), nil)
 			rows = nil
 		}
 		o.results[i] = rows
