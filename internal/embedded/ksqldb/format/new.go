@@ -4,15 +4,17 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/delimited"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/json"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/kafka"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/none"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
 // newSerde makes the Serde of a valid spec.
-func newSerde(_ context.Context, spec Spec, _ SchemaRegistry) (Serde, error) {
+func newSerde(ctx context.Context, spec Spec, reg SchemaRegistry) (Serde, error) {
 	switch spec.Format {
 	case None:
 		return none.Serde{}, nil
@@ -33,7 +35,20 @@ func newSerde(_ context.Context, spec Spec, _ SchemaRegistry) (Serde, error) {
 		return delimited.New(spec.Columns, delimiter, spec.Topic), nil
 	case JSON:
 		return json.New(json.Config{Columns: spec.Columns, Unwrapped: spec.Unwrapped(), IsKey: spec.IsKey, Topic: spec.Topic}), nil
+	case Avro:
+		return avro.New(ctx, avro.Config{
+			Columns: spec.Columns, Unwrapped: spec.Unwrapped(), Topic: spec.Topic, Subject: spec.Subject(),
+			FullName: spec.avroName(), SchemaID: spec.SchemaID,
+		}, reg)
 	default:
 		return nil, fmt.Errorf("format %s is not supported yet", spec.Format)
 	}
+}
+
+// row is the type that is written: the columns as a record, or the bare column.
+func (s Spec) row() *types.Type {
+	if s.Unwrapped() {
+		return s.Columns[0].Type
+	}
+	return serde.RowType(s.Columns)
 }
