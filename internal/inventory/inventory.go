@@ -1,0 +1,120 @@
+// Package inventory is the service that checks orders against the stock and keeps
+// reservations.
+//
+// It reads orders-by-product.v1 and warehouse-inventory.v1 as one consumer group,
+// writes what they mean to the stock ledger (see package ledger), reads the ledger
+// back, and sends each order's INVENTORY_CHECK to order-validations.v1.
+//
+// Invariants:
+//   - A check result is a fold over the ledger and is sent only after its entry was
+//     read back. So any number of instances agree, also while partitions change hands.
+//   - An input record's offset is committed only after its entry is in the ledger and
+//     its check result is acknowledged. So everything is done at least once, and doing
+//     it again has the same outcome.
+//   - Input partitions are written to the ledger in offset order. After a failed write
+//     nothing that follows is committed.
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// DefaultGroup is the consumer group of the service's instances.
+const DefaultGroup = "orderflow-inventory"
+
+// Config says what the service works with.
+type Config struct {
+	// Kafka says which brokers and which Schema Registry to use.
+	Kafka kafka.Config
+	// Group is the consumer group. Empty means DefaultGroup.
+	Group string
+	// Health gets the service's readiness check. Nil means one of its own.
+	Health *telemetry.Health
+	// Metrics gets the service's metrics. Nil means one of its own.
+	Metrics prometheus.Registerer
+	// Logger gets the service's log. Nil means none.
+	Logger *slog.Logger
+}
+
+// Service is one instance of the inventory service.
+type Service struct {
+	cfg      Config
+	log      *slog.Logger
+	registry *kafka.Registry
+	metrics  *metrics
+	ready    atomic.Bool
+}
+
+// New prepares a service; it connects when Run is called.
+func New(cfg Config) (*Service, error) {
+	if cfg.Group == "" {
+		cfg.Group = DefaultGroup
+	}
+	if cfg.Health == nil {
+		cfg.Health = &telemetry.Health{}
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := cfg.Kafka.Validate(); err != nil {
+		return nil, fmt.Errorf("setting up the inventory service: %w", err)
+	}
+	registry, err := kafka.NewRegistry(cfg.Kafka)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the inventory service: %w", err)
+	}
+	s := &Service{cfg: cfg, log: cfg.Logger, registry: registry, metrics: newMetrics(cfg.Metrics)}
+	cfg.Health.Add("inventory", func() error {
+		if !s.Ready() {
+			return errors.New("the inventory service has not taken over its partitions")
+		}
+		return nil
+	})
+	return s, nil
+}
+
+// Ready reports whether the service has its partitions and has read their ledger.
+func (s *Service) Ready() bool { return s.ready.Load() }
+
+// The pauses between attempts to work: the first, and the longest.
+const (
+	firstRetry  = 50 * time.Millisecond
+	longestWait = 2 * time.Second
+)
+
+// Run works until ctx ends, and finishes what it has begun. When a server is away or
+// a topic does not exist yet, it tries again.
+func (s *Service) Run(ctx context.Context) error {
+	pause := firstRetry
+	for {
+		err := s.work(ctx, func() { pause = firstRetry })
+		s.ready.Store(false)
+		if ctx.Err() != nil {
+			return nil
+		}
+		level := slog.LevelDebug
+		if pause >= longestWait/2 {
+			level = slog.LevelWarn
+		}
+		s.log.Log(ctx, level, "the inventory service was interrupted, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, longestWait)
+	}
+}

@@ -1,0 +1,44 @@
+package inventory
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/orderflow/orderflow/internal/order"
+)
+
+// metrics are the numbers of one inventory instance.
+type metrics struct {
+	checks  *prometheus.CounterVec
+	entries *prometheus.CounterVec
+	skipped *prometheus.CounterVec
+	batch   prometheus.Histogram
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	m := &metrics{
+		checks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_inventory_checks_total",
+			Help: "Check results that were sent, repeated ones included.",
+		}, []string{"result"}),
+		entries: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_inventory_ledger_entries_total",
+			Help: "Entries that this instance wrote to the stock ledger.",
+		}, []string{"kind"}),
+		skipped: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_inventory_records_skipped_total",
+			Help: "Input records that are no orders or stock and were passed over.",
+		}, []string{"topic"}),
+		batch: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "orderflow_inventory_batch_duration_seconds",
+			Help:    "Time from reading input records to committing them.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
+	}
+	// Rates need the series from the start.
+	for _, r := range []order.Result{order.Pass, order.Fail} {
+		m.checks.WithLabelValues(string(r))
+	}
+	return m
+}
