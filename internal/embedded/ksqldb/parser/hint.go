@@ -64,7 +64,7 @@ func (p *parser) misspelt(want set) string {
 			continue
 		}
 		name := strings.Trim(display[k], "'")
-		if d := distance(name, strings.ToUpper(t.text)); d < least && d*2 < len(name) {
+		if d := distance(name, strings.ToUpper(t.text)); d < least && d*2 <= len(name) {
 			best, least = name, d
 		}
 	}

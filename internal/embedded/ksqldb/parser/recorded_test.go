@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
 )
 
 // find returns the folder that the environment variable names, or else the one of
@@ -51,6 +53,7 @@ func recordedExchanges(t testing.TB) []exchange {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder(t, "ORDERFLOW_RECORDED", "recorded"), "http", "*.jsonl"))
 	require.NoError(t, err)
+	files = append(files, filepath.Join(folder(t, "ORDERFLOW_RECORDED", "recorded"), "pipeline", "statements.jsonl"))
 	var out []exchange
 	for _, file := range files {
 		f, err := os.Open(file)
@@ -69,39 +72,47 @@ func recordedExchanges(t testing.TB) []exchange {
 	return out
 }
 
+// readExchange reads a line of http/*.jsonl, or one of pipeline/statements.jsonl,
+// which has the statement and the answer without the HTTP around them.
 func readExchange(line []byte) (exchange, bool) {
 	var raw struct {
-		Path        string `json:"path"`
-		RequestBody any    `json:"request_body"`
-		Status      int    `json:"status"`
-		Body        any    `json:"body"`
+		RequestBody any `json:"request_body"`
+		SQL         string
+		Status      int
+		Body        any
+		Answer      json.RawMessage
 		Chunks      [][]any
 	}
 	if json.Unmarshal(line, &raw) != nil {
 		return exchange{}, false
 	}
-	text, _ := raw.RequestBody.(string)
 	var request struct {
 		KSQL             string
 		SQL              string
 		SessionVariables map[string]any
 	}
-	if json.Unmarshal([]byte(text), &request) != nil || request.SessionVariables != nil {
-		return exchange{}, false
+	if text, ok := raw.RequestBody.(string); ok {
+		if json.Unmarshal([]byte(text), &request) != nil || request.SessionVariables != nil {
+			return exchange{}, false
+		}
 	}
-	x := exchange{sql: request.KSQL + request.SQL, status: raw.Status}
+	x := exchange{sql: request.KSQL + request.SQL + raw.SQL, status: raw.Status}
 	if x.sql == "" || strings.Contains(x.sql, "${") {
 		return exchange{}, false
 	}
 	answer, _ := raw.Body.(string)
-	if answer == "" {
-		for _, c := range raw.Chunks {
-			if len(c) == 2 {
-				part, _ := c[1].(string)
-				answer += part
-			}
+	answer += string(raw.Answer)
+	for _, c := range raw.Chunks {
+		if len(c) == 2 {
+			part, _ := c[1].(string)
+			answer += part
 		}
 	}
+	x.readAnswer(answer)
+	return x, true
+}
+
+func (x *exchange) readAnswer(answer string) {
 	var failure struct {
 		Message       string
 		StatementText string
@@ -115,7 +126,6 @@ func readExchange(line []byte) (exchange, bool) {
 			x.answers = append(x.answers, e.StatementText)
 		}
 	}
-	return x, true
 }
 
 // ours are the reasons for a refusal that come from the grammar or from reading
@@ -141,4 +151,50 @@ func TestRecordedErrors(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestRecordedStatementTexts checks that the statements as ksqlDB rewrote them are
+// formatted as the very same text again.
+func TestRecordedStatementTexts(t *testing.T) {
+	n := 0
+	for _, x := range recordedExchanges(t) {
+		for _, text := range x.answers {
+			if !strings.HasPrefix(text, "CREATE") || strings.Contains(x.sql, text) {
+				continue
+			}
+			statements, err := Parse(text)
+			if !assert.NoError(t, err, "%s:%d", x.file, x.line) {
+				continue
+			}
+			n++
+			assert.Equal(t, text, ast.Format(statements[0]), "%s:%d", x.file, x.line)
+		}
+	}
+	t.Logf("%d statements", n)
+}
+
+// TestRecordedSourceTexts checks how a CREATE of a source is rewritten where
+// nothing but properties is added: no inferred columns, no custom type (ADDR).
+func TestRecordedSourceTexts(t *testing.T) {
+	n := 0
+	for _, x := range recordedExchanges(t) {
+		sent, err := Parse(x.sql)
+		if err != nil || len(sent) != 1 || len(x.answers) != 1 {
+			continue
+		}
+		c, ok := sent[0].(*ast.CreateSource)
+		if !ok || x.answers[0] == c.Text() {
+			continue
+		}
+		got, err := Parse(x.answers[0])
+		require.NoError(t, err)
+		rewritten := got[0].(*ast.CreateSource)
+		if len(c.Elements) != len(rewritten.Elements) || strings.Contains(c.Text(), "ADDR") {
+			continue
+		}
+		n++
+		c.With = rewritten.With
+		assert.Equal(t, x.answers[0], ast.Format(c), "%s:%d", x.file, x.line)
+	}
+	t.Logf("%d statements", n)
 }
