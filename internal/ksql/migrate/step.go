@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -44,14 +42,6 @@ func (e *FileError) Error() string {
 
 func (e *FileError) Unwrap() error { return e.Err }
 
-var (
-	setPattern      = regexp.MustCompile(`(?is)^SET\s+('(?:[^']|'')*')\s*=\s*('(?:[^']|'')*')\s*;$`)
-	unsetPattern    = regexp.MustCompile(`(?is)^UNSET\s+('(?:[^']|'')*')\s*;$`)
-	definePattern   = regexp.MustCompile(`(?is)^DEFINE\s+([A-Z_][A-Z0-9_]*)\s*=\s*('(?:[^']|'')*')\s*;$`)
-	undefinePattern = regexp.MustCompile(`(?is)^UNDEFINE\s+([A-Z_][A-Z0-9_]*)\s*;$`)
-	keywordPattern  = regexp.MustCompile(`^[A-Za-z]+`)
-)
-
 // notInMigrations are statements that ask instead of changing something;
 // ksql-migrations refuses them too.
 var notInMigrations = map[string]bool{
@@ -70,91 +60,46 @@ func prepare(ctx context.Context, file File, common *variables) ([]step, error) 
 		}
 		return nil, &FileError{File: file.Path, Err: err}
 	}
-	p := preparation{variables: newScope(common), properties: map[string]any{}}
+	session := ksql.Session{Lookup: func(name string) (string, error) { return common.lookup(ctx, name) }}
+	var steps []step
 	for _, statement := range statements {
-		if err := p.add(ctx, statement); err != nil {
-			line, col := statement.Line, statement.Col
-			var variable *variableError
-			if errors.As(err, &variable) {
-				line, col = positionOf(statement, variable.offset)
-			}
-			return nil, &FileError{File: file.Path, Line: line, Col: col, Err: err}
+		text, handled, err := session.Prepare(statement.Text)
+		if err == nil && !handled {
+			err = checkKind(text)
 		}
+		if err != nil {
+			return nil, prepareError(file, statement, err)
+		}
+		if handled {
+			continue
+		}
+		properties := map[string]any{}
+		for name, value := range session.Properties() {
+			properties[name] = value
+		}
+		steps = append(steps, step{text: text, line: statement.Line, col: statement.Col, properties: properties})
 	}
-	return p.steps, nil
+	return steps, nil
 }
 
-type preparation struct {
-	variables  *scope
-	properties map[string]any
-	steps      []step
-}
-
-func (p *preparation) add(ctx context.Context, statement ksql.Statement) error {
-	text, err := p.variables.substitute(ctx, statement.Text)
-	if err != nil {
-		return err
-	}
-	keyword := strings.ToUpper(keywordPattern.FindString(text))
-	switch keyword {
-	case "SET", "UNSET", "DEFINE", "UNDEFINE":
-		return p.local(keyword, withoutComments(text))
-	}
-	if notInMigrations[keyword] {
+func checkKind(text string) error {
+	if keyword := ksql.Keyword(text); notInMigrations[keyword] {
 		return fmt.Errorf("%s statements have no place in a migration: it would change nothing", keyword)
 	}
-	p.steps = append(p.steps, step{
-		text:       text,
-		line:       statement.Line,
-		col:        statement.Col,
-		properties: maps.Clone(p.properties),
-	})
 	return nil
 }
 
-// local carries out a statement that is the migrator's own business.
-func (p *preparation) local(keyword, text string) error {
-	switch keyword {
-	case "SET":
-		if match := setPattern.FindStringSubmatch(text); match != nil {
-			p.properties[unquote(match[1])] = unquote(match[2])
-			return nil
+// prepareError says where in the file a statement cannot be prepared.
+func prepareError(file File, statement ksql.Statement, err error) error {
+	line, col := statement.Line, statement.Col
+	var variable *ksql.VariableError
+	if errors.As(err, &variable) {
+		line, col = positionOf(statement, variable.Offset)
+		if errors.Is(err, ksql.ErrUndefined) {
+			err = fmt.Errorf("%w: define it in the file, in %s or with -d", err, VariablesFile)
 		}
-		return errors.New("expected SET 'property' = 'value';")
-	case "UNSET":
-		if match := unsetPattern.FindStringSubmatch(text); match != nil {
-			delete(p.properties, unquote(match[1]))
-			return nil
-		}
-		return errors.New("expected UNSET 'property';")
-	case "DEFINE":
-		if match := definePattern.FindStringSubmatch(text); match != nil {
-			p.variables.define(match[1], unquote(match[2]))
-			return nil
-		}
-		return errors.New("expected DEFINE name = 'value';")
 	}
-	if match := undefinePattern.FindStringSubmatch(text); match != nil {
-		p.variables.undefine(match[1])
-		return nil
-	}
-	return errors.New("expected UNDEFINE name;")
-}
-
-func unquote(literal string) string {
-	return strings.ReplaceAll(literal[1:len(literal)-1], "''", "'")
-}
-
-func withoutComments(text string) string {
-	var out strings.Builder
-	end := 0
-	for _, r := range commentRanges(text) {
-		out.WriteString(text[end:r[0]])
-		out.WriteByte(' ')
-		end = r[1]
-	}
-	out.WriteString(text[end:])
-	return strings.TrimSpace(out.String())
+	return &FileError{File: file.Path, Line: line, Col: col, Err: err}
 }
 
 // positionOf returns the place in the file of an offset in a statement.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/orderflow/orderflow/internal/ksql"
 )
 
 // VariablesFile is the file beside the migrations that says where their
@@ -17,12 +18,6 @@ const VariablesFile = "variables.properties"
 const (
 	schemaIDPrefix = "schema.id:"
 	envPrefix      = "env:"
-)
-
-var (
-	variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	// A doubled dollar sign is ksqlDB's way to write ${name} itself.
-	variablePattern = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 )
 
 // ParseVariables reads a variables file: a name=value per line, blank lines
@@ -41,7 +36,7 @@ func ParseVariables(text string) (map[string]string, error) {
 		switch _, twice := variables[name]; {
 		case !found:
 			errs = append(errs, fmt.Errorf("%s line %d: expected name=value, found %q", VariablesFile, i+1, line))
-		case !variableName.MatchString(name):
+		case !ksql.IsVariableName(name):
 			errs = append(errs, fmt.Errorf("%s line %d: %q is no variable name: use letters, digits and underscores", VariablesFile, i+1, name))
 		case twice:
 			errs = append(errs, fmt.Errorf("%s line %d: %s was set before", VariablesFile, i+1, name))
@@ -55,7 +50,7 @@ func ParseVariables(text string) (map[string]string, error) {
 // ParseDefine reads a variable given as name=value.
 func ParseDefine(text string) (name, value string, err error) {
 	name, value, found := strings.Cut(text, "=")
-	if !found || !variableName.MatchString(name) {
+	if !found || !ksql.IsVariableName(name) {
 		return "", "", fmt.Errorf("%q must be name=value, the name of letters, digits and underscores", text)
 	}
 	return name, value, nil
@@ -76,7 +71,7 @@ func newVariables(config Config) (*variables, error) {
 		lookupEnv: config.LookupEnv,
 	}
 	for name, value := range config.Variables {
-		if !variableName.MatchString(name) {
+		if !ksql.IsVariableName(name) {
 			return nil, fmt.Errorf("%q is no variable name: use letters, digits and underscores", name)
 		}
 		v.values[name] = value
@@ -95,9 +90,6 @@ func newVariables(config Config) (*variables, error) {
 	return v, nil
 }
 
-// errUndefined says that a variable has no value anywhere.
-var errUndefined = fmt.Errorf("it is not defined: define it in the file, in %s or with -d", VariablesFile)
-
 // lookup returns a variable's value.
 func (v *variables) lookup(ctx context.Context, name string) (string, error) {
 	if value, ok := v.values[name]; ok {
@@ -105,7 +97,7 @@ func (v *variables) lookup(ctx context.Context, name string) (string, error) {
 	}
 	source, ok := v.sources[name]
 	if !ok {
-		return "", errUndefined
+		return "", ksql.ErrUndefined
 	}
 	value, err := v.fetch(ctx, source)
 	if err != nil {
@@ -134,107 +126,4 @@ func (v *variables) fetch(ctx context.Context, source string) (string, error) {
 		return value, nil
 	}
 	return source, nil
-}
-
-// scope has the variables that one file sees: its own, then the common ones.
-type scope struct {
-	common  *variables
-	defined map[string]string
-	gone    map[string]bool // undefined by the file
-}
-
-func newScope(common *variables) *scope {
-	return &scope{common: common, defined: map[string]string{}, gone: map[string]bool{}}
-}
-
-func (s *scope) define(name, value string) {
-	s.defined[name] = value
-	delete(s.gone, name)
-}
-
-func (s *scope) undefine(name string) {
-	delete(s.defined, name)
-	s.gone[name] = true
-}
-
-func (s *scope) lookup(ctx context.Context, name string) (string, error) {
-	if value, ok := s.defined[name]; ok {
-		return value, nil
-	}
-	if s.gone[name] {
-		return "", errUndefined
-	}
-	return s.common.lookup(ctx, name)
-}
-
-// variableError is a variable in a text that has no value.
-type variableError struct {
-	offset int // of the variable in the text, in bytes
-	name   string
-	err    error
-}
-
-func (e *variableError) Error() string { return fmt.Sprintf("the variable %s: %v", e.name, e.err) }
-func (e *variableError) Unwrap() error { return e.err }
-
-// substitute fills in the variables of a statement, in strings and quoted
-// identifiers too, but not in comments.
-func (s *scope) substitute(ctx context.Context, text string) (string, error) {
-	comments := commentRanges(text)
-	var out strings.Builder
-	end := 0
-	for _, match := range variablePattern.FindAllStringSubmatchIndex(text, -1) {
-		start := match[0]
-		if strings.HasPrefix(text[start:], "$$") || inRanges(comments, start) {
-			continue
-		}
-		name := text[match[2]:match[3]]
-		value, err := s.lookup(ctx, name)
-		if err != nil {
-			return "", &variableError{offset: start, name: name, err: err}
-		}
-		out.WriteString(text[end:start])
-		out.WriteString(value)
-		end = match[1]
-	}
-	out.WriteString(text[end:])
-	return out.String(), nil
-}
-
-func inRanges(ranges [][2]int, offset int) bool {
-	for _, r := range ranges {
-		if offset >= r[0] && offset < r[1] {
-			return true
-		}
-	}
-	return false
-}
-
-// commentRanges returns where the comments of a statement are.
-func commentRanges(text string) [][2]int {
-	var ranges [][2]int
-	for i := 0; i < len(text); {
-		rest := text[i:]
-		length := 1
-		switch {
-		case strings.HasPrefix(rest, "--"):
-			length = lengthTo(rest, "\n")
-			ranges = append(ranges, [2]int{i, i + length})
-		case strings.HasPrefix(rest, "/*"):
-			length = 2 + lengthTo(rest[2:], "*/")
-			ranges = append(ranges, [2]int{i, i + length})
-		case rest[0] == '\'' || rest[0] == '`' || rest[0] == '"':
-			length = 1 + lengthTo(rest[1:], rest[:1])
-		}
-		i += length
-	}
-	return ranges
-}
-
-// lengthTo returns the length of text up to and with the first end in it.
-func lengthTo(text, end string) int {
-	if i := strings.Index(text, end); i >= 0 {
-		return i + len(end)
-	}
-	return len(text)
 }

@@ -1,0 +1,109 @@
+package ksql
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// A doubled dollar sign is ksqlDB's way to write ${name} itself.
+var (
+	variablePattern     = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
+	variableNamePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// IsVariableName reports whether name can be that of a variable.
+func IsVariableName(name string) bool { return variableNamePattern.MatchString(name) }
+
+// VariableError is a variable in a statement that has no value.
+type VariableError struct {
+	// Offset is where the variable stands in the text, in bytes.
+	Offset int
+	Name   string
+	Err    error
+}
+
+func (e *VariableError) Error() string { return fmt.Sprintf("the variable %s: %v", e.Name, e.Err) }
+
+// Unwrap returns the error of the look-up.
+func (e *VariableError) Unwrap() error { return e.Err }
+
+// Substitute puts the values of variables in place of each ${name} of a
+// statement, in strings and quoted identifiers too, but not in comments. An
+// error of lookup comes back as a *VariableError. $${name} stays as it is.
+func Substitute(text string, lookup func(name string) (string, error)) (string, error) {
+	matches := variablePattern.FindAllStringSubmatchIndex(text, -1)
+	if len(matches) == 0 {
+		return text, nil
+	}
+	comments := commentRanges(text)
+	var out strings.Builder
+	end := 0
+	for _, match := range matches {
+		start := match[0]
+		if strings.HasPrefix(text[start:], "$$") || inRanges(comments, start) {
+			continue
+		}
+		name := text[match[2]:match[3]]
+		value, err := lookup(name)
+		if err != nil {
+			return "", &VariableError{Offset: start, Name: name, Err: err}
+		}
+		out.WriteString(text[end:start])
+		out.WriteString(value)
+		end = match[1]
+	}
+	out.WriteString(text[end:])
+	return out.String(), nil
+}
+
+// WithoutComments returns a statement with a blank in place of each comment.
+func WithoutComments(text string) string {
+	var out strings.Builder
+	end := 0
+	for _, r := range commentRanges(text) {
+		out.WriteString(text[end:r[0]])
+		out.WriteByte(' ')
+		end = r[1]
+	}
+	out.WriteString(text[end:])
+	return strings.TrimSpace(out.String())
+}
+
+func inRanges(ranges [][2]int, offset int) bool {
+	for _, r := range ranges {
+		if offset >= r[0] && offset < r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// commentRanges returns where the comments of a text are, in bytes.
+func commentRanges(text string) [][2]int {
+	var ranges [][2]int
+	for i := 0; i < len(text); {
+		rest := text[i:]
+		length := 1
+		switch {
+		case strings.HasPrefix(rest, "--"):
+			length = lengthTo(rest, "\n")
+			ranges = append(ranges, [2]int{i, i + length})
+		case strings.HasPrefix(rest, "/*"):
+			length = 2 + lengthTo(rest[2:], "*/")
+			ranges = append(ranges, [2]int{i, i + length})
+		case rest[0] == '\'' || rest[0] == '`' || rest[0] == '"':
+			length = 1 + lengthTo(rest[1:], rest[:1])
+		}
+		i += length
+	}
+	return ranges
+}
+
+// lengthTo returns the length of text up to and with the first end in it.
+func lengthTo(text, end string) int {
+	if i := strings.Index(text, end); i >= 0 {
+		return i + len(end)
+	}
+	return len(text)
+}
