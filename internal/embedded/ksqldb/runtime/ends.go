@@ -1,0 +1,44 @@
+package runtime
+
+import "sync"
+
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// endTracker knows, per output partition, an offset that the next record cannot
+// lie below: what the broker last said of its end, in an acknowledgement or on
+// request.
+type endTracker struct {
+	mu   sync.Mutex
+	ends map[topicPartition]int64
+}
+
+func newEndTracker() *endTracker { return &endTracker{ends: map[topicPartition]int64{}} }
+
+func (e *endTracker) get(tp topicPartition) (int64, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	end, ok := e.ends[tp]
+	return end, ok
+}
+
+func (e *endTracker) atLeast(tp topicPartition, end int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if known, ok := e.ends[tp]; !ok || end > known {
+		e.ends[tp] = end
+	}
+}
+
+// forget drops what is known of a topic that may have been made anew.
+func (e *endTracker) forget(topic string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for tp := range e.ends {
+		if tp.topic == topic {
+			delete(e.ends, tp)
+		}
+	}
+}

@@ -1,0 +1,287 @@
+// Package runtime runs the engine's topologies against a Kafka cluster: it moves
+// records from source topics into tasks and from tasks to their output topics,
+// keeps state, and answers look-ups in tables.
+//
+// Every output of a persistent query happens once, without transactions: a task
+// commits its state, its input positions and its outputs (the outbox) in one
+// step, then sends the outputs. What a crash leaves unsent is sent when the task
+// starts again, less what the output partitions already hold; each output
+// carries its number in a header that readers here take off.
+//
+// Invariants: a task belongs to one goroutine; outputs are sent only after the
+// commit that holds them; a commit is made only after the outputs of the one
+// before were acknowledged. The lock of the Runtime is taken before that of a
+// query, never the other way round.
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+)
+
+// Config configures a Runtime.
+type Config struct {
+	// Brokers are the addresses of the Kafka cluster.
+	Brokers []string
+	// State keeps the state of persistent queries.
+	State *state.DB
+	// ServiceID is ksqlDB's ksql.service.id, part of all internal names.
+	ServiceID string
+	// RetryBackoff is how long a failed query waits before it starts again; it
+	// doubles up to MaxRetryBackoff. The defaults are 1 s and 1 min.
+	RetryBackoff    time.Duration
+	MaxRetryBackoff time.Duration
+	// Problem takes what goes to the processing log; nil drops it.
+	Problem func(queryID string, p exec.ProcessingError)
+	Logger  *slog.Logger
+}
+
+// Validate reports what is missing.
+func (c *Config) Validate() error {
+	switch {
+	case len(c.Brokers) == 0:
+		return errors.New("the engine's runtime needs the address of a Kafka broker")
+	case c.State == nil:
+		return errors.New("the engine's runtime needs a state database")
+	case c.ServiceID == "":
+		return errors.New("the engine's runtime needs a service id")
+	}
+	return nil
+}
+
+// Runtime runs queries.
+type Runtime struct {
+	cfg    Config
+	log    *slog.Logger
+	client *kgo.Client // produces and asks, never consumes
+	admin  *kadm.Client
+	ends   *endTracker
+
+	mu      sync.Mutex
+	queries map[string]*query
+	closed  bool
+}
+
+// New makes a Runtime. It connects on first use.
+func New(cfg Config) (*Runtime, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.RetryBackoff == 0 {
+		cfg.RetryBackoff = time.Second
+	}
+	if cfg.MaxRetryBackoff == 0 {
+		cfg.MaxRetryBackoff = time.Minute
+	}
+	if cfg.Problem == nil {
+		cfg.Problem = func(string, exec.ProcessingError) {}
+	}
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ClientID("ksqldb-"+cfg.ServiceID),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.MetadataMinAge(100*time.Millisecond),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("making the engine's Kafka client: %w", err)
+	}
+	return &Runtime{
+		cfg: cfg, log: cfg.Logger, client: client, admin: kadm.NewClient(client),
+		ends: newEndTracker(), queries: map[string]*query{},
+	}, nil
+}
+
+// Spec is a persistent query to run.
+type Spec struct {
+	QueryID  string
+	Topology *exec.Topology
+	// OffsetReset is where the query begins in topics that it has not read
+	// before: "earliest", "latest", or "" for ksqlDB's default (streams latest,
+	// tables earliest).
+	OffsetReset string
+}
+
+// ErrUnknownQuery is returned for the id of a query that does not run.
+var ErrUnknownQuery = errors.New("no such query")
+
+// Start begins to run a query, or goes on with one that has state. It returns
+// when the query's positions are committed and its tasks are running; what goes
+// wrong later shows in Status.
+func (r *Runtime) Start(ctx context.Context, spec Spec) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return errors.New("starting a query: the engine is stopping")
+	}
+	if _, ok := r.queries[spec.QueryID]; ok {
+		r.mu.Unlock()
+		return fmt.Errorf("starting query %s: it runs already", spec.QueryID)
+	}
+	q := newQuery(r, spec)
+	r.queries[spec.QueryID] = q
+	r.mu.Unlock()
+	if err := q.start(ctx); err != nil {
+		r.mu.Lock()
+		delete(r.queries, spec.QueryID)
+		r.mu.Unlock()
+		return fmt.Errorf("starting query %s: %w", spec.QueryID, err)
+	}
+	return nil
+}
+
+// Terminate stops a query and removes its state and its internal topics.
+func (r *Runtime) Terminate(ctx context.Context, queryID string) error {
+	q, err := r.take(queryID)
+	if err != nil {
+		return err
+	}
+	q.stop()
+	if err := r.cfg.State.DropQuery(queryID); err != nil {
+		return err
+	}
+	var names []string
+	for _, in := range q.spec.Topology.Internal {
+		names = append(names, in.Name)
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	if _, err := r.admin.DeleteTopics(ctx, names...); err != nil {
+		return fmt.Errorf("deleting the internal topics of query %s: %w", queryID, err)
+	}
+	return nil
+}
+
+// Replace stops a query and starts another topology under its id. Its state and
+// positions stay.
+func (r *Runtime) Replace(ctx context.Context, spec Spec) error {
+	q, err := r.take(spec.QueryID)
+	if err != nil {
+		return err
+	}
+	q.stop()
+	return r.Start(ctx, spec)
+}
+
+func (r *Runtime) take(queryID string) (*query, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q, ok := r.queries[queryID]
+	if !ok {
+		return nil, fmt.Errorf("query %s: %w", queryID, ErrUnknownQuery)
+	}
+	delete(r.queries, queryID)
+	return q, nil
+}
+
+func (r *Runtime) query(queryID string) (*query, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q, ok := r.queries[queryID]
+	if !ok {
+		return nil, fmt.Errorf("query %s: %w", queryID, ErrUnknownQuery)
+	}
+	return q, nil
+}
+
+// Pause stops a query's processing and keeps everything.
+func (r *Runtime) Pause(queryID string) error {
+	q, err := r.query(queryID)
+	if err != nil {
+		return err
+	}
+	q.pause()
+	return nil
+}
+
+// Resume goes on with a paused query.
+func (r *Runtime) Resume(ctx context.Context, queryID string) error {
+	q, err := r.query(queryID)
+	if err != nil {
+		return err
+	}
+	return q.start(ctx)
+}
+
+// Status is how a query is doing.
+type Status struct {
+	// State is RUNNING, PAUSED or ERROR.
+	State string
+	// Errors are the newest failures, oldest first, at most ten.
+	Errors []Failure
+	// RecordsIn, RecordsOut, Problems and Late count since the query started.
+	RecordsIn  int64
+	RecordsOut int64
+	Problems   int64
+	Late       int64
+}
+
+// Failure is an error that stopped a query for a while.
+type Failure struct {
+	Time    time.Time
+	Message string
+}
+
+// The states of a query, in ksqlDB's words.
+const (
+	Running = "RUNNING"
+	Paused  = "PAUSED"
+	Errored = "ERROR"
+)
+
+// Status tells how a query is doing.
+func (r *Runtime) Status(queryID string) (Status, error) {
+	q, err := r.query(queryID)
+	if err != nil {
+		return Status{}, err
+	}
+	return q.status(), nil
+}
+
+// Queries lists the ids of the queries that run, in order.
+func (r *Runtime) Queries() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := make([]string, 0, len(r.queries))
+	for id := range r.queries {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Close stops all queries, each after the batch it is working on, and keeps
+// their state. It may be called twice.
+func (r *Runtime) Close() {
+	r.mu.Lock()
+	r.closed = true
+	queries := make([]*query, 0, len(r.queries))
+	for _, q := range r.queries {
+		queries = append(queries, q)
+	}
+	clear(r.queries)
+	r.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, q := range queries {
+		wg.Go(q.stop)
+	}
+	wg.Wait()
+	r.client.Close()
+}

@@ -1,0 +1,178 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+)
+
+// trimInterval is how often internal topics are relieved of what was read.
+const trimInterval = 5 * time.Second
+
+// prepareTopics makes a topology's internal topics where they are missing, and
+// gives the number of partitions of every topic that it reads or writes.
+func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (map[string]int32, error) {
+	internal := make([]string, 0, len(topology.Internal))
+	for _, in := range topology.Internal {
+		internal = append(internal, in.Name)
+	}
+	var external, written []string
+	add := func(list []string, topic string) []string {
+		if slices.Contains(list, topic) {
+			return list
+		}
+		return append(list, topic)
+	}
+	for _, sub := range topology.Subs {
+		for _, src := range sub.Sources {
+			if !src.Internal {
+				external = add(external, src.Topic)
+			}
+		}
+		for _, topic := range sub.Writes {
+			written = add(written, topic)
+			if !slices.Contains(internal, topic) {
+				external = add(external, topic)
+			}
+		}
+	}
+	partitions, err := r.partitions(ctx, external)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := topology.PartitionCounts(partitions)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range internal {
+		if err := r.createInternal(ctx, name, counts[name]); err != nil {
+			return nil, err
+		}
+		partitions[name] = counts[name]
+	}
+	return partitions, r.learnEnds(ctx, written)
+}
+
+func (r *Runtime) partitions(ctx context.Context, topics []string) (map[string]int32, error) {
+	counts := map[string]int32{}
+	if len(topics) == 0 {
+		return counts, nil
+	}
+	details, err := r.admin.ListTopicsWithInternal(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the partitions of topics: %w", err)
+	}
+	for _, topic := range topics {
+		d, ok := details[topic]
+		if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
+			return nil, fmt.Errorf("topic %s does not exist: create it, or drop what reads and writes it", topic)
+		}
+		if d.Err != nil {
+			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", topic, d.Err)
+		}
+		counts[topic] = int32(len(d.Partitions))
+	}
+	return counts, nil
+}
+
+func (r *Runtime) createInternal(ctx context.Context, name string, partitions int32) error {
+	value := func(s string) *string { return &s }
+	_, err := r.admin.CreateTopic(ctx, partitions, -1, map[string]*string{
+		"cleanup.policy": value("delete"), "retention.ms": value("-1"),
+		"segment.bytes": value("52428800"), "message.timestamp.type": value("CreateTime"),
+	}, name)
+	if err == nil || !errors.Is(err, kerr.TopicAlreadyExists) {
+		if err != nil {
+			return fmt.Errorf("creating internal topic %s: %w", name, err)
+		}
+		r.ends.forget(name)
+		return nil
+	}
+	counts, err := r.partitions(ctx, []string{name})
+	if err != nil {
+		return err
+	}
+	if counts[name] != partitions {
+		return fmt.Errorf("internal topic %s has %d partitions and the query needs %d: the partitions of its sources were changed from outside; drop the query and create it again", name, counts[name], partitions)
+	}
+	return nil
+}
+
+// learnEnds asks for the ends of topics that a query writes to.
+func (r *Runtime) learnEnds(ctx context.Context, topics []string) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	ends, err := r.admin.ListEndOffsets(ctx, topics...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("asking where output topics end: %w", err)
+	}
+	ends.Each(func(o kadm.ListedOffset) { r.ends.atLeast(topicPartition{o.Topic, o.Partition}, o.Offset) })
+	return nil
+}
+
+func (s *session) hasInternal() bool { return len(s.q.spec.Topology.Internal) > 0 }
+
+// trim deletes records of internal topics that their reader has committed and
+// that no writer could miss when it looks for what it had sent.
+func (s *session) trim(ctx context.Context) error {
+	tick := time.NewTicker(trimInterval)
+	defer tick.Stop()
+	done := map[topicPartition]int64{}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		limits := s.trimLimits()
+		offsets := kadm.Offsets{}
+		for tp, limit := range limits {
+			if limit > done[tp] {
+				offsets.AddOffset(tp.topic, tp.partition, limit, -1)
+				done[tp] = limit
+			}
+		}
+		if len(offsets) == 0 {
+			continue
+		}
+		if _, err := s.q.rt.admin.DeleteRecords(ctx, offsets); err != nil && ctx.Err() == nil {
+			s.q.rt.log.Warn("trimming internal topics; it is tried again", "query", s.q.spec.QueryID, "error", err)
+			clear(done)
+		}
+	}
+}
+
+// trimLimits gives, per internal partition, the offset below which nobody needs
+// a record. One read record always stays, so that the partition's offsets are
+// never lost.
+func (s *session) trimLimits() map[topicPartition]int64 {
+	limits := map[topicPartition]int64{}
+	for _, t := range s.tasks {
+		t.mu.Lock()
+		for tp, position := range t.read {
+			limits[tp] = position - 1
+		}
+		t.mu.Unlock()
+	}
+	for _, t := range s.tasks {
+		t.mu.Lock()
+		for tp, bound := range t.unsettled {
+			if limit, ok := limits[tp]; ok {
+				limits[tp] = min(limit, bound)
+			}
+		}
+		t.mu.Unlock()
+	}
+	return limits
+}

@@ -1,0 +1,317 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// TransientSpec is a query whose rows go to one caller and that leaves nothing
+// behind.
+type TransientSpec struct {
+	QueryID  string
+	Topology *exec.Topology
+	// OffsetReset is "earliest", "latest" or "" for ksqlDB's default.
+	OffsetReset string
+	// Bounded ends the query where its source topics end when it begins: a pull
+	// query on a stream. It always starts at their beginning.
+	Bounded bool
+	// Started, if set, is called when the query knows where it begins: every
+	// record written later is part of it.
+	Started func()
+}
+
+// ErrStop is returned by the receiver of a transient query's rows to end it.
+var ErrStop = errors.New("the receiver wants no more rows")
+
+// RunTransient runs a query until the context ends, its end is reached, or row
+// returns an error. It gives nil for the first two and ErrStop. The rows and
+// their slices are valid until row returns, their values may be kept. It keeps
+// its state in memory and everything, internal re-keying too, within the
+// calling goroutine.
+func (r *Runtime) RunTransient(ctx context.Context, spec TransientSpec, row func(*types.Row) error) error {
+	t := &transient{rt: r, spec: spec, row: row, partitioner: newPartitioner(), readers: map[string]map[int32][]*transientTask{}}
+	err := t.open(ctx)
+	if err == nil {
+		err = t.run(ctx)
+	}
+	if errors.Is(err, ErrStop) || (err != nil && ctx.Err() != nil) {
+		return nil
+	}
+	return err
+}
+
+type transient struct {
+	rt          *Runtime
+	spec        TransientSpec
+	row         func(*types.Row) error
+	partitioner partitioner
+	partitions  map[string]int32
+	tasks       []*transientTask
+	readers     map[string]map[int32][]*transientTask
+	queue       []exec.InRecord // internal records on their way
+	seq         uint64
+	stop        error
+}
+
+type transientTask struct {
+	exec *exec.Task
+	feed feed
+}
+
+func (t *transient) open(ctx context.Context) error {
+	var external []string
+	for _, sub := range t.spec.Topology.Subs {
+		for _, src := range sub.Sources {
+			if !src.Internal && !slices.Contains(external, src.Topic) {
+				external = append(external, src.Topic)
+			}
+		}
+	}
+	partitions, err := t.rt.partitions(ctx, external)
+	if err != nil {
+		return err
+	}
+	internal, err := t.spec.Topology.PartitionCounts(partitions)
+	if err != nil {
+		return err
+	}
+	for topic, n := range internal {
+		partitions[topic] = n
+	}
+	t.partitions = partitions
+	starts, err := t.rt.admin.ListStartOffsets(ctx, external...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("asking where source topics begin: %w", err)
+	}
+	ends, err := t.rt.admin.ListCommittedOffsets(ctx, external...)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("asking where source topics end: %w", err)
+	}
+	for _, sub := range t.spec.Topology.Subs {
+		var count int32
+		for _, src := range sub.Sources {
+			count = max(count, partitions[src.Topic])
+		}
+		for p := range count {
+			task, err := t.newTask(sub, p)
+			if err != nil {
+				return err
+			}
+			for _, src := range sub.Sources {
+				if p >= partitions[src.Topic] {
+					continue
+				}
+				t.listen(src.Topic, p, task)
+				if src.Internal {
+					continue
+				}
+				start, _ := starts.Lookup(src.Topic, p)
+				end, _ := ends.Lookup(src.Topic, p)
+				from := start.Offset
+				if !t.spec.Bounded && fromEnd(src, t.spec.OffsetReset) {
+					from = end.Offset
+				}
+				task.feed.sources = append(task.feed.sources, source{Source: src, position: from, end: end.Offset})
+			}
+		}
+	}
+	if t.spec.Started != nil {
+		t.spec.Started()
+	}
+	return nil
+}
+
+func (t *transient) newTask(sub *exec.SubTopology, partition int32) (*transientTask, error) {
+	env := exec.TaskEnv{
+		Partition: partition,
+		Stores:    state.NewMemory(),
+		Emit:      t.emit,
+		Row: func(row *types.Row) {
+			if t.stop == nil {
+				t.stop = t.row(row)
+			}
+		},
+		Problem: func(p exec.ProcessingError) { t.rt.cfg.Problem(t.spec.QueryID, p) },
+	}
+	task, err := sub.NewTask(env)
+	if err != nil {
+		return nil, err
+	}
+	tt := &transientTask{exec: task}
+	t.tasks = append(t.tasks, tt)
+	return tt, nil
+}
+
+func (t *transient) listen(topic string, partition int32, task *transientTask) {
+	if t.readers[topic] == nil {
+		t.readers[topic] = map[int32][]*transientTask{}
+	}
+	t.readers[topic][partition] = append(t.readers[topic][partition], task)
+}
+
+// emit takes what travels between sub-topologies. A transient query writes
+// nothing else.
+func (t *transient) emit(o exec.Output) {
+	partition := o.Partition
+	if partition < 0 {
+		partition = t.partitioner.partition(o.PartitionKey, t.seq, max(t.partitions[o.Topic], 1))
+	}
+	t.queue = append(t.queue, exec.InRecord{
+		Topic: o.Topic, Partition: partition, Offset: int64(t.seq),
+		Key: clone(o.Key), Value: clone(o.Value), Time: o.Time, Headers: o.Headers,
+	})
+	t.seq++
+}
+
+func (t *transient) run(ctx context.Context) error {
+	if t.spec.Bounded && t.done() {
+		return nil
+	}
+	offsets := map[string]map[int32]kgo.Offset{}
+	for topic, partitions := range t.readers {
+		for p, tasks := range partitions {
+			if src := tasks[0].feed.find(topic); src != nil {
+				if offsets[topic] == nil {
+					offsets[topic] = map[int32]kgo.Offset{}
+				}
+				offsets[topic][p] = kgo.NewOffset().At(src.position)
+			}
+		}
+	}
+	consumer, err := kgo.NewClient(
+		kgo.SeedBrokers(t.rt.cfg.Brokers...),
+		kgo.ClientID("ksqldb-"+t.spec.QueryID),
+		kgo.ConsumePartitions(offsets),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		kgo.FetchMaxBytes(4<<20),
+		kgo.FetchMaxPartitionBytes(1<<20),
+		kgo.MetadataMinAge(100*time.Millisecond),
+	)
+	if err != nil {
+		return fmt.Errorf("making a query's Kafka consumer: %w", err)
+	}
+	defer consumer.Close()
+	for {
+		fetches := consumer.PollRecords(ctx, pollRecords)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errs := fetches.Errors(); len(errs) > 0 {
+			return fmt.Errorf("reading partition %d of topic %s: %w", errs[0].Partition, errs[0].Topic, errs[0].Err)
+		}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			for _, task := range t.readers[p.Topic][p.Partition] {
+				task.feed.addTo(p.Topic, p.Records, p.LastStableOffset, t.spec.Bounded)
+			}
+		})
+		if err := t.work(); err != nil {
+			return err
+		}
+		if t.spec.Bounded && t.done() {
+			return nil
+		}
+	}
+}
+
+// work processes everything that can be processed now.
+func (t *transient) work() error {
+	for _, task := range t.tasks {
+		for rec := task.feed.next(); rec != nil; rec = task.feed.next() {
+			if rec.Attrs.IsControl() {
+				continue
+			}
+			if err := t.process(task, inRecord(rec)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *transient) process(task *transientTask, rec exec.InRecord) error {
+	if err := task.exec.Process(rec); err != nil {
+		return err
+	}
+	for len(t.queue) > 0 && t.stop == nil {
+		rec := t.queue[0]
+		t.queue = t.queue[1:]
+		for _, reader := range t.readers[rec.Topic][rec.Partition] {
+			if err := reader.exec.Process(rec); err != nil {
+				return err
+			}
+		}
+	}
+	return t.stop
+}
+
+// done reports whether all sources have been read to where they ended at the
+// start.
+func (t *transient) done() bool {
+	for _, task := range t.tasks {
+		for _, src := range task.feed.sources {
+			if src.position < src.end {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (f *feed) find(topic string) *source {
+	for i := range f.sources {
+		if f.sources[i].Topic == topic {
+			return &f.sources[i]
+		}
+	}
+	return nil
+}
+
+// addTo adds records of a topic. A bounded feed keeps its end and drops what
+// lies behind it.
+func (f *feed) addTo(topic string, records []*kgo.Record, end int64, bounded bool) {
+	for i := range f.sources {
+		src := &f.sources[i]
+		if src.Topic != topic {
+			continue
+		}
+		if bounded {
+			end = src.end
+			for len(records) > 0 && records[len(records)-1].Offset >= end {
+				records = records[:len(records)-1]
+			}
+		}
+		f.add(i, records, end)
+	}
+}
+
+// fromEnd reports whether a query that has not read a topic before skips what
+// the topic holds already.
+func fromEnd(src exec.Source, reset string) bool {
+	if src.Offsets != "" {
+		reset = src.Offsets
+	}
+	switch {
+	case src.Internal:
+		return false
+	case reset == "":
+		return !src.Table
+	default:
+		return reset == "latest"
+	}
+}
