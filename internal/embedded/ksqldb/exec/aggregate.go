@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state/codec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
@@ -42,8 +41,19 @@ type AggregateStep struct {
 // AggregateCall is the call of an aggregate function; Args are positions in
 // AggregateStep.Args.
 type AggregateCall struct {
-	Function function.Aggregator
+	Function Aggregator
 	Args     []int
+}
+
+// Aggregator is an aggregate function as the steps here use it; package function
+// says what its methods do.
+type Aggregator interface {
+	StateType() *types.Type
+	Init() types.Value
+	Add(state types.Value, args []types.Value, seq int64) (types.Value, error)
+	Undo(state types.Value, args []types.Value) (types.Value, error)
+	Merge(a, b types.Value) (types.Value, error)
+	Result(state types.Value) (types.Value, error)
 }
 
 // WindowType is the kind of a WINDOW clause.

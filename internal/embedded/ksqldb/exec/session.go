@@ -113,7 +113,7 @@ func (o *sessionAggregate) merge(states []types.Value) {
 // start.
 func (o *sessionAggregate) find(time int64) ([]session, error) {
 	lowest := time - o.window.Size
-	if expired := o.latest.expired(o.window.Retention); expired != neverSeen {
+	if expired := o.latest.expired(o.window.Retention); o.final == nil && expired != neverSeen {
 		lowest = max(lowest, expired+1)
 	}
 	prefix := o.rowPrefix()
@@ -247,9 +247,13 @@ func splitTimeKey(key []byte) (start, end int64, group []byte, err error) {
 	return start, end, key[17:], nil
 }
 
-// expire deletes the sessions that have left the retention.
+// expire deletes the sessions that have left the retention, final ones once they
+// were emitted.
 func (o *sessionAggregate) expire() error {
 	limit := o.latest.expired(o.window.Retention)
+	if o.final != nil {
+		limit = min(limit, o.final.done.value)
+	}
 	if limit == neverSeen || o.reached != neverSeen && limit-o.reached < max(1, o.window.Retention/16) {
 		return nil
 	}
