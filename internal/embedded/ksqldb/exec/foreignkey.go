@@ -187,9 +187,11 @@ func (o *foreignLeft) row(c *change) error {
 		return err
 	}
 	if o.step.Type == Left {
-		return o.subscribeLeft(c, hadOld, oldForeign, foreign)
+		o.subscribeLeft(c, hadOld, oldForeign, foreign)
+	} else {
+		o.subscribeInner(c, hadOld, oldForeign, foreign)
 	}
-	return o.subscribeInner(c, hadOld, oldForeign, foreign)
+	return nil
 }
 
 // foreignKey gives the bytes of a row's foreign key, nil for NULL.
@@ -209,19 +211,21 @@ func (o *foreignLeft) foreignKey(dst []byte, row *types.Row) ([]byte, error) {
 	return b, nil
 }
 
-func (o *foreignLeft) subscribeLeft(c *change, hadOld bool, old, new []byte) error {
-	if hadOld {
+func (o *foreignLeft) subscribeLeft(c *change, hadOld bool, old, new []byte) {
+	switch {
+	case c.row.Value != nil:
 		if old != nil && string(old) != string(new) {
-			o.send(c, old, dropAndAnswer)
+			o.send(c, old, dropSilently)
 		}
 		o.send(c, new, answerAlways)
-	} else if c.row.Value != nil {
-		o.send(c, new, answerAlways)
+	case old != nil:
+		o.send(c, old, dropAndAnswer)
+	case hadOld:
+		o.send(c, nil, answerAlways)
 	}
-	return nil
 }
 
-func (o *foreignLeft) subscribeInner(c *change, hadOld bool, old, new []byte) error {
+func (o *foreignLeft) subscribeInner(c *change, hadOld bool, old, new []byte) {
 	switch {
 	case c.row.Value == nil:
 		if hadOld && old != nil {
@@ -230,7 +234,7 @@ func (o *foreignLeft) subscribeInner(c *change, hadOld bool, old, new []byte) er
 	case hadOld && old != nil:
 		if new == nil {
 			o.send(c, old, dropAndAnswer)
-			return nil
+			return
 		}
 		if string(old) != string(new) {
 			o.send(c, old, dropSilently)
@@ -239,7 +243,6 @@ func (o *foreignLeft) subscribeInner(c *change, hadOld bool, old, new []byte) er
 	case new != nil:
 		o.send(c, new, answerIfFound)
 	}
-	return nil
 }
 
 func (o *foreignLeft) send(c *change, foreign []byte, what instruction) {
