@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -100,6 +99,8 @@ func TestRecordedFormats(t *testing.T) {
 	c := &tally{t: t, known: knownFailures(t), seen: map[string]bool{}}
 	defer func() { fmt.Printf("recorded/formats: %d of %d match\n", c.matched, c.total) }()
 	replayReadJSON(t, filepath.Join(folder, "read-json.jsonl"), c)
+	replayReadAvro(t, filepath.Join(folder, "read-avro.jsonl"), c)
+	replayWrite(t, filepath.Join(folder, "write.jsonl"), c)
 	for id := range c.known {
 		if !c.seen[id] {
 			t.Errorf("%s is on the list of known failures but not in the recordings", id)
@@ -356,7 +357,7 @@ func displayTime(t *types.Type, n int64) string {
 	default:
 		days := floorDiv(n, 86400000)
 		ms := n - days*86400000
-		return fmt.Sprintf("%sT%02d:%02d:%02d.%03d", civil(days), ms/3600000, ms/60000%60, ms/1000%60, ms%1000)
+		return fmt.Sprintf("%sT%02d:%02d:%02d.%03d", strings.TrimPrefix(civil(days), "+"), ms/3600000, ms/60000%60, ms/1000%60, ms%1000)
 	}
 }
 
@@ -389,13 +390,4 @@ func civil(days int64) string {
 		sign = "+"
 	}
 	return fmt.Sprintf("%s%04d-%02d-%02d", sign, y, m, d)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

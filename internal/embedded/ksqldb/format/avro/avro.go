@@ -94,6 +94,7 @@ type readPlan struct {
 	schema *avro.Schema
 	reader *reader
 	opts   []avro.Opt
+	bare   bool // the schema is bytes, see bareBytes
 	err    error
 	pool   sync.Pool // *room
 }
@@ -110,6 +111,11 @@ func newRoom(t reflect.Type) *room {
 	return &room{value: p.Elem(), ptr: p.Interface(), at: p.UnsafePointer()}
 }
 
+// bareBytes reports whether payloads of a schema are nothing but the bytes
+// themselves: Confluent's serializers leave out the length that Avro puts in
+// front of bytes when bytes are all there is.
+func bareBytes(root *avro.SchemaNode) bool { return root.Type == "bytes" }
+
 func newReadPlan(text string, row *types.Type) *readPlan {
 	p := &readPlan{}
 	if p.schema, p.err = avro.Parse(text, rawLogicalTypes()...); p.err != nil {
@@ -123,6 +129,7 @@ func newReadPlan(text string, row *types.Type) *readPlan {
 	if p.reader, p.err = newReader(root, row, ""); p.err != nil {
 		return p
 	}
+	p.bare = bareBytes(root)
 	p.opts = []avro.Opt{avro.SkipUnknown()}
 	if p.reader.tagged {
 		p.opts = append(p.opts, avro.TaggedUnions())
@@ -143,7 +150,9 @@ func (p *readPlan) read(payload []byte) (types.Value, error) {
 	// The strings and slices read are handed on, so the next record must not
 	// find them.
 	defer r.value.SetZero()
-	if _, err := p.schema.Decode(payload, r.ptr, p.opts...); err != nil {
+	if bytes, ok := r.ptr.(*[]byte); ok && p.bare {
+		*bytes = append([]byte{}, payload...)
+	} else if _, err := p.schema.Decode(payload, r.ptr, p.opts...); err != nil {
 		return types.Null, err
 	}
 	return p.reader.read(r.at)
@@ -200,6 +209,7 @@ type writePlan struct {
 	id     int
 	schema *avro.Schema
 	writer *writer
+	bare   bool
 	pool   sync.Pool // *room
 }
 
@@ -209,9 +219,11 @@ func newWritePlan(text string, row *types.Type, id int) (*writePlan, error) {
 	if p.schema, err = avro.Parse(text, rawLogicalTypes()...); err != nil {
 		return nil, fmt.Errorf("reading schema %d: %w", id, err)
 	}
-	if p.writer, err = newWriter(p.schema.Root().ExpandReferences(), row, ""); err != nil {
+	root := p.schema.Root().ExpandReferences()
+	if p.writer, err = newWriter(root, row, ""); err != nil {
 		return nil, err
 	}
+	p.bare = bareBytes(root)
 	p.pool.New = func() any { return newRoom(p.writer.goType) }
 	return p, nil
 }
@@ -225,6 +237,9 @@ func (p *writePlan) append(dst []byte, v types.Value) ([]byte, error) {
 	}
 	dst = append(dst, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.id))
+	if bytes, ok := r.ptr.(*[]byte); ok && p.bare {
+		return append(dst, *bytes...), nil
+	}
 	return p.schema.AppendEncode(dst, r.ptr)
 }
 
@@ -244,7 +259,7 @@ func (s *Serde) Serialize(dst []byte, values []types.Value) ([]byte, error) {
 	}
 	plan, err := s.writePlan()
 	if err != nil {
-		return nil, s.cannotWrite(err.Error(), err)
+		return nil, err
 	}
 	out, err := plan.append(dst, row)
 	if err == nil {
@@ -252,9 +267,14 @@ func (s *Serde) Serialize(dst []byte, values []types.Value) ([]byte, error) {
 	}
 	var semantic *avro.SemanticError
 	if errors.As(err, &semantic) {
-		return nil, s.cannotWrite(fmt.Sprintf("Failed to serialize Avro data from topic %s :", s.cfg.Topic), err)
+		return nil, s.cannotWrite(s.failed(), err)
 	}
 	return nil, s.cannotWrite(err.Error(), err)
+}
+
+// failed is what AvroConverter says when its serializer fails.
+func (s *Serde) failed() string {
+	return fmt.Sprintf("Failed to serialize Avro data from topic %s :", s.cfg.Topic)
 }
 
 // cannotWrite is a serialisation error with the hint that ksqlDB adds to all of
@@ -278,15 +298,15 @@ func (s *Serde) writePlan() (*writePlan, error) {
 	}
 	text, err := s.SchemaText()
 	if err != nil {
-		return nil, err
+		return nil, s.cannotWrite(err.Error(), err)
 	}
 	id, err := s.reg.Register(context.Background(), s.cfg.Subject, registry.Schema{Type: registry.TypeAvro, Text: text})
 	if err != nil {
-		return nil, fmt.Errorf("Failed to serialize Avro data from topic %s :: %w", s.cfg.Topic, err)
+		return nil, s.cannotWrite(s.failed(), err)
 	}
 	plan, err := newWritePlan(text, s.row, id)
 	if err != nil {
-		return nil, err
+		return nil, s.cannotWrite(err.Error(), err)
 	}
 	s.write.Store(plan)
 	return plan, nil

@@ -97,12 +97,12 @@ func upper(s string) string {
 
 // fieldWriter writes one field of a record.
 type fieldWriter struct {
-	name   string
-	column int // -1 when no column has the field's name
-	offset uintptr
-	room   uintptr // where the target of a nullable field lies
+	name    string
+	column  int // -1 when no column has the field's name
+	offset  uintptr
+	room    uintptr // where the target of a nullable field lies
 	hasRoom bool    // whether there is such room
-	write  func(p unsafe.Pointer, v types.Value) error
+	write   func(p unsafe.Pointer, v types.Value) error
 	// missing is what happens for NULL and for a field without a column.
 	missing func(p unsafe.Pointer) error
 }
