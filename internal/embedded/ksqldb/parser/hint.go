@@ -86,6 +86,10 @@ func (p *parser) commonMistake(want set) string {
 	switch {
 	case t.kind == kindEOF && want.has(kindSemicolon):
 		return "Every statement ends with a semicolon."
+	case before == "EMIT":
+		return "The clause is EMIT CHANGES or EMIT FINAL."
+	case t.kind == kwChanges || t.kind == kwFinal:
+		return fmt.Sprintf("The clause is EMIT %s.", word)
 	case t.kind == kwDistinct:
 		return "ksqlDB has no SELECT DISTINCT; use GROUP BY."
 	case word == "BY" && before == "ORDER" || word == "ORDER":

@@ -212,6 +212,8 @@ func TestErrorsSayWhereWhatAndWhatToDo(t *testing.T) {
 		{"SELECT 99999999999999999999 FROM S;", "Failed to prepare statement: line 1:9: Invalid numeric literal", "BIGINT"},
 		{"INSERT INTO S (A) VALUES (1, 2);", "Failed to prepare statement: Expected number columns and values to match: 1, 2", ""},
 		{"CREATE STREAM X AS SELECT A FROM S LIMIT 1;", "CREATE STREAM AS SELECT statements don't support LIMIT", ""},
+		{"SELECT * FROM S EMIT CHANGE;", "line 1:22: Syntax Error", "EMIT CHANGES"},
+		{"SELECT * FROM S X CHANGES;", "line 1:19: Syntax Error", "EMIT CHANGES"},
 		{"SELECT * FROM S WINDOW TUMBLING (SIZE 5 FORTNIGHTS);", "line 1:41: Syntax Error\n", "a unit of time"},
 	}
 	for _, c := range cases {
@@ -282,6 +284,7 @@ func TestSubstitute(t *testing.T) {
 		"SELECT * FROM ${bq} WHERE A = ${i};":              "SELECT * FROM `orders` WHERE A = 5;",
 		"SELECT ${d}, ${s}, ${b} FROM S;":                  "SELECT -1.5, 'it''s', TRUE FROM S;",
 		"SELECT 'a ${t} ${i}${none} ${' FROM S;":           "SELECT 'a it''s 5${none} ${' FROM S;",
+		"SELECT 1-${d}, A.${n}, 1${n} FROM A;":             "SELECT 1- -1.5, A.orders, 1 orders FROM A;",
 		"/* ${n} */ SHOW STREAMS; -- ${n}":                 "/* ${n} */ SHOW STREAMS; -- ${n}",
 		"SET 'x' = '${i}'; PRINT ${n}; PRINT '${n}';":      "SET 'x' = '5'; PRINT orders; PRINT 'orders';",
 		"CREATE STREAM ${n} WITH (${n}=${i}, 'a'='${n}');": "CREATE STREAM orders WITH (orders=5, 'a'='orders');",

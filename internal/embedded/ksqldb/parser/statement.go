@@ -25,7 +25,7 @@ func (p *parser) statements() []ast.Statement {
 			break
 		}
 		s.SetSource(p.source(start))
-		p.completeRefusal(s.Text())
+		p.completeRefusal(ast.Mask(s))
 		out = append(out, s)
 	}
 	return out

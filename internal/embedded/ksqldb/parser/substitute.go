@@ -28,7 +28,7 @@ func Substitute(sql string, vars map[string]string) (string, error) {
 		uses[v.token.pos.Offset] = v
 	}
 	var out strings.Builder
-	done := 0
+	done, last, lastVariable := 0, byte(' '), false
 	for _, t := range p.tokens {
 		text := t.text
 		switch t.kind {
@@ -43,11 +43,27 @@ func Substitute(sql string, vars map[string]string) (string, error) {
 		case kindEOF:
 			text = ""
 		}
+		isVariable := t.kind == kindVariable
+		touches := done == t.pos.Offset && text != "" && (isVariable || lastVariable)
 		out.WriteString(sql[done:t.pos.Offset])
+		if touches && merge(last, text[0]) {
+			out.WriteByte(' ')
+		}
 		out.WriteString(text)
-		done = t.end.Offset
+		if text != "" {
+			last = text[len(text)-1]
+		}
+		done, lastVariable = t.end.Offset, isVariable
 	}
 	return out.String(), nil
+}
+
+// merge reports whether two characters that touch may be read as one token though
+// they belong to two.
+func merge(a, b byte) bool {
+	word := func(c byte) bool { return isIdentPart(c) || c == '\'' || c == '"' || c == '`' }
+	return word(a) && word(b) || a == '-' && b == '-' ||
+		a == '.' && isDigit(b) || isDigit(a) && b == '.' || a == '.' && b == '.'
 }
 
 func (p *parser) variableValue(use variable, vars map[string]string) (string, error) {
