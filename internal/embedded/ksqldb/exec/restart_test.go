@@ -1,0 +1,129 @@
+package exec_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec/drive"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// randomRecords gives records of both topics with few keys, late times, nulls
+// and some damage.
+func randomRecords(rng *rand.Rand, n int, topics ...string) string {
+	var b strings.Builder
+	now := 1000
+	for range n {
+		key, value := fmt.Sprint(rng.IntN(4)), fmt.Sprintf("{\"A\":%d}", rng.IntN(4))
+		switch rng.IntN(12) {
+		case 0:
+			key = "null"
+		case 1, 2:
+			value = "null"
+		case 3:
+			value = "{}"
+		case 4:
+			value = "bad"
+		}
+		now += rng.IntN(8)
+		at := now
+		if rng.IntN(3) == 0 {
+			at -= rng.IntN(60)
+		}
+		if rng.IntN(40) == 0 {
+			now += 300
+		}
+		fmt.Fprintf(&b, "%s %s %s @%d\n", topics[rng.IntN(len(topics))], key, value, at)
+	}
+	return b.String()
+}
+
+func TestRunsCutAtRandomPointsGiveTheSame(t *testing.T) {
+	grace := int64(7)
+	window := func(w exec.Window) func(t *testing.T) exec.Step {
+		return func(t *testing.T) exec.Step {
+			agg := totals(t, source(t, "l", false), false, &w, false)
+			return sink(t, atLeast(agg, 3, true), agg.Columns)
+		}
+	}
+	for name, c := range map[string]struct {
+		root     func(t *testing.T) exec.Step
+		windowed types.WindowKind
+	}{
+		"table groups": {root: func(t *testing.T) exec.Step {
+			agg := totals(t, atLeast(source(t, "l", true), 1, true), true, nil, true)
+			return sink(t, atLeast(agg, 2, true), agg.Columns)
+		}},
+		"hopping":  {window(exec.Window{Type: exec.Hopping, Size: 20, Advance: 10, Grace: 15, Retention: 35}), types.TimeWindow},
+		"final":    {window(exec.Window{Type: exec.Hopping, Size: 20, Advance: 20, Grace: 15, Retention: 35, Final: true}), types.TimeWindow},
+		"sessions": {window(exec.Window{Type: exec.Session, Size: 10, Grace: 20, Retention: 30}), types.SessionWindow},
+		"final sessions": {
+			window(exec.Window{Type: exec.Session, Size: 10, Grace: 20, Retention: 30, Final: true}), types.SessionWindow,
+		},
+		"streams":            {root: func(t *testing.T) exec.Step { return streams(t, exec.Full, nil) }},
+		"streams with grace": {root: func(t *testing.T) exec.Step { return streams(t, exec.Full, &grace) }},
+		"tables": {root: func(t *testing.T) exec.Step {
+			j := &exec.TableTableJoin{Join: joinOf(t, exec.Full, source(t, "l", true), source(t, "r", true)), LeftStore: "left", RightStore: "right"}
+			return sink(t, atLeast(j, 2, true), j.Columns)
+		}},
+		"foreign keys": {root: func(t *testing.T) exec.Step {
+			j := foreign(t, exec.Left)
+			return sink(t, atLeast(j, 2, true), j.Columns)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(20) {
+				rng := rand.New(rand.NewPCG(seed, 1))
+				topology, err := exec.New(c.root(t))
+				require.NoError(t, err)
+				topics := []string{"l"}
+				for _, sub := range topology.Subs {
+					for _, src := range sub.Sources {
+						if src.Topic == "r" {
+							topics = append(topics, "r")
+						}
+					}
+				}
+				in := records(t, randomRecords(rng, 200, topics...))
+				whole := feed(t, c.root(t), c.windowed, in, false)
+				require.NotEmpty(t, whole)
+				require.Equal(t, whole, cut(t, topology, c.windowed, in, rng), "seed %d", seed)
+			}
+		})
+	}
+}
+
+// cut runs records through a topology and goes back to an earlier saved state now
+// and then, forgetting what was written since, as after a crash.
+func cut(t *testing.T, topology *exec.Topology, windowed types.WindowKind, in []exec.InRecord, rng *rand.Rand) []string {
+	t.Helper()
+	out := []string{}
+	calls := drive.Callbacks{Output: func(o exec.Output) { out = append(out, show(o, windowed)) }}
+	d, err := drive.New(topology, calls)
+	require.NoError(t, err)
+	saved, err := d.Save()
+	require.NoError(t, err)
+	at, written := 0, 0
+	for i := 0; i < len(in); i++ {
+		require.NoError(t, d.Process(in[i]))
+		switch rng.IntN(10) {
+		case 0, 1:
+			saved, err = d.Save()
+			require.NoError(t, err)
+			at, written = i+1, len(out)
+		case 2:
+			if i-at > 30 {
+				continue
+			}
+			d, err = drive.Resume(topology, saved, calls)
+			require.NoError(t, err)
+			i, out = at-1, out[:written]
+		}
+	}
+	return out
+}
