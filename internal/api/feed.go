@@ -6,7 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
+
+	"github.com/orderflow/orderflow/internal/kafka"
 )
 
 // feed keeps one push query running: when it ends or cannot be started, it is
@@ -29,21 +30,14 @@ func (f *feed) connected() bool { return f.up.Load() }
 
 // run returns when ctx ends.
 func (f *feed) run(ctx context.Context) {
-	retry := backoff{}
-	for ctx.Err() == nil {
-		err := f.once(ctx, &retry)
-		f.up.Store(false)
-		if ctx.Err() != nil {
-			return
-		}
-		retry.report(f.log, "reading "+f.name, err)
-		if !retry.wait(ctx) {
-			return
-		}
-	}
+	kafka.Keep(ctx, f.log, "reading "+f.name, func(ctx context.Context, progress func()) error {
+		defer f.up.Store(false)
+		return f.once(ctx, progress)
+	})
 }
 
-func (f *feed) once(ctx context.Context, retry *backoff) (err error) {
+// once runs the query until it ends, which is an error always.
+func (f *feed) once(ctx context.Context, progress func()) (err error) {
 	rows, err := f.queries.Query(ctx, f.text, f.props)
 	if err != nil {
 		return err
@@ -54,7 +48,7 @@ func (f *feed) once(ctx context.Context, retry *backoff) (err error) {
 		}
 	}()
 	f.up.Store(true)
-	retry.reset()
+	progress()
 	f.log.Debug("push query connected", "query", f.name)
 	if f.onConnect != nil {
 		f.onConnect()
@@ -68,40 +62,4 @@ func (f *feed) once(ctx context.Context, retry *backoff) (err error) {
 		return err
 	}
 	return errors.New("ksqlDB ended the query")
-}
-
-// The first retry comes soon, since a stack that is starting needs a moment only.
-const (
-	firstRetry  = 50 * time.Millisecond
-	longestWait = 2 * time.Second
-)
-
-// backoff paces retries: twice as long each time, up to a limit. The zero value is ready for use.
-type backoff struct{ next time.Duration }
-
-func (b *backoff) reset() { b.next = 0 }
-
-// report logs the first failure in a row as a warning and the repeated ones quietly.
-func (b *backoff) report(log *slog.Logger, what string, err error) {
-	level := slog.LevelDebug
-	if b.next >= longestWait/2 {
-		level = slog.LevelWarn
-	}
-	log.Log(context.Background(), level, what+" failed, trying again", "error", err)
-}
-
-// wait sleeps for the next pause and reports false when ctx ended meanwhile.
-func (b *backoff) wait(ctx context.Context) bool {
-	if b.next == 0 {
-		b.next = firstRetry
-	}
-	timer := time.NewTimer(b.next)
-	defer timer.Stop()
-	b.next = min(2*b.next, longestWait)
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -53,22 +53,14 @@ func (p *kafkaPublisher) close() { p.client.Close() }
 
 // prepare fetches the schemas, again and again until they are there or ctx ends.
 func (p *kafkaPublisher) prepare(ctx context.Context, log *slog.Logger) {
-	retry := backoff{}
-	for {
-		var err error
+	kafka.Keep(ctx, log, "fetching the schemas", func(ctx context.Context, _ func()) error {
 		for _, topic := range []string{order.TopicOrders, order.TopicPayments} {
-			if _, err = p.encoder(ctx, topic); err != nil {
-				break
+			if _, err := p.encoder(ctx, topic); err != nil {
+				return err
 			}
 		}
-		if err == nil || ctx.Err() != nil {
-			return
-		}
-		retry.report(log, "fetching the schemas", err)
-		if !retry.wait(ctx) {
-			return
-		}
-	}
+		return nil
+	})
 }
 
 func (p *kafkaPublisher) ready() bool {

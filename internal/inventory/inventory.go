@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -89,32 +88,12 @@ func New(cfg Config) (*Service, error) {
 // Ready reports whether the service has its partitions and has read their ledger.
 func (s *Service) Ready() bool { return s.ready.Load() }
 
-// The pauses between attempts to work: the first, and the longest.
-const (
-	firstRetry  = 50 * time.Millisecond
-	longestWait = 2 * time.Second
-)
-
 // Run works until ctx ends, and finishes what it has begun. When a server is away or
 // a topic does not exist yet, it tries again.
 func (s *Service) Run(ctx context.Context) error {
-	pause := firstRetry
-	for {
-		err := s.work(ctx, func() { pause = firstRetry })
-		s.ready.Store(false)
-		if ctx.Err() != nil {
-			return nil
-		}
-		level := slog.LevelDebug
-		if pause >= longestWait/2 {
-			level = slog.LevelWarn
-		}
-		s.log.Log(ctx, level, "the inventory service was interrupted, trying again", "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longestWait)
-	}
+	kafka.Keep(ctx, s.log, "the inventory service", func(ctx context.Context, progress func()) error {
+		defer s.ready.Store(false)
+		return s.work(ctx, progress)
+	})
+	return nil
 }

@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"topic"}),
 		batch: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orderflow_inventory_batch_duration_seconds",
-			Help:    "Time from reading input records to committing them.",
+			Help:    "Time from getting input records to having answered them.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}

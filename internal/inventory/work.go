@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
@@ -15,35 +13,24 @@ import (
 	"github.com/orderflow/orderflow/internal/order"
 )
 
-const (
-	// maxBatch bounds how many input records are worked on at once.
-	maxBatch = 1000
-	// batchTimeout bounds how long that may take, also while stopping.
-	batchTimeout = 30 * time.Second
-)
-
 var inputTopics = []string{order.TopicOrdersByProduct, order.TopicWarehouseInventory}
 
-// worker is one membership in the consumer group. One goroutine uses it, but for
-// assigned, which the client calls.
+// worker is one membership in the consumer group. One goroutine uses it.
 type worker struct {
 	*Service
-	client *kgo.Client // group consumer and producer
+	client *kgo.Client
 	reader *ledger.Reader
 	// partitionOf says in which ledger partition a product's entries are.
-	partitionOf func(product string) int32
-	entries     *kafka.Encoder
-	results     *kafka.Encoder
-
-	mu       sync.Mutex
-	fresh    map[int32]bool // partitions assigned and not caught up; guarded by mu
-	assigned bool           // guarded by mu
-	wake     func()         // ends a running poll; guarded by mu
+	partitionOf      func(product string) int32
+	ledgerPartitions int32
+	entries          *kafka.Encoder
+	results          *kafka.Encoder
+	progress         func()
 }
 
-// work consumes until ctx ends or something fails. started is called once there are partitions.
-func (s *Service) work(ctx context.Context, started func()) error {
-	w := &worker{Service: s, fresh: map[int32]bool{}, wake: func() {}}
+// work consumes until ctx ends or something fails. progress is called once there are partitions.
+func (s *Service) work(ctx context.Context, progress func()) error {
+	w := &worker{Service: s, progress: progress}
 	var err error
 	if w.entries, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicInventoryLedger)); err != nil {
 		return err
@@ -56,129 +43,51 @@ func (s *Service) work(ctx context.Context, started func()) error {
 	}
 	defer w.reader.Close()
 	partitioner := kgo.StickyKeyPartitioner(nil)
-	w.client, err = kafka.NewClient(s.cfg.Kafka,
-		kgo.ConsumerGroup(s.cfg.Group),
-		kgo.ConsumeTopics(inputTopics...),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		// Equal partitions of both topics belong together: they are about the same products.
-		kgo.Balancers(kgo.RangeBalancer()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(w.onAssigned),
-		kgo.RecordPartitioner(partitioner),
-	)
+	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
+		Group:    s.cfg.Group,
+		Topics:   inputTopics,
+		Assigned: w.takeOver,
+		Handle:   w.batch,
+		Options:  []kgo.Opt{kgo.RecordPartitioner(partitioner)},
+	})
 	if err != nil {
 		return err
 	}
-	defer w.client.CloseAllowingRebalance()
-	n, err := w.checkTopics(ctx)
+	defer group.Close()
+	w.client = group.Client()
+	partitions, err := group.CheckTopics(ctx, append([]string{order.TopicInventoryLedger, order.TopicValidations}, inputTopics...)...)
 	if err != nil {
 		return err
 	}
+	w.ledgerPartitions = int32(partitions[order.TopicInventoryLedger])
 	topic := partitioner.ForTopic(order.TopicInventoryLedger)
 	w.partitionOf = func(product string) int32 {
-		return int32(topic.Partition(&kgo.Record{Key: []byte(product)}, n))
+		return int32(topic.Partition(&kgo.Record{Key: []byte(product)}, int(w.ledgerPartitions)))
 	}
-	for ctx.Err() == nil {
-		if err := w.round(ctx, started); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// checkTopics makes sure that every topic exists and returns the ledger's number of partitions.
-func (w *worker) checkTopics(ctx context.Context) (int, error) {
-	topics, err := kadm.NewClient(w.client).ListTopics(ctx, append([]string{order.TopicInventoryLedger, order.TopicValidations}, inputTopics...)...)
-	if err != nil {
-		return 0, fmt.Errorf("looking up topics: %w", err)
-	}
-	for _, t := range topics {
-		if t.Err != nil {
-			return 0, fmt.Errorf("looking up topic %s (`orderflow topics apply` and `orderflow migrate apply` create it): %w", t.Topic, t.Err)
-		}
-	}
-	return len(topics[order.TopicInventoryLedger].Partitions), nil
-}
-
-// onAssigned is called by the client while no batch is worked on.
-func (w *worker) onAssigned(_ context.Context, _ *kgo.Client, assigned map[string][]int32) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.assigned = true
-	for _, partitions := range assigned {
-		for _, p := range partitions {
-			w.fresh[p] = true
-		}
-	}
-	w.wake()
-}
-
-// round waits for input records or an assignment and works on what came.
-func (w *worker) round(ctx context.Context, started func()) error {
-	pollCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	w.mu.Lock()
-	w.wake = cancel
-	if len(w.fresh) > 0 || (w.assigned && !w.Ready()) {
-		cancel()
-	}
-	w.mu.Unlock()
-
-	fetches := w.client.PollRecords(pollCtx, maxBatch)
-	defer w.client.AllowRebalance()
-	for _, e := range fetches.Errors() {
-		if !errors.Is(e.Err, context.Canceled) {
-			return fmt.Errorf("reading %s partition %d: %w", e.Topic, e.Partition, e.Err)
-		}
-	}
-	// What has begun is finished, even when ctx ends meanwhile.
-	work, done := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
-	defer done()
-	if err := w.takeOver(work, started); err != nil {
-		return err
-	}
-	records := fetches.Records()
-	if len(records) == 0 {
-		return nil
-	}
-	start := time.Now()
-	if err := w.batch(work, records); err != nil {
-		return err
-	}
-	if err := w.client.CommitRecords(work, records...); err != nil {
-		return fmt.Errorf("committing offsets: %w", err)
-	}
-	w.metrics.batch.Observe(time.Since(start).Seconds())
-	return nil
+	return group.Run(ctx)
 }
 
 // takeOver folds the ledger of newly assigned partitions to its end.
-func (w *worker) takeOver(ctx context.Context, started func()) error {
-	w.mu.Lock()
-	assigned, fresh := w.assigned, len(w.fresh) > 0
-	for p := range w.fresh {
-		w.reader.Add(p)
+func (w *worker) takeOver(ctx context.Context, partitions []int32) error {
+	for _, p := range partitions {
+		if p < w.ledgerPartitions {
+			w.reader.Add(p)
+		}
 	}
-	clear(w.fresh)
-	w.mu.Unlock()
-	if !assigned {
-		return nil
-	}
-	if fresh {
+	if len(partitions) > 0 {
 		if err := w.reader.CatchUp(ctx); err != nil {
 			return err
 		}
-		w.log.Info("took over stock", "ledger_partitions", w.reader.Partitions())
+		w.log.Info("took over stock", "partitions", partitions)
 	}
-	if !w.ready.Swap(true) {
-		started()
-	}
+	w.ready.Store(true)
+	w.progress()
 	return nil
 }
 
 // batch writes what the records mean to the ledger, reads it back, and sends the check results.
 func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
+	start := time.Now()
 	var entries []ledger.Entry
 	for _, rec := range records {
 		e, ok, err := decode(ctx, w.registry, rec)
@@ -196,7 +105,11 @@ func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 	if err := w.write(ctx, entries); err != nil {
 		return err
 	}
-	return w.answer(ctx, entries)
+	if err := w.answer(ctx, entries); err != nil {
+		return err
+	}
+	w.metrics.batch.Observe(time.Since(start).Seconds())
+	return nil
 }
 
 // write puts entries that are not yet in the ledger into it and reads them back.

@@ -3,17 +3,13 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/orderflow/orderflow/internal/kafka"
-	"github.com/orderflow/orderflow/internal/order"
 )
 
 // ViewConfig says what a View reads from.
@@ -47,58 +43,26 @@ func NewView(cfg ViewConfig) (*View, error) {
 	return &View{cfg: cfg, registry: registry, changed: make(chan struct{})}, nil
 }
 
-// The pauses between attempts to read the ledger: the first, and the longest.
-const (
-	firstRetry  = 50 * time.Millisecond
-	longestWait = 2 * time.Second
-)
-
 // Run follows the ledger until ctx ends. When it cannot be read, for instance because
 // the topic does not exist yet, Run tries again.
 func (v *View) Run(ctx context.Context) error {
-	pause := firstRetry
-	for {
-		err := v.follow(ctx, func() { pause = firstRetry })
-		if ctx.Err() != nil {
-			return nil
-		}
-		level := slog.LevelDebug
-		if pause >= longestWait/2 {
-			level = slog.LevelWarn
-		}
-		v.cfg.Logger.Log(ctx, level, "following the stock ledger failed, trying again", "error", err)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, longestWait)
-	}
+	kafka.Keep(ctx, v.cfg.Logger, "following the stock ledger", v.follow)
+	return nil
 }
 
-func (v *View) follow(ctx context.Context, started func()) error {
+func (v *View) follow(ctx context.Context, progress func()) error {
 	reader, err := NewReader(v.cfg.Kafka, v.registry)
 	if err != nil {
 		return err
 	}
 	defer reader.Close()
-	topics, err := kadm.NewClient(reader.client).ListTopics(ctx, order.TopicInventoryLedger)
-	if err != nil {
-		return fmt.Errorf("looking up %s: %w", order.TopicInventoryLedger, err)
-	}
-	if err := topics.Error(); err != nil {
-		return fmt.Errorf("looking up %s: %w", order.TopicInventoryLedger, err)
-	}
-	for _, p := range topics[order.TopicInventoryLedger].Partitions {
-		reader.Add(p.Partition)
-	}
-	if len(reader.parts) == 0 {
-		return errors.New("the topic " + order.TopicInventoryLedger + " has no partitions")
+	if err := reader.AddAll(ctx); err != nil {
+		return err
 	}
 	if err := reader.CatchUp(ctx); err != nil {
 		return err
 	}
-	started()
+	progress()
 	for {
 		v.publish(reader)
 		if err := reader.Poll(ctx); err != nil {
@@ -110,18 +74,13 @@ func (v *View) follow(ctx context.Context, started func()) error {
 // publish makes what the reader knows visible to the callers of the view.
 func (v *View) publish(r *Reader) {
 	var stocks []Stock
-	lastSet := map[string]Source{}
 	for _, partition := range r.Partitions() {
-		p := r.parts[partition]
-		stocks = append(stocks, p.fold.Stocks()...)
-		for product, source := range p.lastSet {
-			lastSet[product] = source
-		}
+		stocks = append(stocks, r.Fold(partition).Stocks()...)
 	}
 	slices.SortFunc(stocks, func(a, b Stock) int { return cmp.Compare(a.Product, b.Product) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ready, v.stocks, v.lastSet = true, stocks, lastSet
+	v.ready, v.stocks, v.lastSet = true, stocks, maps.Clone(r.lastSet)
 	close(v.changed)
 	v.changed = make(chan struct{})
 }

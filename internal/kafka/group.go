@@ -1,0 +1,174 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// maxBatch bounds how many records a Group hands over at once.
+	maxBatch = 1000
+	// batchTimeout bounds how long the work on them may take, also while stopping.
+	batchTimeout = 30 * time.Second
+	// sessionTimeout is how long a group waits for a silent member, so that the
+	// partitions of a dead one do not wait long.
+	sessionTimeout = 10 * time.Second
+	heartbeat      = time.Second
+	groupFetchWait = time.Second
+)
+
+// GroupConfig says what a member of a consumer group does.
+type GroupConfig struct {
+	// Group is the group's name.
+	Group string
+	// Topics are consumed, each from its first record on when the group is new. Equal
+	// partitions of different topics go to the same member.
+	Topics []string
+	// Assigned is called with the numbers of newly assigned partitions before any of
+	// their records is handled, also when there are none.
+	Assigned func(ctx context.Context, partitions []int32) error
+	// Handle does everything that the records call for. Their offsets are committed
+	// when it has returned nil; after an error they will be handled again.
+	Handle func(ctx context.Context, records []*kgo.Record) error
+	// Options are further options of the client.
+	Options []kgo.Opt
+}
+
+// Group is one member of a consumer group.
+type Group struct {
+	cfg    GroupConfig
+	client *kgo.Client
+
+	mu       sync.Mutex
+	assigned bool           // partitions, or none, were given since the last take-over
+	fresh    map[int32]bool // those that are to be taken over
+	wake     func()         // ends a running poll
+}
+
+// NewGroup prepares a member. It joins when Run is called. Whoever made it calls Close.
+func NewGroup(cfg Config, group GroupConfig) (*Group, error) {
+	g := &Group{cfg: group, fresh: map[int32]bool{}, wake: func() {}}
+	client, err := NewClient(cfg, append([]kgo.Opt{
+		kgo.ConsumerGroup(group.Group),
+		kgo.ConsumeTopics(group.Topics...),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.Balancers(kgo.RangeBalancer()),
+		kgo.SessionTimeout(sessionTimeout),
+		kgo.HeartbeatInterval(heartbeat),
+		kgo.FetchMaxWait(groupFetchWait),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(g.onAssigned),
+	}, group.Options...)...)
+	if err != nil {
+		return nil, err
+	}
+	g.client = client
+	return g, nil
+}
+
+// Client returns the member's client, to produce with.
+func (g *Group) Client() *kgo.Client { return g.client }
+
+// Close leaves the group.
+func (g *Group) Close() { g.client.CloseAllowingRebalance() }
+
+// CheckTopics reports which of the topics do not exist, and returns the number of
+// partitions of each.
+func (g *Group) CheckTopics(ctx context.Context, topics ...string) (map[string]int, error) {
+	found, err := kadm.NewClient(g.client).ListTopics(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("looking up topics: %w", err)
+	}
+	partitions := map[string]int{}
+	for _, t := range found {
+		if t.Err != nil {
+			return nil, fmt.Errorf("looking up topic %s (`orderflow topics apply` and `orderflow migrate apply` create it): %w", t.Topic, t.Err)
+		}
+		partitions[t.Topic] = len(t.Partitions)
+	}
+	return partitions, nil
+}
+
+// onAssigned is called by the client while nothing is being handled.
+func (g *Group) onAssigned(_ context.Context, _ *kgo.Client, assigned map[string][]int32) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.assigned = true
+	for _, partitions := range assigned {
+		for _, p := range partitions {
+			g.fresh[p] = true
+		}
+	}
+	g.wake()
+}
+
+// Run consumes until ctx ends, when it returns the context's error after finishing
+// what it has begun, or until something fails.
+func (g *Group) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := g.round(ctx); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (g *Group) round(ctx context.Context) error {
+	pollCtx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g.mu.Lock()
+	g.wake = cancel
+	if g.assigned {
+		cancel()
+	}
+	g.mu.Unlock()
+
+	fetches := g.client.PollRecords(pollCtx, maxBatch)
+	defer g.client.AllowRebalance()
+	for _, e := range fetches.Errors() {
+		if !errors.Is(e.Err, context.Canceled) {
+			return fmt.Errorf("reading %s partition %d: %w", e.Topic, e.Partition, e.Err)
+		}
+	}
+	work, done := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+	defer done()
+	if err := g.takeOver(work); err != nil {
+		return err
+	}
+	records := fetches.Records()
+	if len(records) == 0 {
+		return nil
+	}
+	if err := g.cfg.Handle(work, records); err != nil {
+		return err
+	}
+	if err := g.client.CommitRecords(work, records...); err != nil {
+		return fmt.Errorf("committing offsets of group %s: %w", g.cfg.Group, err)
+	}
+	return nil
+}
+
+func (g *Group) takeOver(ctx context.Context) error {
+	g.mu.Lock()
+	assigned := g.assigned
+	var partitions []int32
+	for p := range g.fresh {
+		partitions = append(partitions, p)
+	}
+	g.assigned = false
+	clear(g.fresh)
+	g.mu.Unlock()
+	if !assigned || g.cfg.Assigned == nil {
+		return nil
+	}
+	slices.Sort(partitions)
+	return g.cfg.Assigned(ctx, partitions)
+}
