@@ -1,0 +1,224 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// DefaultTopic is where Confluent's registry keeps its schemas too.
+	DefaultTopic = "_schemas"
+
+	clientID       = "schema-registry"
+	metadataMinAge = 100 * time.Millisecond
+	writeTimeout   = 30 * time.Second
+
+	readHeaderTimeout = 10 * time.Second
+	stopTimeout       = 5 * time.Second
+)
+
+var errNotLoaded = errors.New("the registry is not loaded")
+
+// Config says where the registry listens and keeps its schemas.
+type Config struct {
+	// Addr is the host:port to listen on; port 0 takes a free one. It is not
+	// used when only Handler is served.
+	Addr string
+	// AddrSetting is the name of the flag or variable that sets Addr, for error
+	// messages. May be empty.
+	AddrSetting string
+	// Brokers are the bootstrap addresses of the Kafka cluster.
+	Brokers []string
+	// Topic keeps the schemas; it is made when missing. Empty means DefaultTopic.
+	Topic string
+	// ClusterID is what GET /v1/metadata/id tells. Empty asks the Kafka cluster.
+	ClusterID string
+	// Logger gets warnings and errors. Nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Validate reports what in the configuration can't work.
+func (c Config) Validate() error {
+	if len(c.Brokers) == 0 {
+		return errors.New("the schema registry needs at least one Kafka broker")
+	}
+	return nil
+}
+
+// Registry is one registry. Its methods may be called from any goroutine.
+type Registry struct {
+	cfg Config
+
+	startMu sync.Mutex // held while starting and stopping
+	server  *http.Server
+	addr    string
+	served  sync.WaitGroup
+
+	mu    sync.RWMutex // guards what follows
+	topic *topic       // nil while not loaded
+	state *state
+	stale bool // a write may or may not have reached the topic: read it again
+}
+
+// New makes a registry that Start or Load brings up.
+func New(cfg Config) (*Registry, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.Topic == "" {
+		cfg.Topic = DefaultTopic
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Registry{cfg: cfg}, nil
+}
+
+// Load makes the topic when it is missing and reads it; Handler answers with
+// errors before. A second load does nothing.
+func (r *Registry) Load(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.topic != nil {
+		return nil
+	}
+	t, err := openTopic(r.cfg)
+	if err != nil {
+		return err
+	}
+	s := newState()
+	err = t.create(ctx)
+	if err == nil {
+		err = t.read(ctx, s.apply)
+	}
+	if err != nil {
+		t.close()
+		return fmt.Errorf("loading the schema registry: %w", err)
+	}
+	r.topic, r.state, r.stale = t, s, false
+	return nil
+}
+
+// Start loads the registry and begins to answer on the configured address. It
+// returns when clients can connect. ctx bounds the start alone. A start while
+// running does nothing.
+func (r *Registry) Start(ctx context.Context) error {
+	r.startMu.Lock()
+	defer r.startMu.Unlock()
+	if r.server != nil {
+		return nil
+	}
+	ln, err := r.listen()
+	if err != nil {
+		return err
+	}
+	if err := r.Load(ctx); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	server := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(r.cfg.Logger.Handler(), slog.LevelWarn)}
+	r.server, r.addr = server, ln.Addr().String()
+	r.served.Go(func() {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			r.cfg.Logger.Error("schema registry: serving", "error", err)
+		}
+	})
+	return nil
+}
+
+func (r *Registry) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", r.cfg.Addr)
+	if err == nil {
+		return ln, nil
+	}
+	hint := ""
+	if r.cfg.AddrSetting != "" {
+		hint = " with " + r.cfg.AddrSetting
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listening for schema registry clients on %s: the port is in use; stop the other process or choose another address%s: %w", r.cfg.Addr, hint, err)
+	}
+	return nil, fmt.Errorf("listening for schema registry clients on %s; choose another address%s: %w", r.cfg.Addr, hint, err)
+}
+
+// Addr is the host:port that is listened on, empty while not started.
+func (r *Registry) Addr() string {
+	r.startMu.Lock()
+	defer r.startMu.Unlock()
+	return r.addr
+}
+
+// Stop ends requests and connections. A stop while not running does nothing; a
+// start after it brings the registry up again.
+func (r *Registry) Stop() error {
+	r.startMu.Lock()
+	defer r.startMu.Unlock()
+	var err error
+	if r.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err = r.server.Shutdown(ctx); err != nil {
+			err = errors.Join(fmt.Errorf("stopping the schema registry: %w", err), r.server.Close())
+		}
+		r.served.Wait()
+		r.server, r.addr = nil, ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.topic != nil {
+		r.topic.close()
+		r.topic, r.state = nil, nil
+	}
+	return err
+}
+
+// read calls f with the state, which f must not change.
+func (r *Registry) read(f func(*state) (any, error)) (any, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.state == nil {
+		return nil, errStore(errNotLoaded)
+	}
+	return f(r.state)
+}
+
+// write has f decide which records to write, writes them and takes them into the
+// state; then it gives f's answer. The state is f's to look at, not to change.
+func (r *Registry) write(ctx context.Context, f func(*state) (any, []record, error)) (any, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil {
+		return nil, errStore(errNotLoaded)
+	}
+	if r.stale {
+		fresh := newState()
+		if err := r.topic.read(ctx, fresh.apply); err != nil {
+			return nil, errStore(err)
+		}
+		r.state, r.stale = fresh, false
+	}
+	answer, records, err := f(r.state)
+	if err != nil || len(records) == 0 {
+		return answer, err
+	}
+	// Once begun, a write goes on when the client goes away: half of it would be
+	// neither done nor undone.
+	written, err := r.topic.write(context.WithoutCancel(ctx), records)
+	if err != nil {
+		r.stale = true
+		return nil, errStore(err)
+	}
+	for _, raw := range written {
+		if err := r.state.apply(raw.Key, raw.Value); err != nil {
+			r.stale = true
+			return nil, errStore(err)
+		}
+	}
+	return answer, nil
+}

@@ -1,0 +1,115 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// partition is the one partition of the topic.
+const partition = 0
+
+// topic reads and writes the topic that keeps the registry.
+type topic struct {
+	name    string
+	brokers []string
+	client  *kgo.Client
+	log     *slog.Logger
+}
+
+func openTopic(cfg Config) (*topic, error) {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ClientID(clientID),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RecordDeliveryTimeout(writeTimeout),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
+	}
+	return &topic{name: cfg.Topic, brokers: cfg.Brokers, client: client, log: cfg.Logger}, nil
+}
+
+func (t *topic) close() { t.client.Close() }
+
+// create makes the topic when it is missing.
+func (t *topic) create(ctx context.Context) error {
+	policy := "compact"
+	_, err := kadm.NewClient(t.client).CreateTopic(ctx, 1, -1, map[string]*string{"cleanup.policy": &policy}, t.name)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("creating topic %s: %w", t.name, err)
+	}
+	return nil
+}
+
+// read hands all records of the topic to apply, in order.
+func (t *topic) read(ctx context.Context, apply func(key, value []byte) error) error {
+	ends, err := kadm.NewClient(t.client).ListEndOffsets(ctx, t.name)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("reading where topic %s ends: %w", t.name, err)
+	}
+	end, ok := ends.Lookup(t.name, partition)
+	if !ok {
+		return fmt.Errorf("reading topic %s: it has no partition %d", t.name, partition)
+	}
+	if len(ends[t.name]) != 1 {
+		return fmt.Errorf("reading topic %s: it has %d partitions, a registry's has 1: choose another topic", t.name, len(ends[t.name]))
+	}
+	if end.Offset == 0 {
+		return nil
+	}
+	consumer, err := kgo.NewClient(
+		kgo.SeedBrokers(t.brokers...),
+		kgo.ClientID(clientID),
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.KeepControlRecords(),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.name: {partition: kgo.NewOffset().AtStart()}}),
+	)
+	if err != nil {
+		return fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
+	}
+	defer consumer.Close()
+	for next := int64(0); next < end.Offset; {
+		fetches := consumer.PollFetches(ctx)
+		if errs := fetches.Errors(); len(errs) > 0 {
+			return fmt.Errorf("reading topic %s: %w", t.name, errs[0].Err)
+		}
+		for _, r := range fetches.Records() {
+			next = r.Offset + 1
+			if r.Attrs.IsControl() {
+				continue
+			}
+			if err := apply(r.Key, r.Value); err != nil {
+				t.log.Warn("schema registry: skipping a record that can't be read", "topic", t.name, "offset", r.Offset, "error", err)
+			}
+		}
+	}
+	return nil
+}
+
+// write appends records and returns once they are acknowledged.
+func (t *topic) write(ctx context.Context, records []record) ([]*kgo.Record, error) {
+	raw := make([]*kgo.Record, len(records))
+	for i, r := range records {
+		key, value, err := r.encode()
+		if err != nil {
+			return nil, err
+		}
+		raw[i] = &kgo.Record{Topic: t.name, Partition: partition, Key: key, Value: value}
+	}
+	if err := t.client.ProduceSync(ctx, raw...).FirstErr(); err != nil {
+		return nil, fmt.Errorf("writing to topic %s: %w", t.name, err)
+	}
+	return raw, nil
+}
