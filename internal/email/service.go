@@ -1,0 +1,219 @@
+package email
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// DefaultGroup is the consumer group of the service's instances.
+const DefaultGroup = "orderflow-email"
+
+// Config says what the service works with.
+type Config struct {
+	// Kafka says which brokers and which Schema Registry to use.
+	Kafka kafka.Config
+	// Sender delivers the e-mails. Nil means a LogSender.
+	Sender Sender
+	// Group is the consumer group. Empty means DefaultGroup.
+	Group string
+	// Health gets the service's readiness check. Nil means one of its own.
+	Health *telemetry.Health
+	// Metrics gets the service's metrics. Nil means one of its own.
+	Metrics prometheus.Registerer
+	// Logger gets the service's log. Nil means none.
+	Logger *slog.Logger
+}
+
+// Service is one instance of the e-mail service.
+type Service struct {
+	cfg      Config
+	log      *slog.Logger
+	registry *kafka.Registry
+	ready    atomic.Bool
+
+	sent, repeated, skipped, failed prometheus.Counter
+}
+
+// New prepares a service; it connects when Run is called.
+func New(cfg Config) (*Service, error) {
+	if cfg.Group == "" {
+		cfg.Group = DefaultGroup
+	}
+	if cfg.Health == nil {
+		cfg.Health = &telemetry.Health{}
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Sender == nil {
+		cfg.Sender = LogSender{Logger: cfg.Logger}
+	}
+	if err := cfg.Kafka.Validate(); err != nil {
+		return nil, fmt.Errorf("setting up the e-mail service: %w", err)
+	}
+	registry, err := kafka.NewRegistry(cfg.Kafka)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the e-mail service: %w", err)
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return promauto.With(cfg.Metrics).NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	s := &Service{
+		cfg: cfg, log: cfg.Logger, registry: registry,
+		sent:     counter("orderflow_emails_sent_total", "E-mails handed to the sender."),
+		repeated: counter("orderflow_emails_repeated_total", "Records about e-mails that had been sent before."),
+		skipped:  counter("orderflow_emails_records_skipped_total", "Records that cannot become an e-mail."),
+		failed:   counter("orderflow_emails_failed_total", "Attempts to send an e-mail that failed and are repeated."),
+	}
+	cfg.Health.Add("email", func() error {
+		if !s.Ready() {
+			return errors.New("the e-mail service has not taken over its partitions")
+		}
+		return nil
+	})
+	return s, nil
+}
+
+// Ready reports whether the service has its partitions and knows what was sent.
+func (s *Service) Ready() bool { return s.ready.Load() }
+
+// Run works until ctx ends, and finishes what it has begun. When a server is away, a
+// topic does not exist yet or an e-mail cannot be sent, it tries again.
+func (s *Service) Run(ctx context.Context) error {
+	kafka.Keep(ctx, s.log, "the e-mail service", func(ctx context.Context, progress func()) error {
+		defer s.ready.Store(false)
+		return s.work(ctx, progress)
+	})
+	return nil
+}
+
+// worker is one membership in the consumer group. One goroutine uses it.
+type worker struct {
+	*Service
+	client   *kgo.Client
+	ledger   *kafka.Follower
+	known    map[key]struct{} // the e-mails that are in the ledger
+	entries  *kafka.Encoder
+	progress func()
+}
+
+// entry is a value of email-ledger.v1.
+type entry struct {
+	OrderID         string `avro:"orderId"`
+	PaymentID       string `avro:"paymentId"`
+	MessageID       string `avro:"messageId"`
+	Recipient       string `avro:"recipient"`
+	SourceTopic     string `avro:"sourceTopic"`
+	SourcePartition int32  `avro:"sourcePartition"`
+	SourceOffset    int64  `avro:"sourceOffset"`
+}
+
+func (s *Service) work(ctx context.Context, progress func()) error {
+	w := &worker{Service: s, known: map[key]struct{}{}, progress: progress}
+	var err error
+	if w.entries, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicEmailLedger)); err != nil {
+		return err
+	}
+	if w.ledger, err = kafka.NewFollower(s.cfg.Kafka, order.TopicEmailLedger, w.learn); err != nil {
+		return err
+	}
+	defer w.ledger.Close()
+	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
+		Group:    s.cfg.Group,
+		Topics:   []string{order.TopicEmails},
+		Assigned: w.takeOver,
+		Handle:   w.batch,
+	})
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	w.client = group.Client()
+	if _, err := group.CheckTopics(ctx, order.TopicEmails); err != nil {
+		return err
+	}
+	if err := w.ledger.AddAll(ctx); err != nil {
+		return err
+	}
+	return group.Run(ctx)
+}
+
+// takeOver reads what the former owners of the partitions have sent. One customer's
+// e-mails are all in one partition, so nobody else sends them from now on.
+func (w *worker) takeOver(ctx context.Context, partitions []int32) error {
+	if err := w.ledger.CatchUp(ctx); err != nil {
+		return err
+	}
+	w.log.Info("took over e-mails", "partitions", partitions)
+	w.ready.Store(true)
+	w.progress()
+	return nil
+}
+
+func (w *worker) learn(rec *kgo.Record) error {
+	var e entry
+	// Only fetching a schema takes time here, and that has a time limit of its own.
+	if err := w.registry.Decode(context.Background(), rec.Value, &e); err != nil {
+		return fmt.Errorf("decoding an entry of the e-mail ledger: %w", err)
+	}
+	w.known[keyOf(e.OrderID, e.PaymentID)] = struct{}{}
+	return nil
+}
+
+func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
+	for _, rec := range records {
+		if err := w.handle(ctx, rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) handle(ctx context.Context, rec *kgo.Record) error {
+	e, err := compose(ctx, w.registry, rec.Value)
+	if errors.Is(err, errNotAnEmail) {
+		w.skipped.Inc()
+		w.log.Warn("passing over a record", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "reason", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+	}
+	k := keyOf(e.OrderID, e.PaymentID)
+	if _, ok := w.known[k]; ok {
+		w.repeated.Inc()
+		return nil
+	}
+	if err := w.cfg.Sender.Send(ctx, e); err != nil {
+		w.failed.Inc()
+		return fmt.Errorf("sending e-mail %s about order %s: %w", e.MessageID, e.OrderID, err)
+	}
+	w.sent.Inc()
+	value, err := w.entries.Encode(entry{
+		OrderID: e.OrderID, PaymentID: e.PaymentID, MessageID: e.MessageID, Recipient: e.To,
+		SourceTopic: rec.Topic, SourcePartition: rec.Partition, SourceOffset: rec.Offset,
+	})
+	if err != nil {
+		return err
+	}
+	out := &kgo.Record{Topic: order.TopicEmailLedger, Key: []byte(e.OrderID), Value: value}
+	if err := w.client.ProduceSync(ctx, out).FirstErr(); err != nil {
+		return fmt.Errorf("writing to %s: %w", order.TopicEmailLedger, err)
+	}
+	w.known[k] = struct{}{}
+	return nil
+}
