@@ -86,6 +86,12 @@ func (p *parser) commonMistake(want set) string {
 	switch {
 	case t.kind == kindEOF && want.has(kindSemicolon):
 		return "Every statement ends with a semicolon."
+	case previous.kind == kindComma && (t.kind == kindRightParen || t.kind == kwFrom || t.kind == kindSemicolon):
+		return "There is a comma too many before it."
+	case before == "IF" && distance(word, "EXISTS") < 3:
+		return "Did you mean EXISTS?"
+	case previous.kind == kindIdent && t.kind == kindLeftParen && want.has(kwTumbling):
+		return fmt.Sprintf("There are no %s windows.", before)
 	case before == "EMIT":
 		return "The clause is EMIT CHANGES or EMIT FINAL."
 	case t.kind == kwChanges || t.kind == kwFinal:
@@ -110,8 +116,10 @@ func (p *parser) commonMistake(want set) string {
 		return "Equality is written with one =."
 	case t.kind == kwEmit || t.kind == kwWhere || t.kind == kwGroup || t.kind == kwHaving || t.kind == kwPartition:
 		return "The clauses come in this order: FROM, WINDOW, WHERE, GROUP BY, PARTITION BY, HAVING, EMIT, LIMIT."
-	case t.kind == kindComma && want.has(kindSemicolon):
+	case t.kind == kindComma && p.tokens[p.statementStart].kind == kwInsert && previous.kind == kindRightParen:
 		return "INSERT INTO takes one row of VALUES; write one statement for each row."
+	case t.kind == kindComma && want.has(kwWhere):
+		return "Sources are joined with JOIN ... ON, not with a comma."
 	}
 	return ""
 }

@@ -184,42 +184,48 @@ const (
 	kindCount
 )
 
-// display is how a message names each kind; an empty one is spelled from keywords.
-var display = [kindCount]string{
-	kindEOF:          "<EOF>",
-	kindSemicolon:    "';'",
-	kindComma:        "','",
-	kindLeftParen:    "'('",
-	kindRightParen:   "')'",
-	kindDot:          "'.'",
-	kindLeftBracket:  "'['",
-	kindRightBracket: "']'",
-	kindEq:           "'='",
-	kindNotEq:        "NEQ",
-	kindLess:         "'<'",
-	kindLessEq:       "'<='",
-	kindGreater:      "'>'",
-	kindGreaterEq:    "'>='",
-	kindPlus:         "'+'",
-	kindMinus:        "'-'",
-	kindStar:         "'*'",
-	kindSlash:        "'/'",
-	kindPercent:      "'%'",
-	kindConcat:       "'||'",
-	kindAssign:       "':='",
-	kindArrow:        "'->'",
-	kindLambda:       "'=>'",
-	kindStringText:   "STRING",
-	kindInteger:      "INTEGER_VALUE",
-	kindDecimal:      "DECIMAL_VALUE",
-	kindFloat:        "FLOATING_POINT_VALUE",
-	kindIdent:        "IDENTIFIER",
-	kindDigitIdent:   "DIGIT_IDENTIFIER",
-	kindQuoted:       "QUOTED_IDENTIFIER",
-	kindBackQuoted:   "BACKQUOTED_IDENTIFIER",
-	kindVariable:     "VARIABLE",
-	kindUnrecognized: "UNRECOGNIZED",
-}
+// display is how a message names each kind.
+var display = func() [kindCount]string {
+	names := [kindCount]string{
+		kindEOF:          "<EOF>",
+		kindSemicolon:    "';'",
+		kindComma:        "','",
+		kindLeftParen:    "'('",
+		kindRightParen:   "')'",
+		kindDot:          "'.'",
+		kindLeftBracket:  "'['",
+		kindRightBracket: "']'",
+		kindEq:           "'='",
+		kindNotEq:        "NEQ",
+		kindLess:         "'<'",
+		kindLessEq:       "'<='",
+		kindGreater:      "'>'",
+		kindGreaterEq:    "'>='",
+		kindPlus:         "'+'",
+		kindMinus:        "'-'",
+		kindStar:         "'*'",
+		kindSlash:        "'/'",
+		kindPercent:      "'%'",
+		kindConcat:       "'||'",
+		kindAssign:       "':='",
+		kindArrow:        "'->'",
+		kindLambda:       "'=>'",
+		kindStringText:   "STRING",
+		kindInteger:      "INTEGER_VALUE",
+		kindDecimal:      "DECIMAL_VALUE",
+		kindFloat:        "FLOATING_POINT_VALUE",
+		kindIdent:        "IDENTIFIER",
+		kindDigitIdent:   "DIGIT_IDENTIFIER",
+		kindQuoted:       "QUOTED_IDENTIFIER",
+		kindBackQuoted:   "BACKQUOTED_IDENTIFIER",
+		kindVariable:     "VARIABLE",
+		kindUnrecognized: "UNRECOGNIZED",
+	}
+	for word, k := range keywords {
+		names[k] = "'" + word + "'"
+	}
+	return names
+}()
 
 // keywords maps the upper-case spelling of every keyword to its kind.
 var keywords = map[string]kind{
@@ -429,10 +435,4 @@ var nonReserved = [kindCount]bool{
 	kwSchema:     true,
 	kwSubject:    true,
 	kwId:         true,
-}
-
-func init() {
-	for word, k := range keywords {
-		display[k] = "'" + word + "'"
-	}
 }

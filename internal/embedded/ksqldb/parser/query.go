@@ -258,12 +258,13 @@ func (p *parser) grace() *ast.Duration {
 }
 
 func (p *parser) window() *ast.Window {
-	kinds := set{kinds: []kind{kwTumbling, kwHopping, kwSession}, what: "TUMBLING, HOPPING or SESSION"}
-	if p.la() == kindIdent && kinds.has(p.peek(1)) {
-		p.advance()
+	kinds := oneOf(kwTumbling, kwHopping, kwSession)
+	if !p.sync(kinds.with(oneOf(kindIdent))) {
+		return &ast.Window{}
 	}
+	p.accept(kindIdent) // a name, which has no use
 	start := p.i
-	if !p.sync(kinds.with(oneOf(kindIdent))) || !p.sync(kinds) {
+	if !p.sync(kinds) {
 		return &ast.Window{}
 	}
 	w := &ast.Window{}

@@ -135,7 +135,7 @@ var ours = regexp.MustCompile(`Syntax Error|^Illegal argument at|Invalid numeric
 	`is not a valid stream/table name|must be integer|Expected number columns|ASSERT SCHEMA statements|` +
 	`Column .* is a '(PRIMARY )?KEY' column|Unknown type:`)
 
-func TestRecordedErrors(t *testing.T) {
+func TestErrorsAreThoseRecorded(t *testing.T) {
 	for _, x := range recordedExchanges(t) {
 		_, err := Parse(x.sql)
 		if !ours.MatchString(x.message) {
@@ -151,9 +151,9 @@ func TestRecordedErrors(t *testing.T) {
 	}
 }
 
-// TestRecordedStatementTexts checks that the statements as ksqlDB rewrote them are
+// TestRewrittenStatementsAreThoseRecorded checks that the statements as ksqlDB rewrote them are
 // formatted as the very same text again.
-func TestRecordedStatementTexts(t *testing.T) {
+func TestRewrittenStatementsAreThoseRecorded(t *testing.T) {
 	n := 0
 	for _, x := range recordedExchanges(t) {
 		for _, text := range x.answers {
@@ -171,9 +171,9 @@ func TestRecordedStatementTexts(t *testing.T) {
 	t.Logf("%d statements", n)
 }
 
-// TestRecordedSourceTexts checks how a CREATE of a source is rewritten where
+// TestRewrittenSourcesAreThoseRecorded checks how a CREATE of a source is rewritten where
 // nothing but properties is added: no inferred columns, no custom type (ADDR).
-func TestRecordedSourceTexts(t *testing.T) {
+func TestRewrittenSourcesAreThoseRecorded(t *testing.T) {
 	n := 0
 	for _, x := range recordedExchanges(t) {
 		sent, err := Parse(x.sql)

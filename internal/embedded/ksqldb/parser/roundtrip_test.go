@@ -64,7 +64,7 @@ func corpus(t testing.TB) map[string]string {
 	t.Helper()
 	out := map[string]string{}
 	add := func(name, sql string) {
-		sql = strings.NewReplacer("{FORMAT}", "JSON", "@{FORMAT}", "JSON").Replace(sql)
+		sql = strings.ReplaceAll(sql, "{FORMAT}", "JSON")
 		if !strings.HasSuffix(strings.TrimSpace(sql), ";") {
 			sql += ";"
 		}
@@ -122,7 +122,7 @@ func TestFormatReadsAsTheSameTree(t *testing.T) {
 			continue
 		}
 		n += len(statements)
-		if !t.Run(name, func(t *testing.T) { requireRoundTrip(t, statements) }) && n > 50 {
+		if !t.Run(name, func(t *testing.T) { requireRoundTrip(t, statements) }) {
 			break
 		}
 	}
@@ -130,8 +130,8 @@ func TestFormatReadsAsTheSameTree(t *testing.T) {
 	t.Logf("%d statements", n)
 }
 
-// parseFailures are the exceptions by which the cases say that a statement must
-// not get past the parser.
+// parseFailure returns the message with which the last statement of a case must
+// not get past the parser, if that is what the case expects.
 func parseFailure(c conformanceCase) (message string, expected bool) {
 	e := c.ExpectedException
 	if e == nil {
