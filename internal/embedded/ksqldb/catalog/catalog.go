@@ -27,6 +27,8 @@ type Source struct {
 	Schema *types.Schema
 	// Topic is where its records are and how they look.
 	Topic plan.Topic
+	// WindowType is TUMBLING, HOPPING or SESSION for windowed keys.
+	WindowType string
 	// Timestamp is the column that gives the records' times; nil for the time of
 	// the Kafka record.
 	Timestamp *plan.Timestamp
