@@ -207,6 +207,8 @@ func stringMapKeys(format string, t *types.Type) error {
 			return fmt.Errorf("Avro only supports MAPs with STRING keys")
 		case JSON, JSONSR:
 			return fmt.Errorf("JSON only supports MAP types with STRING keys")
+		default:
+			return fmt.Errorf("PROTOBUF format only supports MAP types with STRING keys. See https://github.com/confluentinc/ksql/issues/6177.")
 		}
 	}
 	if err := stringMapKeys(format, t.Elem); err != nil {

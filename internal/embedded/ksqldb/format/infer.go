@@ -9,6 +9,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/connect"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -181,6 +182,8 @@ func translate(_ context.Context, _ SchemaRegistry, schema registry.Schema, spec
 	switch spec.Format {
 	case Avro:
 		return avro.Translate(schema.Text)
+	case JSONSR:
+		return jsonsr.Translate(schema.Text)
 	default:
 		return nil, fmt.Errorf("format %s has no schemas", spec.Format)
 	}

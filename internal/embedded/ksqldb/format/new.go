@@ -7,6 +7,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/delimited"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/json"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/kafka"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/none"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
@@ -39,6 +40,10 @@ func newSerde(ctx context.Context, spec Spec, reg SchemaRegistry) (Serde, error)
 		return avro.New(ctx, avro.Config{
 			Columns: spec.Columns, Unwrapped: spec.Unwrapped(), Topic: spec.Topic, Subject: spec.Subject(),
 			FullName: spec.avroName(), SchemaID: spec.SchemaID,
+		}, reg)
+	case JSONSR:
+		return jsonsr.New(ctx, jsonsr.Config{
+			Columns: spec.Columns, Unwrapped: spec.Unwrapped(), Topic: spec.Topic, Subject: spec.Subject(), SchemaID: spec.SchemaID,
 		}, reg)
 	default:
 		return nil, fmt.Errorf("format %s is not supported yet", spec.Format)

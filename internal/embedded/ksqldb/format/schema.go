@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 )
 
@@ -20,6 +21,8 @@ func SchemaFor(spec Spec) (text, schemaType string, err error) {
 	case Avro:
 		text, err = avro.SchemaText(spec.row(), spec.avroName())
 		return text, registry.TypeAvro, err
+	case JSONSR:
+		return jsonsr.SchemaText(spec.row(), spec.Unwrapped()), registry.TypeJSON, nil
 	default:
 		return "", "", fmt.Errorf("format %s doesn't register schemas", spec.Format)
 	}

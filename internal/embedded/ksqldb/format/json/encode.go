@@ -14,6 +14,16 @@ import (
 // objects with all members in the order of the type, nulls explicit, decimals
 // as numbers, bytes in base64, times as numbers.
 func AppendValue(dst []byte, t *types.Type, v types.Value) []byte {
+	return appendValue(dst, t, v, false)
+}
+
+// AppendValueWithEntries is AppendValue but for maps, which are arrays of
+// objects with the members key and value, as JSON_SR writes them.
+func AppendValueWithEntries(dst []byte, t *types.Type, v types.Value) []byte {
+	return appendValue(dst, t, v, true)
+}
+
+func appendValue(dst []byte, t *types.Type, v types.Value, entries bool) []byte {
 	if v.IsNull() {
 		return append(dst, "null"...)
 	}
@@ -36,10 +46,13 @@ func AppendValue(dst []byte, t *types.Type, v types.Value) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = AppendValue(dst, t.Elem, e)
+			dst = appendValue(dst, t.Elem, e, entries)
 		}
 		return append(dst, ']')
 	case types.KindMap:
+		if entries {
+			return appendEntries(dst, t, v.Map())
+		}
 		return appendMap(dst, t, v.Map())
 	case types.KindStruct:
 		dst = append(dst, '{')
@@ -48,7 +61,7 @@ func AppendValue(dst []byte, t *types.Type, v types.Value) []byte {
 				dst = append(dst, ',')
 			}
 			dst = append(AppendString(dst, t.Fields[i].Name), ':')
-			dst = AppendValue(dst, t.Fields[i].Type, e)
+			dst = appendValue(dst, t.Fields[i].Type, e, entries)
 		}
 		return append(dst, '}')
 	default:
@@ -63,9 +76,23 @@ func appendMap(dst []byte, t *types.Type, m *types.MapValue) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(AppendString(dst, k.Str()), ':')
-		dst = AppendValue(dst, t.Elem, m.Values[i])
+		dst = appendValue(dst, t.Elem, m.Values[i], false)
 	}
 	return append(dst, '}')
+}
+
+func appendEntries(dst []byte, t *types.Type, m *types.MapValue) []byte {
+	dst = append(dst, '[')
+	for i, k := range m.Keys {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"key":`...)
+		dst = appendValue(dst, t.Key, k, true)
+		dst = append(dst, `,"value":`...)
+		dst = append(appendValue(dst, t.Elem, m.Values[i], true), '}')
+	}
+	return append(dst, ']')
 }
 
 func appendDouble(dst []byte, f float64) []byte {
