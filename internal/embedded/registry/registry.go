@@ -21,7 +21,7 @@ const (
 	writeTimeout   = 30 * time.Second
 
 	readHeaderTimeout = 10 * time.Second
-	stopTimeout       = 5 * time.Second
+	stopTimeout       = time.Second
 )
 
 var errNotLoaded = errors.New("the registry is not loaded")
@@ -154,7 +154,7 @@ func (r *Registry) Addr() string {
 	return r.addr
 }
 
-// Stop ends requests and connections. A stop while not running does nothing; a
+// Stop waits a second for requests to end, then ends them. A stop while not running does nothing; a
 // start after it brings the registry up again.
 func (r *Registry) Stop() error {
 	r.startMu.Lock()
@@ -163,8 +163,10 @@ func (r *Registry) Stop() error {
 	if r.server != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
-		if err = r.server.Shutdown(ctx); err != nil {
-			err = errors.Join(fmt.Errorf("stopping the schema registry: %w", err), r.server.Close())
+		// Connections that a client opened and never used hold a shutdown up, as
+		// a request that takes too long does.
+		if r.server.Shutdown(ctx) != nil {
+			err = r.server.Close()
 		}
 		r.served.Wait()
 		r.server, r.addr = nil, ""
