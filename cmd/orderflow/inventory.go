@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderflow/orderflow/internal/inventory"
+	"github.com/orderflow/orderflow/internal/telemetry"
+)
+
+// newInventoryCommand runs one instance of the inventory service, and sets stock.
+func newInventoryCommand(env *environment) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inventory",
+		Short: "Run the inventory service alone, or set the stock",
+		Long: `Run one instance of the inventory service against running servers. Several
+instances share the products. Health and metrics are on --inventory-listen.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			health, metrics := &telemetry.Health{}, telemetry.NewRegistry()
+			service, err := inventory.New(inventory.Config{
+				Kafka:   serviceKafka(env, "inventory"),
+				Health:  health,
+				Metrics: metrics,
+				Logger:  env.log.With("service", "inventory"),
+			})
+			if err != nil {
+				return err
+			}
+			ln, err := telemetry.Listen(cmd.Context(), env.config.Listen.Inventory, "inventory-listen")
+			if err != nil {
+				return err
+			}
+			env.log.Info("running the inventory service", "health_address", ln.Addr().String())
+			return together(cmd.Context(), service.Run, func(ctx context.Context) error {
+				return telemetry.ServeHTTP(ctx, ln, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
+			})
+		},
+	}
+	cmd.AddCommand(newInventorySetCommand(env))
+	return cmd
+}
+
+// together runs parts until ctx ends or one of them fails, and waits for all.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		g.Go(func() error { return part(ctx) })
+	}
+	return g.Wait()
+}
