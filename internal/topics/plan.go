@@ -128,7 +128,9 @@ func Apply(ctx context.Context, def Definition, cluster Cluster) (Plan, error) {
 }
 
 func planTopics(ctx context.Context, topics []Topic, adm *kadm.Client) ([]Item, error) {
-	existing, err := adm.ListTopics(ctx)
+	// What the client saw a moment ago is not what the cluster has now: asking
+	// for operations too makes it ask anew.
+	existing, err := adm.ListTopics(kadm.WithAuthorizedOps(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("listing the topics: %w", err)
 	}

@@ -60,7 +60,7 @@ func (s *Sampler) Close() { s.client.Close() }
 // Topics lists the topics of the cluster by name, without internal ones (those
 // of brokers, and those whose name begins with an underscore).
 func (s *Sampler) Topics(ctx context.Context) ([]string, error) {
-	details, err := s.admin.ListTopics(ctx)
+	details, err := s.admin.ListTopics(kadm.WithAuthorizedOps(ctx))
 	if err != nil {
 		return nil, fmt.Errorf("listing the topics: %w", err)
 	}
