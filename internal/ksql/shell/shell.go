@@ -29,8 +29,8 @@ type Config struct {
 	// Interactive means that a person types: there are prompts, and errors do
 	// not end the run.
 	Interactive bool
-	// Interrupts ends the running statement each time it delivers; between two
-	// statements it ends the shell. Nil means that there are none.
+	// Interrupts ends the running statement each time it delivers; when none
+	// is running, or nobody types, it ends the run. Nil means there are none.
 	Interrupts <-chan struct{}
 	// JSON prints rows and entities as a JSON object a line.
 	JSON bool
@@ -88,7 +88,7 @@ func (s *Shell) Run(ctx context.Context) error {
 		}
 		text.WriteString(line.text + "\n")
 		rest, err := s.runComplete(ctx, text.String())
-		if errors.Is(err, errExit) {
+		if errors.Is(err, errExit) || errors.Is(err, errInterrupted) {
 			return nil
 		}
 		if err != nil {
@@ -123,7 +123,11 @@ func (s *Shell) Execute(ctx context.Context, text string) error {
 		return err
 	}
 	for _, statement := range statements {
-		if err := s.run(ctx, statement.Text); err != nil {
+		err := s.run(ctx, statement.Text)
+		if errors.Is(err, errInterrupted) {
+			return nil
+		}
+		if err != nil {
 			if len(statements) > 1 {
 				return fmt.Errorf("line %d:%d: %w", statement.Line, statement.Col, err)
 			}
@@ -207,11 +211,13 @@ func (s *Shell) report(err error) error {
 	if err == nil || !s.config.Interactive {
 		return err
 	}
-	fmt.Fprintln(s.config.Err, err)
+	if !errors.Is(err, errInterrupted) {
+		fmt.Fprintln(s.config.Err, err)
+	}
 	return nil
 }
 
-// run runs one statement. An interrupt ends it without an error.
+// run runs one statement. The error is errInterrupted when an interrupt ended it.
 func (s *Shell) run(ctx context.Context, statement string) error {
 	text, handled, err := s.session.Prepare(statement)
 	if err != nil || handled {
@@ -232,8 +238,8 @@ func (s *Shell) run(ctx context.Context, statement string) error {
 	err = s.send(ctx, text)
 	close(done)
 	<-watched
-	if errors.Is(context.Cause(ctx), errInterrupted) {
-		return nil
+	if err != nil && errors.Is(context.Cause(ctx), errInterrupted) {
+		return errInterrupted
 	}
 	return err
 }

@@ -64,6 +64,18 @@ func newServer(t *testing.T, answers map[string]string) *server {
 	return s
 }
 
+func (s *server) asked(statement string) []request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []request
+	for _, r := range s.requests {
+		if r.KSQL == statement {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
 func (s *server) client(t *testing.T) *ksql.Client {
 	t.Helper()
 	client, err := ksql.New(ksql.Config{URL: s.URL})
@@ -166,35 +178,50 @@ func TestInteractive(t *testing.T) {
 
 // signalWriter closes seen when text was written to it.
 type signalWriter struct {
-	bytes.Buffer
-	text string
-	seen chan struct{}
-	once sync.Once
+	written strings.Builder
+	text    string
+	seen    chan struct{}
+	once    sync.Once
+}
+
+func newSignalWriter(text string) *signalWriter {
+	return &signalWriter{text: text, seen: make(chan struct{})}
 }
 
 func (w *signalWriter) Write(p []byte) (int, error) {
-	n, err := w.Buffer.Write(p)
-	if strings.Contains(w.String(), w.text) {
+	w.written.Write(p)
+	if strings.Contains(w.written.String(), w.text) {
 		w.once.Do(func() { close(w.seen) })
 	}
-	return n, err
+	return len(p), nil
 }
 
 func TestAnInterruptEndsThePushQueryAndThenTheShell(t *testing.T) {
-	server := newServer(t, answers)
 	interrupts := make(chan struct{})
 	in, typed := io.Pipe()
-	out := &signalWriter{text: " a", seen: make(chan struct{})}
-	s := shell.New(shell.Config{Client: server.client(t), In: in, Out: out, Err: io.Discard, Interrupts: interrupts, Interactive: true})
+	out, errs := newSignalWriter(" a"), newSignalWriter("ksql> ksql> ")
+	s := shell.New(shell.Config{Client: newServer(t, answers).client(t), In: in, Out: out, Err: errs, Interrupts: interrupts, Interactive: true})
 	done := make(chan error)
 	go func() { done <- s.Run(t.Context()) }()
 	_, err := io.WriteString(typed, "SELECT * FROM T EMIT CHANGES;\n")
 	require.NoError(t, err)
 	<-out.seen
 	interrupts <- struct{}{}
-	_, err = io.WriteString(typed, "SHOW ODD;\n")
-	require.NoError(t, err)
+	<-errs.seen
 	interrupts <- struct{}{}
 	require.NoError(t, <-done)
 	require.NoError(t, typed.Close())
+}
+
+func TestAnInterruptEndsAScript(t *testing.T) {
+	server := newServer(t, answers)
+	interrupts := make(chan struct{})
+	out := newSignalWriter(" a")
+	s := shell.New(shell.Config{Client: server.client(t), Out: out, Err: io.Discard, Interrupts: interrupts})
+	done := make(chan error)
+	go func() { done <- s.Execute(t.Context(), "SELECT * FROM T EMIT CHANGES; SHOW ODD;") }()
+	<-out.seen
+	interrupts <- struct{}{}
+	require.NoError(t, <-done)
+	assert.Empty(t, server.asked("SHOW ODD;"))
 }
