@@ -78,7 +78,7 @@ func Load(fsys fs.FS) (Definition, error) {
 	}
 	var def Definition
 	for _, t := range file.Topics {
-		topic := Topic{Name: t.Name, Partitions: t.Partitions, Replicas: t.Replicas, Config: t.Config}
+		topic := Topic(t)
 		if topic.Partitions == 0 {
 			topic.Partitions = file.Partitions
 		}

@@ -55,8 +55,13 @@ func (s *state) canonicalize(v *schemaValue, normalize bool) error {
 	}
 }
 
+// reason is why a schema is refused, in the words of Confluent's registry.
+type reason string
+
+func (r reason) Error() string { return string(r) }
+
 // invalid puts the reason why a schema is refused into the registry's words.
-func invalid(v *schemaValue, parsing bool, reason error) *apiError {
+func invalid(v *schemaValue, parsing bool, cause error) *apiError {
 	refs := make([]string, len(v.References))
 	for i, r := range v.References {
 		refs[i] = fmt.Sprintf("{name='%s', subject='%s', version=%d}", r.Name, r.Subject, r.Version)
@@ -68,7 +73,7 @@ func invalid(v *schemaValue, parsing bool, reason error) *apiError {
 		middle = fmt.Sprintf(" with refs %s of type %s", list, typ)
 	}
 	return errInvalidSchema("Invalid schema {subject=%s,version=0,id=-1,schemaType=%s,references=%s,metadata=null,ruleSet=null,schema=%s,schemaTags=null}%s, details: %v",
-		v.Subject, typ, list, v.Schema, middle, reason)
+		v.Subject, typ, list, v.Schema, middle, cause)
 }
 
 func schemaTypeName(v *schemaValue) string {
@@ -92,7 +97,7 @@ func (s *state) resolveReferences(v *schemaValue) ([]*schemaValue, error) {
 			}
 		}
 		if target == nil {
-			return nil, fmt.Errorf("No schema reference found for subject %q and version %d", ref.Subject, ref.Version) //nolint:staticcheck // the registry's own words
+			return nil, reason(fmt.Sprintf("No schema reference found for subject %q and version %d", ref.Subject, ref.Version))
 		}
 		targets = append(targets, target)
 	}
@@ -143,13 +148,13 @@ func canonicalizeJSON(v *schemaValue, normalize bool) error {
 	decoder.UseNumber()
 	var document any
 	if err := decoder.Decode(&document); err != nil {
-		return invalid(v, true, errors.New("Invalid JSON "+v.Schema))
+		return invalid(v, true, reason("Invalid JSON "+v.Schema))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return invalid(v, true, errors.New("Invalid JSON "+v.Schema))
+		return invalid(v, true, reason("Invalid JSON "+v.Schema))
 	}
 	if err := checkJSONSchema(document, len(v.References) > 0); err != nil {
-		return invalid(v, false, errors.New("Invalid JSON Schema"))
+		return invalid(v, false, reason("Invalid JSON Schema"))
 	}
 	var text bytes.Buffer
 	if normalize {
@@ -197,7 +202,7 @@ func (noLoader) Load(url string) (any, error) {
 func checkProtobuf(v *schemaValue) error {
 	handler := reporter.NewHandler(reporter.NewReporter(func(err reporter.ErrorWithPos) error { return err }, nil))
 	if _, err := parser.Parse("schema.proto", strings.NewReader(v.Schema), handler); err != nil {
-		return fmt.Errorf("Could not parse Protobuf - %w", err) //nolint:staticcheck // the registry's own words
+		return reason("Could not parse Protobuf - " + err.Error())
 	}
 	return nil
 }
