@@ -284,30 +284,37 @@ func (f *folder) init(into []types.Value) {
 	}
 }
 
-// add folds a row's arguments into the states. A call that fails keeps its
-// state.
-func (f *folder) add(states, args []types.Value) {
+// add folds a row's arguments into the states. A call that fails, such as a SUM
+// that leaves its type, ends the task, as in ksqlDB: leaving the row out would
+// make all later results wrong.
+func (f *folder) add(states, args []types.Value) error {
 	f.seq.set(f.seq.value + 1)
 	for i, c := range f.step.Calls {
 		s, err := c.Function.Add(states[i], f.pick(c, args), f.seq.value)
 		if err != nil {
-			f.task.problem(RecordError, f.step.Name, "", "Error applying UDAF", err)
-			continue
+			return f.failed("adding a row to", i, err)
 		}
 		states[i] = s
 	}
+	return nil
+}
+
+func (f *folder) failed(what string, call int, err error) error {
+	column := f.step.Columns.Value[call].Name
+	f.task.problem(RecordError, f.step.Name, "", "Error applying the aggregate function of column "+column, err)
+	return fmt.Errorf("%s the aggregate of column %s: %w", what, column, err)
 }
 
 // undo takes a row's arguments out of the states.
-func (f *folder) undo(states, args []types.Value) {
+func (f *folder) undo(states, args []types.Value) error {
 	for i, c := range f.step.Calls {
 		s, err := c.Function.Undo(states[i], f.pick(c, args))
 		if err != nil {
-			f.task.problem(RecordError, f.step.Name, "", "Error undoing UDAF", err)
-			continue
+			return f.failed("taking a row out of", i, err)
 		}
 		states[i] = s
 	}
+	return nil
 }
 
 func (f *folder) pick(c AggregateCall, args []types.Value) []types.Value {
@@ -319,16 +326,15 @@ func (f *folder) pick(c AggregateCall, args []types.Value) []types.Value {
 }
 
 // result computes the results of states.
-func (f *folder) result(states, into []types.Value) []types.Value {
+func (f *folder) result(states, into []types.Value) ([]types.Value, error) {
 	for i, c := range f.step.Calls {
 		v, err := c.Function.Result(states[i])
 		if err != nil {
-			f.task.problem(RecordError, f.step.Name, "", "Error computing the result of a UDAF", err)
-			v = types.Null
+			return nil, f.failed("computing", i, err)
 		}
 		into[i] = v
 	}
-	return into
+	return into, nil
 }
 
 // groupKey gives the bytes of a group behind those of prefix.
@@ -364,34 +370,42 @@ func (o *aggregate) process(c *change) error {
 	o.out.old = nil
 	if states != nil {
 		if o.needOld {
-			o.out.old, o.out.oldTime = o.result(states, o.oldResults), time
+			o.out.oldTime = time
+			if o.out.old, err = o.result(states, o.oldResults); err != nil {
+				return err
+			}
 		}
 		o.out.row.Time = max(c.row.Time, time)
 	}
-	states = o.fold(c, states)
+	if states, err = o.fold(c, states); err != nil {
+		return err
+	}
 	if states == nil {
 		return o.down.process(&o.out)
 	}
 	if err := o.save(o.key, o.out.row.Time, states); err != nil {
 		return err
 	}
-	o.out.row.Value = o.result(states, o.results)
+	if o.out.row.Value, err = o.result(states, o.results); err != nil {
+		return err
+	}
 	return o.down.process(&o.out)
 }
 
 // fold takes out and adds what the change says. It gives nil when there is
 // nothing to take out of.
-func (o *aggregate) fold(c *change, states []types.Value) []types.Value {
+func (o *aggregate) fold(c *change, states []types.Value) ([]types.Value, error) {
 	if states != nil && c.old != nil {
-		o.undo(states, c.old)
+		if err := o.undo(states, c.old); err != nil {
+			return nil, err
+		}
 	}
 	if c.row.Value == nil {
-		return states
+		return states, nil
 	}
 	if states == nil {
 		states = o.next
 		o.init(states)
 	}
-	o.add(states, c.row.Value)
-	return states
+	return states, o.add(states, c.row.Value)
 }

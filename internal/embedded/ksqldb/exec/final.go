@@ -28,8 +28,7 @@ func newFinalEmitter(f *folder, t *Task) (*finalEmitter, error) {
 
 // span gives the bounds, both included, of what has become due when everything
 // up to bound is; from > to means nothing.
-func (e *finalEmitter) span(bound, lowest int64) (from, to int64) {
-	from = lowest
+func (e *finalEmitter) span(bound int64) (from, to int64) {
 	if e.done.value != neverSeen {
 		from = e.done.value + 1
 	}
@@ -37,7 +36,7 @@ func (e *finalEmitter) span(bound, lowest int64) (from, to int64) {
 		return 1, 0
 	}
 	e.done.set(bound)
-	return max(0, from), bound
+	return from, bound
 }
 
 type storedRow struct{ key, value []byte }
@@ -69,7 +68,9 @@ func (e *finalEmitter) emit(c *change, group []byte, w types.Window, data []byte
 	e.states = states
 	e.out.row = c.row
 	e.out.row.Key, e.out.row.Window, e.out.row.Time = key, w, time
-	e.out.row.Value = e.result(states, e.results)
+	if e.out.row.Value, err = e.result(states, e.results); err != nil {
+		return err
+	}
 	e.out.old = nil
 	return down.process(&e.out)
 }

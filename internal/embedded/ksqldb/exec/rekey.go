@@ -26,7 +26,7 @@ func (s *RekeyStep) plumb(a *assembly, needOld bool) (*pipe, error) {
 	op := func(t *Task, down operator) operator {
 		return &rekey{
 			step: s, task: t, down: down, nulls: make([]types.Value, len(s.Input.schema().Value)),
-			key: make([]types.Value, len(s.Keys)),
+			key: make([]types.Value, len(s.Keys)), values: []types.Value{}, old: []types.Value{},
 		}
 	}
 	if s.Through != nil {

@@ -81,7 +81,9 @@ func (o *sessionAggregate) take(c *change, time, closed int64) error {
 	o.init(o.merged)
 	for _, s := range found {
 		start, end = min(start, s.start), max(end, s.end)
-		o.merge(s.states)
+		if err := o.merge(s.states); err != nil {
+			return err
+		}
 	}
 	if end < closed {
 		o.task.env.Metrics.Late.Add(1)
@@ -94,28 +96,27 @@ func (o *sessionAggregate) take(c *change, time, closed int64) error {
 			}
 		}
 	}
-	o.add(o.merged, c.row.Value)
+	if err := o.add(o.merged, c.row.Value); err != nil {
+		return err
+	}
 	return o.put(c, start, end)
 }
 
-func (o *sessionAggregate) merge(states []types.Value) {
+func (o *sessionAggregate) merge(states []types.Value) error {
 	for i, call := range o.step.Calls {
 		s, err := call.Function.Merge(o.merged[i], states[i])
 		if err != nil {
-			o.task.problem(RecordError, o.step.Name, "", "Error merging sessions of a UDAF", err)
-			continue
+			return o.failed("merging sessions of", i, err)
 		}
 		o.merged[i] = s
 	}
+	return nil
 }
 
 // find gives the sessions of the group that a row at time joins, by end and then
 // start.
 func (o *sessionAggregate) find(time int64) ([]session, error) {
-	lowest := time - o.window.Size
-	if expired := o.latest.expired(o.window.Retention); o.final == nil && expired != neverSeen {
-		lowest = max(lowest, expired+1)
-	}
+	lowest := max(time-o.window.Size, o.oldest())
 	prefix := o.rowPrefix()
 	n := len(prefix)
 	var found []session
@@ -180,7 +181,11 @@ func (o *sessionAggregate) remove(c *change, s session) error {
 	o.out.row.Value = nil
 	o.out.old = nil
 	if o.needOld {
-		o.out.old, o.out.oldTime = o.result(s.states, o.oldResults), s.end
+		o.out.oldTime = s.end
+		var err error
+		if o.out.old, err = o.result(s.states, o.oldResults); err != nil {
+			return err
+		}
 	}
 	return o.down.process(&o.out)
 }
@@ -200,7 +205,10 @@ func (o *sessionAggregate) put(c *change, start, end int64) error {
 	o.out.row = c.row
 	o.out.row.Time = end
 	o.out.row.Window = types.Window{Kind: types.SessionWindow, Start: start, End: end}
-	o.out.row.Value = o.result(o.merged, o.results)
+	var err error
+	if o.out.row.Value, err = o.result(o.merged, o.results); err != nil {
+		return err
+	}
 	o.out.old = nil
 	return o.down.process(&o.out)
 }
@@ -208,7 +216,8 @@ func (o *sessionAggregate) put(c *change, start, end int64) error {
 // emitClosed gives the rows of the sessions that have closed, by end, start and
 // group.
 func (o *sessionAggregate) emitClosed(c *change, closed int64) error {
-	from, to := o.final.span(closed-1, neverSeen)
+	from, to := o.final.span(closed - 1)
+	from = max(from, o.oldest())
 	if from > to {
 		return nil
 	}
@@ -247,19 +256,34 @@ func splitTimeKey(key []byte) (start, end int64, group []byte, err error) {
 	return start, end, key[17:], nil
 }
 
-// expire deletes the sessions that have left the retention, final ones once they
-// were emitted.
-func (o *sessionAggregate) expire() error {
+// segment is the shortest piece of time, in milliseconds, that a session store
+// drops at once.
+const segment = 60_000
+
+// oldest is the least end of the sessions that are still there: those younger
+// than the retention. Final sessions outlive it: Kafka Streams keeps them in
+// segments by their end, and drops a segment when all of it is too old.
+func (o *sessionAggregate) oldest() int64 {
 	limit := o.latest.expired(o.window.Retention)
-	if o.final != nil {
-		limit = min(limit, o.final.done.value)
+	if limit == neverSeen {
+		return neverSeen
 	}
+	if o.final == nil {
+		return limit + 1
+	}
+	interval := max(o.window.Retention/2, segment)
+	return max(0, limit) / interval * interval
+}
+
+// expire deletes the sessions that are no longer there.
+func (o *sessionAggregate) expire() error {
+	limit := o.oldest()
 	if limit == neverSeen || o.reached != neverSeen && limit-o.reached < max(1, o.window.Retention/16) {
 		return nil
 	}
 	o.reached = limit
 	var due [][]byte
-	err := o.store.Scan([]byte{matTime}, codec.AppendTime([]byte{matTime}, limit+1), func(k, _ []byte) bool {
+	err := o.store.Scan([]byte{matTime}, codec.AppendTime([]byte{matTime}, limit), func(k, _ []byte) bool {
 		due = append(due, bytes.Clone(k))
 		return true
 	})

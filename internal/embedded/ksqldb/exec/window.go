@@ -86,11 +86,16 @@ func (o *windowAggregate) update(c *change, w types.Window) error {
 		o.init(states)
 	} else {
 		if o.needOld {
-			o.out.old, o.out.oldTime = o.result(states, o.oldResults), time
+			o.out.oldTime = time
+			if o.out.old, err = o.result(states, o.oldResults); err != nil {
+				return err
+			}
 		}
 		o.out.row.Time = max(c.row.Time, time)
 	}
-	o.add(states, c.row.Value)
+	if err := o.add(states, c.row.Value); err != nil {
+		return err
+	}
 	if err := o.save(key, o.out.row.Time, states); err != nil {
 		return err
 	}
@@ -98,20 +103,22 @@ func (o *windowAggregate) update(c *change, w types.Window) error {
 	if o.final != nil {
 		return nil
 	}
-	o.out.row.Value = o.result(states, o.results)
+	if o.out.row.Value, err = o.result(states, o.results); err != nil {
+		return err
+	}
 	return o.down.process(&o.out)
 }
 
 // emitClosed gives the rows of the windows that have closed, by start and then
-// by group. Windows that have left the store by then are lost, as they are in
-// Kafka Streams.
+// by group. Windows that start more than the retention before the latest one
+// have left the store by then and are lost, as they are in Kafka Streams.
 func (o *windowAggregate) emitClosed(c *change, closed int64) error {
-	from, to := o.final.span(closed-o.window.Size, neverSeen)
+	from, to := o.final.span(closed - o.window.Size)
 	if from > to {
 		return nil
 	}
-	if kept := o.latest.expired(o.window.Retention); kept != neverSeen && from <= kept {
-		from = kept + 1
+	if kept := o.latest.expired(o.window.Retention); kept != neverSeen && from < kept {
+		from = kept
 	}
 	rows, err := o.final.collect(codec.AppendTime(nil, from), codec.AppendTime(nil, to+1))
 	if err != nil {
@@ -137,5 +144,5 @@ func (o *windowAggregate) expire() error {
 		return nil
 	}
 	o.reached = limit
-	return deleteRange(o.store, nil, codec.AppendTime(nil, limit+1), o.storeName)
+	return deleteRange(o.store, nil, codec.AppendTime(nil, limit), o.storeName)
 }

@@ -216,9 +216,9 @@ func (d *Decoder) length(unit int) int {
 }
 
 // Tuple reads the values of columns of the given types, into dst if it is large
-// enough.
+// enough. The result is never nil.
 func (d *Decoder) Tuple(cols []*types.Type, dst []types.Value) []types.Value {
-	if cap(dst) < len(cols) {
+	if dst == nil || cap(dst) < len(cols) {
 		dst = make([]types.Value, len(cols))
 	}
 	dst = dst[:len(cols)]
