@@ -47,8 +47,8 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 
 	own.StringVar(&c.Listen.API, "api-listen", c.Listen.API, "address of the orders API, health and metrics")
 	own.StringVar(&c.Listen.Fraud, "fraud-listen", c.Listen.Fraud, "second address of GET /fraud")
-	own.StringVar(&c.Listen.Inventory, "inventory-listen", c.Listen.Inventory, "address of health and metrics of `orderflow inventory` run alone")
-	own.StringVar(&c.Listen.Email, "email-listen", c.Listen.Email, "address of health and metrics of `orderflow email` run alone")
+	own.StringVar(&c.Listen.Inventory, "inventory-listen", c.Listen.Inventory, "address of health and metrics of an inventory service that runs alone")
+	own.StringVar(&c.Listen.Email, "email-listen", c.Listen.Email, "address of health and metrics of an e-mail service that runs alone")
 	own.StringVar(&c.Listen.Kafka, "kafka-listen", c.Listen.Kafka, "address of the embedded Kafka")
 	own.StringVar(&c.Listen.SchemaRegistry, "schema-registry-listen", c.Listen.SchemaRegistry, "address of the embedded Schema Registry")
 	own.StringVar(&c.Listen.Connect, "connect-listen", c.Listen.Connect, "address of the embedded Connect")
