@@ -24,7 +24,14 @@ type environment struct {
 // commands lists the makers of all commands, in the order of the help text. A new
 // command is added here.
 var commands = []func(*environment) *cobra.Command{
+	newAPICommand,
+	newInventoryCommand,
+	newEmailCommand,
+	newPopulateCommand,
 	newTopicsCommand,
+	newMigrateCommand,
+	newSQLCommand,
+	newDoctorCommand,
 }
 
 func newRootCommand(env *environment) *cobra.Command {
