@@ -10,6 +10,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/connect"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/protobuf"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -69,7 +70,10 @@ func Infer(ctx context.Context, reg SchemaRegistry, spec Spec) (Inferred, error)
 	if spec.FullName != "" {
 		return out, nil
 	}
-	names := fullNames(schema)
+	names, err := fullNames(ctx, reg, schema)
+	if err != nil {
+		return Inferred{}, err
+	}
 	if len(names) > 1 {
 		var list strings.Builder
 		for _, n := range names {
@@ -178,25 +182,28 @@ func columnsOf(ctx context.Context, reg SchemaRegistry, schema registry.Schema, 
 	return connect.Columns(s, policy)
 }
 
-func translate(_ context.Context, _ SchemaRegistry, schema registry.Schema, spec Spec) (*connect.Schema, error) {
+func translate(ctx context.Context, reg SchemaRegistry, schema registry.Schema, spec Spec) (*connect.Schema, error) {
 	switch spec.Format {
 	case Avro:
 		return avro.Translate(schema.Text)
 	case JSONSR:
 		return jsonsr.Translate(schema.Text)
 	default:
-		return nil, fmt.Errorf("format %s has no schemas", spec.Format)
+		return protobuf.Translate(ctx, reg, schema, spec.FullName, protobuf.Nullable(strings.ToUpper(spec.ProtobufNullable)))
 	}
 }
 
 // fullNames lists the records or messages that a schema defines at its top.
-func fullNames(schema registry.Schema) []string {
-	if typeOf(schema) == registry.TypeAvro {
+func fullNames(ctx context.Context, reg SchemaRegistry, schema registry.Schema) ([]string, error) {
+	switch typeOf(schema) {
+	case registry.TypeAvro:
 		if name := avro.FullName(schema.Text); name != "" {
-			return []string{name}
+			return []string{name}, nil
 		}
+	case registry.TypeProtobuf:
+		return protobuf.FullNames(ctx, reg, schema)
 	}
-	return nil
+	return nil, nil
 }
 
 // canonicalText prints a schema as the registry's clients do.

@@ -2,7 +2,7 @@ package format
 
 import (
 	"context"
-	"fmt"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/delimited"
@@ -10,6 +10,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/kafka"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/none"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/protobuf"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -46,7 +47,11 @@ func newSerde(ctx context.Context, spec Spec, reg SchemaRegistry) (Serde, error)
 			Columns: spec.Columns, Unwrapped: spec.Unwrapped(), Topic: spec.Topic, Subject: spec.Subject(), SchemaID: spec.SchemaID,
 		}, reg)
 	default:
-		return nil, fmt.Errorf("format %s is not supported yet", spec.Format)
+		return protobuf.New(ctx, protobuf.Config{
+			Columns: spec.Columns, Unwrapped: spec.Unwrapped(), Topic: spec.Topic, Subject: spec.Subject(),
+			FullName: spec.FullName, Nullable: protobuf.Nullable(strings.ToUpper(spec.ProtobufNullable)),
+			SchemaID: spec.SchemaID, NoRegistry: spec.Format == ProtobufNoSR,
+		}, reg)
 	}
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/jsonsr"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/protobuf"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 )
 
@@ -23,6 +25,9 @@ func SchemaFor(spec Spec) (text, schemaType string, err error) {
 		return text, registry.TypeAvro, err
 	case JSONSR:
 		return jsonsr.SchemaText(spec.row(), spec.Unwrapped()), registry.TypeJSON, nil
+	case Protobuf:
+		text, err = protobuf.SchemaText(spec.row(), spec.FullName, protobuf.Nullable(strings.ToUpper(spec.ProtobufNullable)))
+		return text, registry.TypeProtobuf, err
 	default:
 		return "", "", fmt.Errorf("format %s doesn't register schemas", spec.Format)
 	}
