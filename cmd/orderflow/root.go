@@ -45,7 +45,6 @@ Every setting below is also an environment variable (--data-dir is
 ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
 	loader := config.NewLoader(root.PersistentFlags())
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
@@ -64,7 +63,19 @@ ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
 		return fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())
 	})
 	for _, newCommand := range commands {
-		root.AddCommand(newCommand(env))
+		cmd := newCommand(env)
+		refuseUnknown(cmd)
+		root.AddCommand(cmd)
 	}
 	return root
+}
+
+// refuseUnknown makes a command that only has subcommands show its help, and refuse a
+// subcommand that it does not have. Cobra by itself takes any.
+func refuseUnknown(cmd *cobra.Command) {
+	if cmd.Runnable() {
+		return
+	}
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }

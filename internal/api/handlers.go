@@ -149,9 +149,6 @@ func (h *handlers) instrument(rt route) http.Handler {
 		sw := &statusWriter{ResponseWriter: w}
 		defer func() {
 			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
-					panic(p)
-				}
 				h.log.Error("a request made its handler panic", "method", rt.method, "path", rt.path, "panic", fmt.Sprint(p))
 				if sw.status == 0 {
 					writeProblem(sw, r, newProblem(http.StatusInternalServerError, "The server failed; the reason is in its log."))

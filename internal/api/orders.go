@@ -40,7 +40,7 @@ func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
 	h.orders.put(o.ID, o)
 	h.watch.tell(o)
 	h.metrics.accepted.Inc()
-	h.log.Info("order taken", "order", o.ID, "customer", o.CustomerID)
+	h.log.Debug("order taken", "order", o.ID, "customer", o.CustomerID)
 	w.Header().Set("Location", orderLocation(o.ID))
 	writeJSON(w, http.StatusCreated, o)
 	return nil
@@ -103,7 +103,7 @@ func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
 	h.orders.put(id, o)
 	h.watch.tell(o)
 	h.metrics.shipped.Inc()
-	h.log.Info("order shipped", "order", id)
+	h.log.Debug("order shipped", "order", id)
 	writeJSON(w, http.StatusOK, o)
 	return nil
 }

@@ -32,7 +32,7 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 	}
 	h.payments.put(p.ID, p)
 	h.metrics.payments.Inc()
-	h.log.Info("payment taken", "payment", p.ID, "order", p.OrderID)
+	h.log.Debug("payment taken", "payment", p.ID, "order", p.OrderID)
 	writeJSON(w, http.StatusCreated, p)
 	return nil
 }
