@@ -20,6 +20,15 @@ type history struct {
 // history reads the rows of the files' versions and of the versions that were
 // applied.
 func (m *Migrator) history(ctx context.Context, files []File) (history, error) {
+	h, err := m.rows(ctx, files)
+	if err == nil {
+		err = m.follow(ctx, &h)
+	}
+	return h, err
+}
+
+// rows reads the rows of the files' versions.
+func (m *Migrator) rows(ctx context.Context, files []File) (history, error) {
 	h := history{records: map[string]record{}}
 	there, err := m.metadata.initialized(ctx)
 	if err != nil {
@@ -33,10 +42,7 @@ func (m *Migrator) history(ctx context.Context, files []File) (history, error) {
 	for _, file := range files {
 		keys = append(keys, strconv.Itoa(file.Version))
 	}
-	if h.records, err = m.metadata.read(ctx, keys); err != nil {
-		return h, err
-	}
-	err = m.follow(ctx, &h)
+	h.records, err = m.metadata.read(ctx, keys)
 	return h, err
 }
 
@@ -144,13 +150,15 @@ func (m *Migrator) Info(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	h, err := m.history(ctx, files)
+	h, err := m.rows(ctx, files)
 	if err != nil {
 		return Status{}, err
 	}
 	status := Status{Initialized: h.initialized}
 	if current, ok := h.records[currentKey]; ok {
-		status.Current, _ = strconv.Atoi(current.version) // history has checked it
+		if status.Current, err = strconv.Atoi(current.version); err != nil {
+			return status, fmt.Errorf("%s has %q as its current version, which is none", VersionsTable, current.version)
+		}
 	}
 	for _, file := range files {
 		migration := Migration{File: file, State: Pending}
