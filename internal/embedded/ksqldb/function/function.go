@@ -138,7 +138,7 @@ func (o *TableOverload) Param(i int) Param { return paramAt(o.Params, i) }
 func (t *Table) Resolve(args []Arg) (*TableOverload, error) {
 	sigs := make([]signature, len(t.Overloads))
 	for i, o := range t.Overloads {
-		sigs[i] = signature{display: upper(t.Name), params: o.Params}
+		sigs[i] = signature{display: t.Name, params: o.Params}
 	}
 	i, err := resolve(t.Name, sigs, args, true)
 	if err != nil {

@@ -84,3 +84,13 @@ func CompareText(a, b string) int {
 	}
 	return cmp.Compare(len(a), len(b))
 }
+
+// CompareBytes orders BYTES as Java's ByteBuffer does: each byte is signed.
+func CompareBytes(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return cmp.Compare(int8(a[i]), int8(b[i]))
+		}
+	}
+	return cmp.Compare(len(a), len(b))
+}

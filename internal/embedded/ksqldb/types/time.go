@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones must be known on machines without a zone database
 )
 
 const millisPerDay = 24 * 60 * 60 * 1000
@@ -162,8 +163,11 @@ func ParseZone(text string) (*time.Location, error) {
 	offset := text
 	for _, prefix := range []string{"UTC", "GMT", "UT"} {
 		if rest, ok := strings.CutPrefix(text, prefix); ok {
-			if rest == "" {
+			if rest == "" && prefix == "UTC" {
 				return time.UTC, nil
+			}
+			if rest == "" {
+				return time.FixedZone(prefix, 0), nil
 			}
 			if rest[0] == '+' || rest[0] == '-' {
 				offset = rest
@@ -176,7 +180,7 @@ func ParseZone(text string) (*time.Location, error) {
 		if !ok {
 			return nil, fmt.Errorf("Invalid ID for ZoneOffset, invalid format: %s", text) //nolint:staticcheck // Java's text
 		}
-		return time.FixedZone(offset, seconds), nil
+		return time.FixedZone(offsetName(seconds), seconds), nil
 	}
 	if text == "" || text == "Local" {
 		return nil, fmt.Errorf("Unknown time-zone ID: %s", text) //nolint:staticcheck // Java's text
@@ -186,6 +190,19 @@ func ParseZone(text string) (*time.Location, error) {
 		return nil, fmt.Errorf("Unknown time-zone ID: %s", text) //nolint:staticcheck // Java's text
 	}
 	return loc, nil
+}
+
+// offsetName is the normal form of an offset: +05:30.
+func offsetName(seconds int) string {
+	sign := '+'
+	if seconds < 0 {
+		sign, seconds = '-', -seconds
+	}
+	name := fmt.Sprintf("%c%02d:%02d", sign, seconds/3600, seconds/60%60)
+	if seconds%60 != 0 {
+		name += fmt.Sprintf(":%02d", seconds%60)
+	}
+	return name
 }
 
 func parseOffset(text string) (int, bool) {

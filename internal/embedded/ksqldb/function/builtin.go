@@ -1,0 +1,225 @@
+package function
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// Options are what the built-in functions depend on from outside.
+type Options struct {
+	// Now is the clock of UNIX_TIMESTAMP() and UNIX_DATE(); time.Now when nil.
+	Now func() time.Time
+	// Random gives RANDOM's values, in [0, 1); math/rand's when nil. It is
+	// called from several goroutines.
+	Random func() float64
+}
+
+// Builtin gives a registry with ksqlDB's own functions.
+func Builtin(opts Options) (*Registry, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Random == nil {
+		opts.Random = rand.Float64
+	}
+	r := NewRegistry()
+	var scalars []scalarDef
+	for _, group := range [][]scalarDef{
+		mathFunctions(opts), roundingFunctions(), stringFunctions(), maskFunctions(), regexpFunctions(), bytesFunctions(),
+		urlFunctions(), nullFunctions(), jsonFunctions(), arrayFunctions(), mapFunctions(),
+		lambdaFunctions(), timeFunctions(opts), timeArithmetic(),
+	} {
+		scalars = append(scalars, group...)
+	}
+	for _, d := range scalars {
+		s, err := d.scalar()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.AddScalar(s); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range aggregateFunctions() {
+		a, err := d.aggregate()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.AddAggregate(a); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range tableFunctions() {
+		t, err := d.table()
+		if err != nil {
+			return nil, err
+		}
+		if err := r.AddTable(t); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// scalarDef declares a scalar function. The overloads stand in the order in
+// which ksqlDB lists them.
+type scalarDef struct {
+	name        string
+	category    string
+	description string
+	overloads   []overloadDef
+}
+
+// overloadDef declares a signature: params and result in the notation of
+// ParseParams, and the code. Where the code or the result depends on the types
+// of the arguments, bind and typeOf give them.
+type overloadDef struct {
+	params string
+	result string
+	impl   Impl
+	typeOf func(args []*types.Type) (*types.Type, error)
+	bind   func(args []*types.Type, result *types.Type) (Impl, error)
+	nulls  bool
+	// volatile functions give another result for equal arguments.
+	volatile bool
+}
+
+func (d scalarDef) scalar() (*Scalar, error) {
+	s := &Scalar{Info: Info{Name: d.name, Category: d.category, Description: d.description}}
+	for _, od := range d.overloads {
+		o, err := od.overload()
+		if err != nil {
+			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
+		}
+		o.Description = d.description
+		s.Overloads = append(s.Overloads, o)
+	}
+	return s, nil
+}
+
+func (d overloadDef) overload() (*Overload, error) {
+	params, err := ParseParams(d.params)
+	if err != nil {
+		return nil, err
+	}
+	result, err := resultFunc(params, d.result, d.typeOf)
+	if err != nil {
+		return nil, err
+	}
+	o := &Overload{Params: params, Result: result, HandlesNull: d.nulls, Volatile: d.volatile}
+	o.Make = func(args []Arg, result *types.Type) (Impl, error) {
+		if d.bind == nil {
+			return d.impl, nil
+		}
+		return d.bind(argTypes(args), result)
+	}
+	return o, nil
+}
+
+func argTypes(args []Arg) []*types.Type {
+	list := make([]*types.Type, len(args))
+	for i, a := range args {
+		list[i] = a.Type
+	}
+	return list
+}
+
+// resultFunc makes the function that finds a call's result type.
+func resultFunc(params []Param, result string, typeOf func([]*types.Type) (*types.Type, error)) (func([]Arg) (*types.Type, error), error) {
+	if typeOf != nil {
+		return func(args []Arg) (*types.Type, error) { return typeOf(argTypes(args)) }, nil
+	}
+	t, err := ParseParamType(result)
+	if err != nil {
+		return nil, err
+	}
+	if !t.HasGenerics() {
+		fixed, err := Generics{}.Apply(t)
+		return func([]Arg) (*types.Type, error) { return fixed, nil }, err
+	}
+	return func(args []Arg) (*types.Type, error) {
+		g := Generics{}
+		for i, a := range args {
+			p := paramAt(params, i).Type
+			if !p.HasGenerics() || a.Type == nil && a.Lambda == nil {
+				continue
+			}
+			if err := g.Reserve(p, a); err != nil {
+				return nil, err
+			}
+		}
+		return g.Apply(t)
+	}, nil
+}
+
+// aggregateDef declares an aggregate function.
+type aggregateDef struct {
+	name        string
+	description string
+	overloads   []aggregateOverloadDef
+}
+
+type aggregateOverloadDef struct {
+	params    string
+	constants int
+	bind      func(b Binding) (*aggregator, error)
+}
+
+func (d aggregateDef) aggregate() (*Aggregate, error) {
+	a := &Aggregate{Info: Info{Name: d.name, Category: CategoryAggregate, Description: d.description}}
+	for _, od := range d.overloads {
+		params, err := ParseParams(od.params)
+		if err != nil {
+			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
+		}
+		a.Overloads = append(a.Overloads, &AggregateOverload{
+			Params: params, Constants: od.constants, Description: d.description,
+			Bind: func(b Binding) (Aggregator, error) {
+				bound, err := od.bind(b)
+				if err != nil {
+					return nil, err
+				}
+				return bound, nil
+			},
+		})
+	}
+	return a, nil
+}
+
+// tableDef declares a table function.
+type tableDef struct {
+	name        string
+	description string
+	overloads   []tableOverloadDef
+}
+
+type tableOverloadDef struct {
+	params string
+	result string
+	typeOf func(args []*types.Type) (*types.Type, error)
+	rows   func(args []types.Value) ([]types.Value, error)
+}
+
+func (d tableDef) table() (*Table, error) {
+	t := &Table{Info: Info{Name: d.name, Category: CategoryTable, Description: d.description}}
+	for _, od := range d.overloads {
+		params, err := ParseParams(od.params)
+		if err != nil {
+			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
+		}
+		result, err := resultFunc(params, od.result, od.typeOf)
+		if err != nil {
+			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
+		}
+		t.Overloads = append(t.Overloads, &TableOverload{
+			Params: params, Description: d.description, Result: result,
+			Make: func([]Arg, *types.Type) (func([]types.Value) ([]types.Value, error), error) {
+				return od.rows, nil
+			},
+		})
+	}
+	return t, nil
+}
