@@ -20,6 +20,7 @@ import (
 )
 
 func TestAcknowledgedRecordsAndOffsetsSurviveKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const perRound = 500
 	acked := 0
@@ -49,6 +50,7 @@ func TestAcknowledgedRecordsAndOffsetsSurviveKill(t *testing.T) {
 }
 
 func TestProducerGoesOnAcrossStopsAndKills(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	// One address for all runs, as a user's broker has.
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,6 +77,7 @@ func TestProducerGoesOnAcrossStopsAndKills(t *testing.T) {
 }
 
 func TestStopAndStartKeepEverything(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, broker.Config{DataDir: dir})
 	cl := client(t, b.Addr())
@@ -99,6 +102,7 @@ func TestStopAndStartKeepEverything(t *testing.T) {
 }
 
 func TestMembersOfTheLastRunDoNotHoldUpAGroup(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, broker.Config{DataDir: dir})
 	produceClient := client(t, b.Addr())
@@ -117,6 +121,7 @@ func TestMembersOfTheLastRunDoNotHoldUpAGroup(t *testing.T) {
 }
 
 func TestSecondBrokerOnADataDirectory(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	startChild(t, dir)
 	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: dir})
@@ -196,6 +201,7 @@ func TestTopicsAreCreatedOnDemand(t *testing.T) {
 }
 
 func TestDeleteRecords(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, broker.Config{DataDir: dir})
 	cl := client(t, b.Addr())
