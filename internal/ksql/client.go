@@ -236,7 +236,7 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
 		}
-		return nil, fmt.Errorf("reaching ksqlDB at %s: %w", c.base, err)
+		return nil, fmt.Errorf("reaching ksqlDB at %s: %w (is it running there?)", c.base, err)
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
