@@ -84,26 +84,32 @@ type paidOrder struct {
 	Level     *string  `avro:"LEVEL"`
 }
 
-// errNotAnEmail wraps why a record of emails.v1 cannot become an e-mail.
-var errNotAnEmail = errors.New("not an e-mail")
+// errUnreadable wraps why a record is not what its topic should hold, and never will be.
+var errUnreadable = errors.New("the record makes no sense")
 
-// compose makes an e-mail of a value of emails.v1. The error is errNotAnEmail for a
+// decode reads a value. The error is errUnreadable when that will never succeed.
+func decode(ctx context.Context, registry *kafka.Registry, value []byte, out any) error {
+	err := registry.Decode(ctx, value, out)
+	if err == nil || errors.Is(err, kafka.ErrUnavailable) || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUnreadable, err)
+}
+
+// compose makes an e-mail of a value of emails.v1. The error is errUnreadable for a
 // value that never will be one.
 func compose(ctx context.Context, registry *kafka.Registry, value []byte) (Email, error) {
 	var p paidOrder
-	if err := registry.Decode(ctx, value, &p); err != nil {
-		if errors.Is(err, kafka.ErrUnavailable) || ctx.Err() != nil {
-			return Email{}, err
-		}
-		return Email{}, fmt.Errorf("%w: %w", errNotAnEmail, err)
+	if err := decode(ctx, registry, value, &p); err != nil {
+		return Email{}, err
 	}
 	switch {
 	case p.OrderID == nil || p.PaymentID == nil:
-		return Email{}, fmt.Errorf("%w: it has no order or no payment", errNotAnEmail)
+		return Email{}, fmt.Errorf("%w: it has no order or no payment", errUnreadable)
 	case p.Email == nil || !strings.Contains(*p.Email, "@"):
-		return Email{}, fmt.Errorf("%w: order %s has no e-mail address", errNotAnEmail, *p.OrderID)
+		return Email{}, fmt.Errorf("%w: order %s has no e-mail address", errUnreadable, *p.OrderID)
 	case strings.ContainsAny(*p.Email, "\r\n"):
-		return Email{}, fmt.Errorf("%w: the e-mail address of order %s has a line break", errNotAnEmail, *p.OrderID)
+		return Email{}, fmt.Errorf("%w: the e-mail address of order %s has a line break", errUnreadable, *p.OrderID)
 	}
 	return Email{
 		MessageID: MessageID(*p.OrderID, *p.PaymentID),

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -28,6 +30,11 @@ const emailsSchema = `{"type":"record","name":"KsqlDataSourceSchema","namespace"
  {"name":"AMOUNT","type":["null","double"],"default":null},{"name":"FIRSTNAME","type":["null","string"],"default":null},
  {"name":"LASTNAME","type":["null","string"],"default":null},{"name":"EMAIL","type":["null","string"],"default":null},
  {"name":"ADDRESS","type":["null","string"],"default":null},{"name":"LEVEL","type":["null","string"],"default":null}]}`
+
+// enrichedSchema is what ksqlDB registers for the stream of enriched orders, shortened.
+const enrichedSchema = `{"type":"record","name":"KsqlDataSourceSchema","namespace":"io.confluent.ksql.avro_schemas","fields":[
+ {"name":"ID","type":["null","string"],"default":null},{"name":"FIRSTNAME","type":["null","string"],"default":null},
+ {"name":"LEVEL","type":["null","string"],"default":null}]}`
 
 // outbox is a Sender that keeps what was sent; fail makes it refuse the next ones.
 type outbox struct {
@@ -57,9 +64,10 @@ func start(t *testing.T) kafka.Config {
 	t.Helper()
 	ledger, err := os.ReadFile("../../schemas/" + order.ValueSubject(order.TopicEmailLedger) + ".avsc")
 	require.NoError(t, err)
-	return kafkatest.Start(t, 4, []string{order.TopicEmails, order.TopicEmailLedger}, map[string]string{
-		order.ValueSubject(order.TopicEmails):      emailsSchema,
-		order.ValueSubject(order.TopicEmailLedger): string(ledger),
+	return kafkatest.Start(t, 4, []string{order.TopicEmails, order.TopicOrdersEnriched, order.TopicEmailLedger}, map[string]string{
+		order.ValueSubject(order.TopicEmails):         emailsSchema,
+		order.ValueSubject(order.TopicOrdersEnriched): enrichedSchema,
+		order.ValueSubject(order.TopicEmailLedger):    string(ledger),
 	})
 }
 
@@ -168,6 +176,26 @@ func TestRecordsThatAreNoEmailsArePassedOver(t *testing.T) {
 	mail := box.sent()
 	require.Len(t, mail, 1)
 	assert.Equal(t, "o-2", mail[0].OrderID)
+}
+
+func TestOrdersOfUnknownCustomersAreCounted(t *testing.T) {
+	cfg := start(t)
+	reg := prometheus.NewRegistry()
+	s, err := New(Config{Kafka: cfg, Metrics: reg})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	for _, o := range []map[string]any{{"ID": "o-1", "FIRSTNAME": "Ann", "LEVEL": "gold"}, {"ID": "o-2", "FIRSTNAME": nil, "LEVEL": nil}} {
+		kafkatest.Produce(t, cfg, &kgo.Record{Topic: order.TopicOrdersEnriched, Key: []byte{1},
+			Value: kafkatest.Encode(t, cfg, order.ValueSubject(order.TopicOrdersEnriched), o)})
+	}
+	require.Eventually(t, func() bool {
+		var m dto.Metric
+		return s.unknownCustomer.Write(&m) == nil && m.GetCounter().GetValue() == 1
+	}, 20*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
 }
 
 func TestMessageIDDependsOnOrderAndPaymentAlone(t *testing.T) {

@@ -42,7 +42,7 @@ type Service struct {
 	registry *kafka.Registry
 	ready    atomic.Bool
 
-	sent, repeated, skipped, failed prometheus.Counter
+	sent, repeated, skipped, failed, unknownCustomer prometheus.Counter
 }
 
 // New prepares a service; it connects when Run is called.
@@ -78,6 +78,8 @@ func New(cfg Config) (*Service, error) {
 		repeated: counter("orderflow_emails_repeated_total", "Records about e-mails that had been sent before."),
 		skipped:  counter("orderflow_emails_records_skipped_total", "Records that cannot become an e-mail."),
 		failed:   counter("orderflow_emails_failed_total", "Attempts to send an e-mail that failed and are repeated."),
+
+		unknownCustomer: counter("orderflow_orders_unknown_customer_total", "New orders of customers who were unknown at that moment: they get no e-mail and no level."),
 	}
 	cfg.Health.Add("email", func() error {
 		if !s.Ready() {
@@ -100,6 +102,8 @@ func (s *Service) Run(ctx context.Context) error {
 	})
 	return nil
 }
+
+var inputTopics = []string{order.TopicEmails, order.TopicOrdersEnriched}
 
 // worker is one membership in the consumer group. One goroutine uses it.
 type worker struct {
@@ -134,7 +138,7 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	defer w.ledger.Close()
 	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
 		Group:    s.cfg.Group,
-		Topics:   []string{order.TopicEmails},
+		Topics:   inputTopics,
 		Assigned: w.takeOver,
 		Handle:   w.batch,
 	})
@@ -143,7 +147,7 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	}
 	defer group.Close()
 	w.client = group.Client()
-	if _, err := group.CheckTopics(ctx, order.TopicEmails); err != nil {
+	if _, err := group.CheckTopics(ctx, inputTopics...); err != nil {
 		return err
 	}
 	if err := w.ledger.AddAll(ctx); err != nil {
@@ -176,22 +180,47 @@ func (w *worker) learn(rec *kgo.Record) error {
 
 func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 	for _, rec := range records {
-		if err := w.handle(ctx, rec); err != nil {
-			return err
+		var err error
+		if rec.Topic == order.TopicOrdersEnriched {
+			err = w.enriched(ctx, rec)
+		} else {
+			err = w.mail(ctx, rec)
+		}
+		switch {
+		case errors.Is(err, errUnreadable):
+			w.skipped.Inc()
+			w.log.Warn("passing over a record", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "reason", err)
+		case err != nil:
+			return fmt.Errorf("working on %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		}
 	}
 	return nil
 }
 
-func (w *worker) handle(ctx context.Context, rec *kgo.Record) error {
-	e, err := compose(ctx, w.registry, rec.Value)
-	if errors.Is(err, errNotAnEmail) {
-		w.skipped.Inc()
-		w.log.Warn("passing over a record", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "reason", err)
-		return nil
+// enrichedOrder is what is read of a value of orders-enriched.v1 as ksqlDB writes it.
+type enrichedOrder struct {
+	ID    *string `avro:"ID"`
+	Level *string `avro:"LEVEL"`
+}
+
+// enriched counts an order whose customer was not known.
+func (w *worker) enriched(ctx context.Context, rec *kgo.Record) error {
+	var o enrichedOrder
+	if err := decode(ctx, w.registry, rec.Value, &o); err != nil {
+		return err
 	}
+	if o.Level == nil {
+		w.unknownCustomer.Inc()
+		w.log.Warn("an order's customer is not known: it gets no e-mail and no level", "order", value(o.ID))
+	}
+	return nil
+}
+
+// mail sends what a record of emails.v1 says, unless that was done before.
+func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
+	e, err := compose(ctx, w.registry, rec.Value)
 	if err != nil {
-		return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+		return err
 	}
 	k := keyOf(e.OrderID, e.PaymentID)
 	if _, ok := w.known[k]; ok {

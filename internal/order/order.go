@@ -120,6 +120,7 @@ const (
 	TopicWarehouseInventory = "warehouse-inventory.v1"
 	TopicOrdersByProduct    = "orders-by-product.v1"
 	TopicInventoryLedger    = "inventory-ledger.v1"
+	TopicOrdersEnriched     = "orders-enriched.v1"
 	TopicEmails             = "emails.v1"
 	TopicEmailLedger        = "email-ledger.v1"
 )
