@@ -342,7 +342,7 @@ func (a *Analyzer) insertInto(ctx context.Context, s *ast.InsertInto) (*InsertIn
 	r.Query = &catalog.Query{
 		ID: id, Kind: catalog.Insert, Sources: sourceNames(q.sources), Sink: target.Name, SQL: s.Text(),
 		Properties: a.Config.Properties,
-		Plan:       &plan.Sink{Input: q.node, Topic: target.Topic},
+		Plan:       &plan.Sink{Input: q.node, Name: target.Name, Topic: target.Topic},
 	}
 	return r, nil
 }

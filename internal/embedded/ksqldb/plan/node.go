@@ -251,7 +251,7 @@ type ForeignKeyJoin struct {
 // the newest row of each key in a store for pull queries.
 type Sink struct {
 	Input       Node
-	Name        string // of the stream or table; "" for an INSERT INTO's query
+	Name        string // of the stream or table that is written
 	Topic       Topic
 	Timestamp   *Timestamp
 	Materialize bool

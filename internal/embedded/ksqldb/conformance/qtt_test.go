@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var updateKnown = flag.Bool("update-known", false, "rewrite the list of known failures from this run")
+
+const (
+	knownPath     = "testdata/known_failures.txt"
+	defaultFolder = "../../../../../shared/ksqldb-conformance"
+)
+
+// folder is where the cases are; the test is skipped without them.
+func folder(t *testing.T, sub string) string {
+	t.Helper()
+	root := os.Getenv("KSQLDB_CONFORMANCE")
+	if root == "" {
+		root = defaultFolder
+	}
+	path := filepath.Join(root, sub)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no cases at %s: set KSQLDB_CONFORMANCE to the folder that has %s", path, sub)
+	}
+	return path
+}
+
+// TestQTT runs the query-validation-tests. A case that fails must be on the list
+// of known failures, and one on the list must fail.
+func TestQTT(t *testing.T) {
+	path := folder(t, "query-validation-tests")
+	cases, err := Load(path)
+	require.NoError(t, err)
+	known, err := LoadKnown(knownPath)
+	require.NoError(t, err)
+	functions, err := TestFunctions()
+	require.NoError(t, err)
+	runner := &Runner{Functions: functions, Limit: 20 * time.Second}
+
+	results := make([]error, len(cases))
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := range next {
+				results[i] = runner.Run(cases[i])
+			}
+		})
+	}
+	for i := range cases {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+
+	passed, language, languagePassed := 0, 0, 0
+	failures := Known{}
+	for i, c := range cases {
+		if c.IsLanguage() {
+			language++
+		}
+		if results[i] == nil {
+			passed++
+			if c.IsLanguage() {
+				languagePassed++
+			}
+		} else {
+			failures[c.Key()] = Reason(results[i])
+		}
+	}
+	defer func() {
+		fmt.Printf("qtt: %d of %d passed\n", passed, len(cases))
+		fmt.Printf("qtt-language: %d of %d passed\n", languagePassed, language)
+	}()
+	if *updateKnown {
+		require.NoError(t, failures.Save(knownPath))
+		return
+	}
+	for i, c := range cases {
+		t.Run(c.Key(), func(t *testing.T) { report(t, c, results[i], known) })
+	}
+}
+
+// report fails for a new failure and for a case that passes against the list.
+func report(t *testing.T, c Case, err error, known Known) {
+	reason, isKnown := known[c.Key()]
+	switch {
+	case err == nil && isKnown:
+		t.Errorf("passes, but is on the list of known failures (%s): take it off with -update-known", reason)
+	case err != nil && !isKnown:
+		t.Error(err)
+		var p *PanicError
+		if errors.As(err, &p) && testing.Verbose() {
+			t.Log(p.Stack)
+		}
+	}
+}
