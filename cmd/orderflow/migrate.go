@@ -208,20 +208,10 @@ func parseDefines(defines []string) (map[string]string, error) {
 	return variables, nil
 }
 
-// newKsqlClient returns a client of the configured ksqlDB.
-func newKsqlClient(env *environment) (*ksql.Client, error) {
-	return ksql.New(ksql.Config{
-		URL:      env.config.KsqlDBURL(),
-		Username: env.config.KsqlDBUsername,
-		Password: env.config.KsqlDBPassword,
-		Logger:   env.log,
-	})
-}
-
 // withMigrator calls f with a migrator of the configured ksqlDB and Schema
 // Registry. An empty dir means the migrations that are built in.
 func withMigrator(env *environment, dir string, config migrate.Config, f func(*migrate.Migrator) error) error {
-	client, err := newKsqlClient(env)
+	client, err := ksql.New(ksqlConfig(env))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/shell"
 )
 
@@ -35,7 +36,7 @@ the prompt, it ends the shell, as does the line exit.`,
 			if output != "table" && output != "json" {
 				return fmt.Errorf("--output %q: must be table or json", output)
 			}
-			client, err := newKsqlClient(env)
+			client, err := ksql.New(ksqlConfig(env))
 			if err != nil {
 				return err
 			}
