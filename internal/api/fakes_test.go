@@ -216,8 +216,13 @@ func (f *fixture) do(method, path, body string) answer {
 
 func (f *fixture) doContext(ctx context.Context, method, path, body string) answer {
 	f.t.Helper()
+	return f.request(httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
+}
+
+func (f *fixture) request(r *http.Request) answer {
+	f.t.Helper()
 	rec := httptest.NewRecorder()
-	f.router.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body)))
+	f.router.ServeHTTP(rec, r)
 	return answer{rec.Code, rec.Header(), rec.Body.String()}
 }
 

@@ -2,8 +2,10 @@
 // Avro records and back.
 //
 // Its job is what every part that speaks the Kafka protocol has in common: one
-// set of client defaults ([NewClient]) and one way to write and read values by
-// their schema id in a Schema Registry ([Registry]).
+// set of client defaults ([NewClient]), one way to write and read values by
+// their schema id in a Schema Registry ([Registry]), one way to work on records
+// at least once as a member of a group ([Group]), one to fold a topic into a
+// state ([Follower]), and one to go on after failures ([Keep]).
 //
 // Invariants:
 //   - Consumers made here read committed records only; producers are
