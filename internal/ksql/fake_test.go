@@ -3,9 +3,11 @@ package ksql_test
 import (
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,9 +22,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeServer answers with what its handlers say and keeps what it was asked.
 type fakeServer struct {
 	*httptest.Server
-	mu       sync.Mutex
-	requests []fakeRequest
-	mux      *http.ServeMux
+	mu          sync.Mutex
+	requests    []fakeRequest
+	mux         *http.ServeMux
+	connections atomic.Int64
 }
 
 type fakeRequest struct {
@@ -51,6 +54,11 @@ func newFakeServer(t *testing.T) *fakeServer {
 	f.Config.Protocols = new(http.Protocols)
 	f.Config.Protocols.SetHTTP1(true)
 	f.Config.Protocols.SetUnencryptedHTTP2(true)
+	f.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			f.connections.Add(1)
+		}
+	}
 	f.Start()
 	t.Cleanup(f.Close)
 	return f

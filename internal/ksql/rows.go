@@ -25,6 +25,13 @@ const maxRow = 16 << 20
 // closeTimeout bounds how long leaving a push query may take.
 const closeTimeout = 2 * time.Second
 
+// What is left of a pull query is read when it is closed, so that its
+// connection can be used again; up to these bounds, in bytes and time.
+const (
+	drainSize    = 64 << 10
+	drainTimeout = 50 * time.Millisecond
+)
+
 // Column is one column of a query's result.
 type Column struct {
 	Name string
@@ -47,6 +54,7 @@ type Rows struct {
 	cancel  context.CancelCauseFunc
 	body    io.ReadCloser
 	reader  *bufio.Reader
+	reading sync.Mutex // held by who reads
 	columns []Column
 	queryID string
 
@@ -151,6 +159,8 @@ func (r *Rows) readHeader() error {
 
 // readLine returns the next line that is not blank, without its end.
 func (r *Rows) readLine() ([]byte, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	for {
 		var line []byte
 		for {
@@ -259,10 +269,24 @@ func (r *Rows) Close() error {
 			r.closeErr = r.client.closeQuery(ctx, r.queryID)
 			cancel()
 		}
+		if !r.ended.Load() && !r.outlivesReader() {
+			r.drain()
+		}
 		r.cancel(errRowsClosed)
 		_ = r.body.Close() // its error could only repeat that the query was left
 	})
 	return r.closeErr
+}
+
+// drain reads what is left of the answer if that is little and quick to come.
+func (r *Rows) drain() {
+	if r.ctx.Err() != nil || !r.reading.TryLock() {
+		return
+	}
+	defer r.reading.Unlock()
+	timer := time.AfterFunc(drainTimeout, func() { r.cancel(errRowsClosed) })
+	defer timer.Stop()
+	_, _ = io.CopyN(io.Discard, r.reader, drainSize) // only the connection's reuse depends on it
 }
 
 // outlivesReader reports whether the server may go on with the query when

@@ -132,6 +132,33 @@ func TestACutAnswerIsAnError(t *testing.T) {
 	assert.ErrorIs(t, rows.Err(), io.ErrUnexpectedEOF)
 }
 
+func TestAPullQueryThatIsLeftEarlyKeepsItsConnection(t *testing.T) {
+	server := newFakeServer(t)
+	server.stream(nil, `{"queryId":"query_1","columnNames":["A"],"columnTypes":["INTEGER"]}`+"\n", "[1]\n", "[2]\n[3]\n")
+	client := server.client(t)
+	for range 20 {
+		rows, err := client.Query(t.Context(), "SELECT A FROM T;", nil)
+		require.NoError(t, err)
+		require.True(t, rows.Next())
+		require.NoError(t, rows.Close())
+		assert.False(t, rows.Next())
+		require.NoError(t, rows.Err())
+	}
+	assert.EqualValues(t, 1, server.connections.Load())
+	assert.Empty(t, server.asked("/close-query"))
+}
+
+func TestClosingDoesNotWaitForASlowPullQuery(t *testing.T) {
+	server := newFakeServer(t)
+	release := make(chan struct{})
+	defer close(release)
+	server.stream(release, `{"queryId":"query_1","columnNames":["A"],"columnTypes":["INTEGER"]}`+"\n", "[1]\n")
+	rows, err := server.client(t).Query(t.Context(), "SELECT A FROM T;", nil)
+	require.NoError(t, err)
+	require.True(t, rows.Next())
+	require.NoError(t, rows.Close())
+}
+
 const pushHeader = `{"queryId":"transient_T_42","columnNames":["A"],"columnTypes":["INTEGER"]}` + "\n"
 
 // pushServer streams one row and then nothing until the query is closed.
