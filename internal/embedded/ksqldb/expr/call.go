@@ -113,6 +113,9 @@ func (b *builder) arguments(args []ast.Expr) ([]node, []function.Arg, error) {
 	for i, a := range args {
 		switch a := a.(type) {
 		case *ast.Lambda:
+			if err := b.checkParams(a); err != nil {
+				return nil, nil, err
+			}
 			infos[i].Lambda = &function.LambdaArg{Inputs: len(a.Params)}
 		case *ast.IntervalUnit:
 			infos[i].Unit = true
@@ -126,6 +129,18 @@ func (b *builder) arguments(args []ast.Expr) ([]node, []function.Arg, error) {
 		}
 	}
 	return nodes, infos, nil
+}
+
+// checkParams refuses parameters that hide a column.
+func (b *builder) checkParams(lambda *ast.Lambda) error {
+	for _, p := range lambda.Params {
+		for i := range b.scope.Columns {
+			if b.scope.Columns[i].Name == p.Name {
+				return errorAt(p, "Lambda function argument can't be a column name: %s", p.Name)
+			}
+		}
+	}
+	return nil
 }
 
 // lambdas compiles the lambdas among the arguments, whose inputs have the types

@@ -1,7 +1,6 @@
 package expr
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -188,7 +187,7 @@ func comparator(e ast.Expr, left node, op ast.ComparisonOp, right node) (l, r ev
 		}
 		return asDouble(left), asDouble(right), compareDoubles, nil
 	case types.KindBytes:
-		return l, r, compareBytes, nil
+		return l, r, func(a, b types.Value) (int, error) { return types.CompareBytes(a.Bytes(), b.Bytes()), nil }, nil
 	case types.KindBoolean:
 		if op != ast.Equal && op != ast.NotEqual && op != ast.IsDistinctFrom {
 			return nil, nil, nil, codeErrorAt(e, "Unexpected boolean comparison: %s", op)
@@ -231,20 +230,6 @@ func compareDoubles(a, b types.Value) (int, error) {
 
 func compareStrings(a, b types.Value) (int, error) {
 	return types.CompareText(a.Str(), b.Str()), nil
-}
-
-// compareBytes orders BYTES as Java's ByteBuffer does: bytes are signed.
-func compareBytes(a, b types.Value) (int, error) {
-	x, y := a.Bytes(), b.Bytes()
-	if bytes.Equal(x, y) {
-		return 0, nil
-	}
-	for i := range min(len(x), len(y)) {
-		if x[i] != y[i] {
-			return cmp.Compare(int8(x[i]), int8(y[i])), nil
-		}
-	}
-	return cmp.Compare(len(x), len(y)), nil
 }
 
 func timeComparator(e ast.Expr, left, right node) (l, r evalFunc, order orderFunc, err error) {

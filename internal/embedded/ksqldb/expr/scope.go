@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
@@ -117,9 +118,16 @@ func (s *Scope) Lookup(ref *ast.ColumnRef) (*ScopeColumn, error) {
 		found = c
 	}
 	if found == nil {
+		if ref.Source != nil && !s.hasSource(ref.Source.Name) {
+			return nil, errorAt(ref, "'%s' is not a valid stream/table name or alias.", ref.Source.Name)
+		}
 		return nil, errorAt(ref, "%s%s column '%s' cannot be resolved.", where(ref), s.clause(), Format(ref))
 	}
 	return found, nil
+}
+
+func (s *Scope) hasSource(name string) bool {
+	return slices.ContainsFunc(s.Columns, func(c ScopeColumn) bool { return c.Qualifier == name })
 }
 
 func (s *Scope) clause() string {

@@ -34,6 +34,9 @@ func arrayFunctions() []scalarDef {
 			return f1(func(v types.Value) (types.Value, error) {
 				best := types.Null
 				for _, e := range v.Elems() {
+					if !e.IsNull() && isNested(elem) {
+						return types.Null, errNoOrder
+					}
 					if !e.IsNull() && (best.IsNull() || compareJava(elem, e, best)*sign > 0) {
 						best = e
 					}
@@ -87,6 +90,12 @@ func arrayFunctions() []scalarDef {
 	}
 }
 
+var errNoOrder = errors.New("arrays, maps and structs have no order")
+
+func isNested(t *types.Type) bool {
+	return t.Kind == types.KindArray || t.Kind == types.KindMap || t.Kind == types.KindStruct
+}
+
 func distinct(elem *types.Type, to, from []types.Value) []types.Value {
 	for _, v := range from {
 		if !contains(elem, to, v) {
@@ -107,6 +116,9 @@ func arraySort() scalarDef {
 			return types.Null, nil
 		}
 		out := slices.Clone(a.Elems())
+		if isNested(elem) && len(out) > 0 {
+			return types.Null, errNoOrder
+		}
 		slices.SortStableFunc(out, func(x, y types.Value) int {
 			switch {
 			case x.IsNull() && y.IsNull():

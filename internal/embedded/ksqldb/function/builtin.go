@@ -144,7 +144,10 @@ func resultFunc(params []Param, result string, typeOf func([]*types.Type) (*type
 		g := Generics{}
 		for i, a := range args {
 			p := paramAt(params, i).Type
-			if !p.HasGenerics() || a.Type == nil && a.Lambda == nil {
+			if a.Type == nil && a.Lambda == nil {
+				return nil, untypedNull(p, i)
+			}
+			if !p.HasGenerics() {
 				continue
 			}
 			if err := g.Reserve(p, a); err != nil {
@@ -153,6 +156,15 @@ func resultFunc(params []Param, result string, typeOf func([]*types.Type) (*type
 		}
 		return g.Apply(t)
 	}, nil
+}
+
+// untypedNull refuses a literal NULL where the arguments' types decide that of
+// the result.
+func untypedNull(p *ParamType, i int) error {
+	if p.Kind == ParamGeneric {
+		return fmt.Errorf("null value in entry: %s=null", p.Name)
+	}
+	return fmt.Errorf("argument %d is NULL and has no type: cast it to one, e.g. CAST(null AS VARCHAR)", i+1)
 }
 
 // aggregateDef declares an aggregate function.

@@ -10,8 +10,8 @@ import (
 func lambdaFunctions() []scalarDef {
 	return []scalarDef{
 		{"transform", CategoryLambda, "An array or a map with each element replaced by what a lambda makes of it.", []overloadDef{
-			{params: "ARRAY<T> array, LAMBDA (T) => R function", result: "ARRAY<R>", impl: Impl{FL: transformArray}},
 			{params: "MAP<K, V> map, LAMBDA (K, V) => R biFunction1, LAMBDA (K, V) => T biFunction2", result: "MAP<R, T>", bind: transformMap},
+			{params: "ARRAY<T> array, LAMBDA (T) => R function", result: "ARRAY<R>", impl: Impl{FL: transformArray}},
 		}},
 		{"filter", CategoryLambda, "The elements of an array or a map for which a lambda is true.", []overloadDef{
 			{params: "ARRAY<T> array, LAMBDA (T) => BOOLEAN function", result: "ARRAY<T>", impl: Impl{FL: filterArray}},

@@ -90,8 +90,11 @@ func mathFunctions(opts Options) []scalarDef {
 			{params: "DOUBLE lat1, DOUBLE lon1, DOUBLE lat2, DOUBLE lon2, VARCHAR units", result: "DOUBLE", impl: Impl{FN: geo}},
 			{params: "DOUBLE lat1, DOUBLE lon1, DOUBLE lat2, DOUBLE lon2", result: "DOUBLE", impl: Impl{FN: geo}},
 		}},
-		signFunction(), extremeOf("greatest", "The largest of the arguments that are not NULL.", 1),
-		extremeOf("least", "The smallest of the arguments that are not NULL.", -1),
+		signFunction(),
+		extremeOf("greatest", "The largest of the arguments that are not NULL.", 1,
+			"TIME", "DATE", "BYTES", "TIMESTAMP", "DECIMAL", "INT", "BIGINT", "DOUBLE", "VARCHAR"),
+		extremeOf("least", "The smallest of the arguments that are not NULL.", -1,
+			"TIME", "DATE", "TIMESTAMP", "DECIMAL", "INT", "BIGINT", "DOUBLE", "VARCHAR", "BYTES"),
 	}
 	return list
 }
@@ -116,9 +119,9 @@ func signFunction() scalarDef {
 }
 
 // extremeOf declares GREATEST and LEAST.
-func extremeOf(name, description string, sign int) scalarDef {
+func extremeOf(name, description string, sign int, params ...string) scalarDef {
 	d := scalarDef{name: name, category: CategoryMath, description: description}
-	for _, t := range []string{"TIME", "DATE", "BYTES", "TIMESTAMP", "DECIMAL", "INT", "BIGINT", "DOUBLE", "VARCHAR"} {
+	for _, t := range params {
 		o := overloadDef{
 			params: t + " val, " + t + "... vals", result: t, nulls: true,
 			bind: func(args []*types.Type, result *types.Type) (Impl, error) {

@@ -59,9 +59,15 @@ func roundingFunctions() []scalarDef {
 		unary("Floor", "The largest whole number that is not greater.", math.Floor, f1(same), f1(same), keepScale(types.Floor)),
 		rounding("Round", "Rounds a number to so many places after the point (0 when left out), halves upwards.",
 			func(f float64) int64 { return types.DoubleToInt(math.Floor(f + 0.5)) }, types.RoundHalfCeiling),
-		rounding("trunc", "Cuts a number off after so many places behind the point (0 when left out).",
-			types.DoubleToInt, types.Truncate),
+		truncation(),
 	}
+}
+
+// truncation lists its signatures in another order than ROUND, as ksqlDB does.
+func truncation() scalarDef {
+	d := rounding("trunc", "Cuts a number off after so many places behind the point (0 when left out).", types.DoubleToInt, types.Truncate)
+	d.overloads[1], d.overloads[2] = d.overloads[2], d.overloads[1]
+	return d
 }
 
 // rounding declares ROUND and TRUNC.

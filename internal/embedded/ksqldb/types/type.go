@@ -147,6 +147,9 @@ func (t *Type) format(member func(string) string) string {
 	case KindMap:
 		return "MAP<" + t.Key.format(member) + ", " + t.Elem.format(member) + ">"
 	case KindStruct:
+		if len(t.Fields) == 0 {
+			return "STRUCT< >"
+		}
 		var b strings.Builder
 		b.WriteString("STRUCT<")
 		for i, f := range t.Fields {
