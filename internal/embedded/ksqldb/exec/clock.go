@@ -37,17 +37,10 @@ func (t *Task) number(name string, initial int64) (*number, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening store %s: %w", metaStore, err)
 	}
-	n := &number{value: initial}
+	n := &number{}
 	key := []byte(name)
-	data, ok, err := store.Get(key)
-	if err != nil {
-		return nil, fmt.Errorf("reading store %s: %w", metaStore, err)
-	}
-	if ok {
-		if len(data) != 9 || data[0] != codec.Version {
-			return nil, fmt.Errorf("reading %s of store %s: %w", name, metaStore, codec.ErrCorrupt)
-		}
-		n.value = int64(binary.BigEndian.Uint64(data[1:]))
+	if n.value, err = readNumber(store, name, initial); err != nil {
+		return nil, err
 	}
 	t.flush = append(t.flush, func() error {
 		if !n.dirty {
@@ -57,6 +50,20 @@ func (t *Task) number(name string, initial int64) (*number, error) {
 		return store.Put(key, binary.BigEndian.AppendUint64([]byte{codec.Version}, uint64(n.value)))
 	})
 	return n, nil
+}
+
+func readNumber(store state.Store, name string, initial int64) (int64, error) {
+	data, ok, err := store.Get([]byte(name))
+	if err != nil {
+		return 0, fmt.Errorf("reading store %s: %w", metaStore, err)
+	}
+	if !ok {
+		return initial, nil
+	}
+	if len(data) != 9 || data[0] != codec.Version {
+		return 0, fmt.Errorf("reading %s of store %s: %w", name, metaStore, codec.ErrCorrupt)
+	}
+	return int64(binary.BigEndian.Uint64(data[1:])), nil
 }
 
 // clock is the stream time of an operator or of a store: the largest time seen.

@@ -53,9 +53,9 @@ func (m *Materialization) Get(stores state.Stores, key []types.Value) (*types.Ro
 	return m.row(key, types.Window{}, data)
 }
 
-// Windows calls visit for the windows of a key of a windowed table whose bounds
-// lie in the given ranges, in the order of their start (time windows) or of
-// their end (sessions), until visit returns false.
+// Windows calls visit for the windows of a key of a windowed table, in the order
+// of their start (time windows) or of their end (sessions), until visit returns
+// false. Windows that have left the retention aren't there.
 func (m *Materialization) Windows(stores state.Stores, key []types.Value, visit func(*types.Row) bool) error {
 	b, err := m.Key.Serialize(nil, key)
 	if err != nil {
@@ -65,9 +65,10 @@ func (m *Materialization) Windows(stores state.Stores, key []types.Value, visit 
 	return m.scan(stores, prefix, codec.PrefixEnd(prefix), visit)
 }
 
-// Scan calls visit for every row in the order of the key's bytes until it
-// returns false. from and to are keys of a plain table (nil is open), the range
-// includes from and, like all ranges here, excludes to.
+// Scan calls visit for every row in the order of the key's bytes, and of the
+// windows of a key, until it returns false. from and to are keys of a plain table
+// (nil is open; windowed tables are scanned as a whole): the range includes from
+// and, like all ranges here, excludes to.
 func (m *Materialization) Scan(stores state.Stores, from, to []types.Value, visit func(*types.Row) bool) error {
 	if m.Window != types.NoWindow {
 		prefix := []byte{matRows}
@@ -93,6 +94,10 @@ func (m *Materialization) scan(stores state.Stores, from, to []byte, visit func(
 	if err != nil {
 		return err
 	}
+	oldest, err := m.oldest(stores)
+	if err != nil {
+		return err
+	}
 	var failed error
 	err = store.Scan(from, to, func(k, v []byte) bool {
 		row, err := m.entry(k, v)
@@ -100,12 +105,28 @@ func (m *Materialization) scan(stores state.Stores, from, to []byte, visit func(
 			failed = err
 			return false
 		}
-		return visit(row)
+		return row.Window.Kind != types.NoWindow && windowAge(row.Window) < oldest || visit(row)
 	})
 	if err != nil {
 		return err
 	}
 	return failed
+}
+
+// oldest is the least age of the windows that are still there.
+func (m *Materialization) oldest(stores state.Stores) (int64, error) {
+	if m.Retention == 0 {
+		return neverSeen, nil
+	}
+	meta, err := stores.Store(metaStore)
+	if err != nil {
+		return 0, err
+	}
+	now, err := readNumber(meta, m.Store+clockSuffix, neverSeen)
+	if err != nil || now < neverSeen+m.Retention {
+		return neverSeen, err
+	}
+	return now - m.Retention + 1, nil
 }
 
 func (m *Materialization) entry(k, v []byte) (*types.Row, error) {

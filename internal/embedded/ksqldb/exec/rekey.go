@@ -3,8 +3,8 @@ package exec
 import "github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 
 // RekeyStep gives rows a new key and keeps columns of the old one as value
-// columns. A key expression that fails is NULL; a key of nothing but NULLs is
-// no key. Rows without value stay in the stream. With Through the rows travel to
+// columns. A key expression that fails is NULL; a single key column that is NULL
+// is no key. Rows without value stay in the stream. With Through the rows travel to
 // the task of their new key.
 type RekeyStep struct {
 	Input   Step
@@ -55,7 +55,7 @@ func (o *rekey) process(c *change) error {
 	o.out.row = c.row
 	o.out.row.Window = types.Window{}
 	o.out.row.Key = o.key
-	if nullKey(o.key) {
+	if len(o.key) == 1 && o.key[0].IsNull() {
 		o.out.row.Key = nil
 	}
 	if c.row.Value != nil {

@@ -147,7 +147,7 @@ func (o *topicSource) takeTime(row *types.Row) (bool, error) {
 		return true, nil
 	}
 	if o.step.ThrowOnInvalidTimestamp {
-		return false, fmt.Errorf("taking the time of a record of %s: %w", o.step.Name, err)
+		return false, fmt.Errorf("Fatal user code error in TimestampExtractor callback for record of %s: %w", o.step.Name, err) //nolint:staticcheck // Kafka Streams' text
 	}
 	o.task.problem(RecordError, o.step.Name, "", "Unable to extract the timestamp of the record", err)
 	return false, nil
