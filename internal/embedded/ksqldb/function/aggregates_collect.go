@@ -127,7 +127,23 @@ func bindHistogram(Binding) (*aggregator, error) {
 			}
 			return a, nil
 		},
+		final: namedKeys,
 	}, nil
+}
+
+// namedKeys gives a histogram the order and the name for NULL that it has in
+// ksqlDB's output.
+func namedKeys(state types.Value) (types.Value, error) {
+	m := state.Map()
+	out := &types.MapValue{}
+	for _, i := range types.HashOrder(types.String, m.Keys, -1) {
+		key := m.Keys[i]
+		if key.IsNull() {
+			key = types.StringValue("null")
+		}
+		out.Keys, out.Values = append(out.Keys, key), append(out.Values, m.Values[i])
+	}
+	return types.MapOfValues(out), nil
 }
 
 func bindAttr(b Binding) (*aggregator, error) {
