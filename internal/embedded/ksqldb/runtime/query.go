@@ -45,7 +45,7 @@ func (q *query) start(ctx context.Context) error {
 		return nil
 	}
 	first, err := openSession(ctx, q)
-	if err != nil {
+	if err != nil && !q.spec.Retry {
 		return err
 	}
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -55,20 +55,16 @@ func (q *query) start(ctx context.Context) error {
 	q.mu.Unlock()
 	go func() {
 		defer close(done)
-		q.run(runCtx, first)
+		q.run(runCtx, first, err)
 	}()
 	return nil
 }
 
 // run keeps the query going: when a session fails, a new one goes on from what
 // was committed, after a while.
-func (q *query) run(ctx context.Context, s *session) {
+func (q *query) run(ctx context.Context, s *session, err error) {
 	backoff := q.rt.cfg.RetryBackoff
 	for {
-		var err error
-		if s == nil {
-			s, err = openSession(ctx, q)
-		}
 		if err == nil {
 			q.setState(Running)
 			started := time.Now()
@@ -77,7 +73,6 @@ func (q *query) run(ctx context.Context, s *session) {
 				backoff = q.rt.cfg.RetryBackoff
 			}
 		}
-		s = nil
 		if ctx.Err() != nil {
 			if err != nil {
 				q.rt.log.Warn("a query did not stop cleanly; it goes on from its last commit when it is started again", "query", q.spec.QueryID, "error", err)
@@ -91,6 +86,7 @@ func (q *query) run(ctx context.Context, s *session) {
 		case <-time.After(backoff):
 		}
 		backoff = min(2*backoff, q.rt.cfg.MaxRetryBackoff)
+		s, err = openSession(ctx, q)
 	}
 }
 
@@ -117,12 +113,13 @@ func (q *query) stop() {
 	defer q.control.Unlock()
 	q.mu.Lock()
 	cancel, done := q.cancel, q.done
-	q.cancel, q.state = nil, Paused
+	q.cancel = nil
 	q.mu.Unlock()
 	if cancel != nil {
 		cancel()
 		<-done
 	}
+	q.setState(Paused)
 }
 
 func (q *query) pause() { q.stop() }

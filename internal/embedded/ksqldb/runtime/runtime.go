@@ -116,6 +116,11 @@ type Spec struct {
 	// before: "earliest", "latest", or "" for ksqlDB's default (streams latest,
 	// tables earliest).
 	OffsetReset string
+	// Paused makes the query known without running it, until Resume.
+	Paused bool
+	// Retry makes Start succeed when the query can't run now: its state is
+	// ERROR and it is tried again.
+	Retry bool
 }
 
 // ErrUnknownQuery is returned for the id of a query that does not run.
@@ -137,6 +142,9 @@ func (r *Runtime) Start(ctx context.Context, spec Spec) error {
 	q := newQuery(r, spec)
 	r.queries[spec.QueryID] = q
 	r.mu.Unlock()
+	if spec.Paused {
+		return nil
+	}
 	if err := q.start(ctx); err != nil {
 		r.mu.Lock()
 		delete(r.queries, spec.QueryID)
@@ -166,6 +174,7 @@ func (r *Runtime) Terminate(ctx context.Context, queryID string) error {
 	if _, err := r.admin.DeleteTopics(ctx, names...); err != nil {
 		return fmt.Errorf("deleting the internal topics of query %s: %w", queryID, err)
 	}
+	r.Forget(names...)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (r *Runtime) createInternal(ctx context.Context, name string, partitions in
 		if err != nil {
 			return fmt.Errorf("creating internal topic %s: %w", name, err)
 		}
-		r.ends.forget(name)
+		r.Forget(name)
 		return nil
 	}
 	counts, err := r.partitions(ctx, []string{name})
@@ -103,6 +103,15 @@ func (r *Runtime) createInternal(ctx context.Context, name string, partitions in
 		return fmt.Errorf("internal topic %s has %d partitions and the query needs %d: the partitions of its sources were changed from outside; drop the query and create it again", name, counts[name], partitions)
 	}
 	return nil
+}
+
+// Forget drops what the runtime remembers of topics. It has to be called when a
+// topic was deleted or made, since a new one may carry the name of an old one.
+func (r *Runtime) Forget(topics ...string) {
+	for _, topic := range topics {
+		r.ends.forget(topic)
+	}
+	r.client.PurgeTopicsFromProducing(topics...)
 }
 
 // learnEnds asks for the ends of topics that a query writes to.

@@ -1,0 +1,42 @@
+package runtime
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+)
+
+func at(topic string, offset, millis int64) *kgo.Record {
+	return &kgo.Record{Topic: topic, Offset: offset, Timestamp: time.UnixMilli(millis)}
+}
+
+func TestFeedTakesTheOldestAndWaitsForSourcesThatLag(t *testing.T) {
+	f := feed{sources: []source{
+		{Source: exec.Source{Topic: "a"}, end: 2},
+		{Source: exec.Source{Topic: "b"}, end: 1},
+	}}
+	f.add(0, []*kgo.Record{at("a", 0, 20), at("a", 1, 30)}, 2)
+	require.Nil(t, f.next(), "b has a record that has not arrived")
+
+	f.add(1, []*kgo.Record{at("b", 0, 10)}, 1)
+	var order []string
+	for rec := f.next(); rec != nil; rec = f.next() {
+		order = append(order, rec.Topic)
+	}
+	require.Equal(t, []string{"b", "a", "a"}, order)
+
+	f.add(0, []*kgo.Record{at("a", 2, 5)}, 3)
+	require.NotNil(t, f.next(), "b is read to its end and is not waited for")
+}
+
+func TestFeedSkipsWhatWasRead(t *testing.T) {
+	f := feed{sources: []source{{Source: exec.Source{Topic: "a"}, position: 2, end: 3}}}
+	f.add(0, []*kgo.Record{at("a", 0, 1), at("a", 1, 1), at("a", 2, 1)}, 3)
+	rec := f.next()
+	require.Equal(t, int64(2), rec.Offset)
+	require.Nil(t, f.next())
+}
