@@ -41,7 +41,7 @@ type Options struct {
 // registry meanwhile.
 func Build(ctx context.Context, root plan.Node, o Options) (*exec.Topology, error) {
 	b := &builder{
-		ctx: ctx, options: o,
+		ctx: ctx, options: o, topic: "KsqlTopic",
 		compiler: &expr.Compiler{Registry: o.Functions, CustomType: o.CustomType, Nested: o.Nested},
 	}
 	step, err := b.node(root)
@@ -63,6 +63,9 @@ type builder struct {
 	ctx      context.Context
 	options  Options
 	compiler *expr.Compiler
+	// topic is what ksqlDB calls the source below the present step: KsqlTopic, or
+	// KafkaTopic_Left and KafkaTopic_Right below a join.
+	topic string
 }
 
 // node builds any step of a plan.
@@ -111,10 +114,10 @@ func (b *builder) source(n *plan.Source) (exec.Step, error) {
 		return nil, err
 	}
 	s := &exec.SourceStep{
-		Name: n.Name, Topic: n.Topic.Name, Table: n.Table, Columns: n.Columns, Key: key, Value: value,
+		Name: b.topic + ".Source", Topic: n.Topic.Name, Table: n.Table, Columns: n.Columns, Key: key, Value: value,
 		Window: n.Topic.Window, WindowSize: n.Topic.WindowSize.Milliseconds(), Offsets: n.Offsets,
 		ThrowOnInvalidTimestamp: b.options.Properties["ksql.timestamp.throw.on.invalid"] == "true",
-		Store:                   "KsqlTopic-Reduce",
+		Store:                   b.topic + "-Reduce",
 	}
 	s.Timestamp, err = b.timestamp(n.Timestamp, n.Columns, n.Topic.Window != types.NoWindow)
 	return s, err
@@ -129,7 +132,10 @@ func (b *builder) filter(n *plan.Filter) (exec.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &exec.FilterStep{Input: in, Predicate: predicate, Changelog: n.Changelog(), Name: "WhereFilter"}, nil
+	return &exec.FilterStep{
+		Input: in, Predicate: predicate, Changelog: n.Changelog(), Name: "WhereFilter",
+		Text: "Error evaluating predicate " + expr.Format(n.Predicate.AST),
+	}, nil
 }
 
 func (b *builder) project(n *plan.Project) (exec.Step, error) {
@@ -141,7 +147,11 @@ func (b *builder) project(n *plan.Project) (exec.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &exec.ProjectStep{Input: in, Columns: n.Schema(), Values: values, Name: "Project"}, nil
+	s := &exec.ProjectStep{Input: in, Columns: n.Schema(), Values: values, Name: "Project"}
+	for i, v := range n.Values {
+		s.Texts = append(s.Texts, fmt.Sprintf("Error computing expression %s for column %s with index %d", expr.Format(v.Expr.AST), v.Name, i))
+	}
+	return s, nil
 }
 
 func (b *builder) flatMap(n *plan.FlatMap) (exec.Step, error) {

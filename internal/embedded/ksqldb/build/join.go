@@ -19,10 +19,14 @@ func (b *builder) join(j *plan.Join, schema *types.Schema) (exec.Join, error) {
 		Type: joinTypes[j.Type], Columns: schema, Name: j.Step + "Join",
 		LeftPick: picked(j.LeftNames), RightPick: picked(j.RightNames),
 	}
+	above := b.topic
+	defer func() { b.topic = above }()
 	var err error
+	b.topic = j.Step + "KafkaTopic_Left"
 	if out.Left, err = b.node(j.LeftInput); err != nil {
 		return out, err
 	}
+	b.topic = j.Step + "KafkaTopic_Right"
 	if out.Right, err = b.node(j.RightInput); err != nil {
 		return out, err
 	}

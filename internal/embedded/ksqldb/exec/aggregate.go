@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
@@ -131,7 +132,9 @@ type groupBy struct {
 	args     []types.Value
 	oldGroup []types.Value
 	oldArgs  []types.Value
-	message  []string
+	nulls    []string // texts for groups that are NULL
+	failed   []string // texts for groups that can't be computed
+	failures []string // texts for arguments that can't be computed
 }
 
 func newGroupBy(s *AggregateStep, t *Task, down operator) *groupBy {
@@ -144,7 +147,11 @@ func newGroupBy(s *AggregateStep, t *Task, down operator) *groupBy {
 		g.oldArgs = make([]types.Value, len(s.Args))
 	}
 	for i := range s.Groups {
-		g.message = append(g.message, fmt.Sprintf("Group-by column with index %d resolved to null. The source row will be excluded from the table.", i))
+		g.nulls = append(g.nulls, fmt.Sprintf("Group-by column with index %d resolved to null. The source row will be excluded from the table.", i))
+		g.failed = append(g.failed, fmt.Sprintf("Error calculating group-by column with index %d. The source row will be excluded from the table", i))
+	}
+	for i := range s.Args {
+		g.failures = append(g.failures, fmt.Sprintf("Error computing the argument with index %d of the aggregate functions", i))
 	}
 	return g
 }
@@ -204,14 +211,19 @@ func (o *groupBy) sameGroup() bool {
 
 // group computes the group and the arguments of a row; false leaves it out.
 func (o *groupBy) group(row *types.Row, groups, args []types.Value) bool {
-	o.task.evaluate(o.step.Groups, row, groups, o.step.Name, o.step.Columns.Key)
-	for i := range groups {
-		if groups[i].IsNull() {
-			o.task.problem(RecordError, o.step.Name, "", o.message[i], nil)
+	for i, eval := range o.step.Groups {
+		v, err := eval(row)
+		switch {
+		case err != nil:
+			o.task.problem(RecordError, o.step.Name, "", o.failed[i]+": "+err.Error(), errors.Unwrap(err))
+			return false
+		case v.IsNull():
+			o.task.problem(RecordError, o.step.Name, "", o.nulls[i], nil)
 			return false
 		}
+		groups[i] = v
 	}
-	o.task.evaluate(o.step.Args, row, args, o.step.Name, nil)
+	o.task.evaluate(o.step.Args, row, args, o.step.Name, o.failures)
 	return true
 }
 

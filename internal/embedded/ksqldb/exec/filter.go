@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+import (
+	"errors"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
 
 // FilterStep lets rows pass whose predicate is true. NULL and an error count as
 // false. A stream's row without value never passes. On a changelog a row that
@@ -10,7 +14,10 @@ type FilterStep struct {
 	Input     Step
 	Predicate Eval
 	Changelog bool
-	Name      string // for the processing log
+	// Text is what the processing log says when the predicate fails, followed by
+	// the error; empty for a general one.
+	Text string
+	Name string // for the processing log
 }
 
 func (s *FilterStep) schema() *types.Schema { return s.Input.schema() }
@@ -44,7 +51,11 @@ func (o *streamFilter) process(c *change) error {
 func (t *Task) passes(s *FilterStep, row *types.Row) bool {
 	v, err := s.Predicate(row)
 	if err != nil {
-		t.problem(RecordError, s.Name, "", "Error evaluating predicate", err)
+		text := s.Text
+		if text == "" {
+			text = "Error evaluating predicate"
+		}
+		t.problem(RecordError, s.Name, "", text+": "+err.Error(), errors.Unwrap(err))
 		return false
 	}
 	return !v.IsNull() && v.Bool()

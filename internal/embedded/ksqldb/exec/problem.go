@@ -23,8 +23,8 @@ const (
 // record, and where it came from.
 type ProcessingError struct {
 	Type ErrorType
-	// Step names the operator, such as KsqlTopic.Source; the logger's name is
-	// made from it.
+	// Step names the operator as ksqlDB does, such as KsqlTopic.Source; the name
+	// of the logger is made from it.
 	Step string
 	// Target is "key" or "value" for deserialization and serialization errors.
 	Target string
@@ -51,9 +51,9 @@ type Metrics struct {
 
 func (t *Task) problem(kind ErrorType, step, target, message string, err error) {
 	t.env.Metrics.Problems.Add(1)
-	p := ProcessingError{Type: kind, Step: step, Target: target, Message: message}
-	if t.rec != nil {
-		p.Topic, p.Partition, p.Offset = t.rec.Topic, t.rec.Partition, t.rec.Offset
+	p := ProcessingError{
+		Type: kind, Step: step, Target: target, Message: message,
+		Topic: t.rec.Topic, Partition: t.rec.Partition, Offset: t.rec.Offset,
 	}
 	for err != nil {
 		p.Cause = append(p.Cause, err.Error())

@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+import (
+	"errors"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
 
 // ProjectStep computes new value columns. A row without value stays one. A
 // column whose expression fails is NULL.
@@ -10,19 +14,35 @@ type ProjectStep struct {
 	Columns *types.Schema
 	// Values are the expressions of the value columns over the input's rows.
 	Values []Eval
-	Name   string // for the processing log
+	// Texts are what the processing log says of expressions that fail, followed
+	// by the error; nil for texts made from the columns' names.
+	Texts []string
+	Name  string // for the processing log
 }
 
 func (s *ProjectStep) schema() *types.Schema { return s.Columns }
+
+// columnTexts says which column could not be computed.
+func columnTexts(texts []string, what string, cols []types.Column) []string {
+	if texts != nil {
+		return texts
+	}
+	texts = make([]string, len(cols))
+	for i, c := range cols {
+		texts[i] = "Error computing " + what + " " + c.Name
+	}
+	return texts
+}
 
 func (s *ProjectStep) plumb(a *assembly, needOld bool) (*pipe, error) {
 	in, err := s.Input.plumb(a, needOld)
 	if err != nil {
 		return nil, err
 	}
+	texts := columnTexts(s.Texts, "column", s.Columns.Value)
 	return &pipe{sub: in.sub, keyed: in.keyed, wire: func(t *Task, down operator) error {
 		return in.wire(t, &project{
-			step: s, task: t, down: down, needOld: needOld,
+			step: s, task: t, down: down, needOld: needOld, texts: texts,
 			values: make([]types.Value, len(s.Values)), oldValues: make([]types.Value, len(s.Values)),
 		})
 	}}, nil
@@ -33,6 +53,7 @@ type project struct {
 	task      *Task
 	down      operator
 	needOld   bool
+	texts     []string
 	out       change
 	old       types.Row
 	values    []types.Value
@@ -43,7 +64,7 @@ func (o *project) process(c *change) error {
 	o.out.row = c.row
 	o.out.old = nil
 	if c.row.Value != nil {
-		o.task.evaluate(o.step.Values, &c.row, o.values, o.step.Name, o.step.Columns.Value)
+		o.task.evaluate(o.step.Values, &c.row, o.values, o.step.Name, o.texts)
 		o.out.row.Value = o.values
 	}
 	if o.needOld && c.old != nil {
@@ -62,16 +83,12 @@ func (o *project) process(c *change) error {
 }
 
 // evaluate computes expressions over a row. One that fails gives NULL and a
-// problem that names its column.
-func (t *Task) evaluate(evals []Eval, row *types.Row, into []types.Value, step string, cols []types.Column) {
+// problem with its text.
+func (t *Task) evaluate(evals []Eval, row *types.Row, into []types.Value, step string, texts []string) {
 	for i, eval := range evals {
 		v, err := eval(row)
 		if err != nil {
-			name := ""
-			if i < len(cols) {
-				name = cols[i].Name
-			}
-			t.problem(RecordError, step, "", "Error computing expression for column "+name, err)
+			t.problem(RecordError, step, "", texts[i]+": "+err.Error(), errors.Unwrap(err))
 			v = types.Null
 		}
 		into[i] = v

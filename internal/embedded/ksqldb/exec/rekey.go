@@ -23,9 +23,10 @@ func (s *RekeyStep) plumb(a *assembly, needOld bool) (*pipe, error) {
 	if err != nil {
 		return nil, err
 	}
+	texts := columnTexts(nil, "the new key's column", s.Columns.Key)
 	op := func(t *Task, down operator) operator {
 		return &rekey{
-			step: s, task: t, down: down, nulls: make([]types.Value, len(s.Input.schema().Value)),
+			step: s, task: t, down: down, texts: texts, nulls: make([]types.Value, len(s.Input.schema().Value)),
 			key: make([]types.Value, len(s.Keys)), values: []types.Value{}, old: []types.Value{},
 		}
 	}
@@ -39,6 +40,7 @@ type rekey struct {
 	step   *RekeyStep
 	task   *Task
 	down   operator
+	texts  []string
 	out    change
 	nulls  []types.Value
 	key    []types.Value
@@ -51,7 +53,7 @@ func (o *rekey) process(c *change) error {
 	if in.Value == nil {
 		in.Value = o.nulls
 	}
-	o.task.evaluate(o.step.Keys, &in, o.key, o.step.Name, o.step.Columns.Key)
+	o.task.evaluate(o.step.Keys, &in, o.key, o.step.Name, o.texts)
 	o.out.row = c.row
 	o.out.row.Window = types.Window{}
 	o.out.row.Key = o.key

@@ -171,7 +171,7 @@ type Task struct {
 	env     TaskEnv
 	sources map[string][]recordReader
 	flush   []func() error
-	rec     *InRecord
+	rec     InRecord // that is being processed
 }
 
 // Process takes one record and emits everything that follows from it before it
@@ -184,13 +184,13 @@ func (t *Task) Process(rec InRecord) error {
 		return fmt.Errorf("processing offset %d of partition %d of topic %s: this task doesn't read the topic", rec.Offset, rec.Partition, rec.Topic)
 	}
 	t.env.Metrics.RecordsIn.Add(1)
-	t.rec = &rec
+	t.rec = rec
 	for _, op := range ops {
-		if err := op.read(&rec); err != nil {
+		if err := op.read(&t.rec); err != nil {
 			return fmt.Errorf("processing offset %d of partition %d of topic %s: %w", rec.Offset, rec.Partition, rec.Topic, err)
 		}
 	}
-	t.rec = nil
+	t.rec = InRecord{}
 	return nil
 }
 
