@@ -19,7 +19,13 @@ CREATE STREAM orders_bronze WITH (KAFKA_TOPIC='bronze', VALUE_FORMAT='AVRO') AS
   SELECT id, AS_VALUE(id) AS orderid, customerid, level AS customerlevel
   FROM orders_enriched_stream WHERE level = 'bronze' PARTITION BY id EMIT CHANGES;
 
--- Every record of an order, so that one instance of the inventory service sees all that concerns a product.
-CREATE STREAM orders_by_product WITH (KAFKA_TOPIC='orders-by-product.v1', VALUE_FORMAT='AVRO') AS
+-- What concerns a product, so that one instance of the inventory service sees all of it: new orders, each once, and
+-- the states that orders reach later.
+CREATE STREAM orders_by_product (product STRING KEY, id STRING, customerid BIGINT, state STRING, quantity INT, price DOUBLE)
+  WITH (KAFKA_TOPIC='orders-by-product.v1', VALUE_FORMAT='AVRO', PARTITIONS=${partitions});
+INSERT INTO orders_by_product
+  SELECT product, id, customerid, 'CREATED' AS state, quantity, price
+  FROM orders_new PARTITION BY product EMIT CHANGES;
+INSERT INTO orders_by_product
   SELECT product, id, customerid, state, quantity, price
-  FROM orders_stream PARTITION BY product EMIT CHANGES;
+  FROM orders_stream WHERE state <> 'CREATED' PARTITION BY product EMIT CHANGES;
