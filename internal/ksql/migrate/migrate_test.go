@@ -526,5 +526,5 @@ func TestOurOwnMigrationsCanBePrepared(t *testing.T) {
 			queries++
 		}
 	}
-	assert.Equal(t, 20, queries)
+	assert.Equal(t, 21, queries)
 }
