@@ -51,12 +51,20 @@ func exact(f func(a, b float64) float64) func(a, b float64) (float64, error) {
 func mathFunctions(opts Options) []scalarDef {
 	log := doubleFunction("log", "value", "The natural logarithm of a number, or the logarithm to a base.", math.Log)
 	log.overloads = append(log.overloads, doubleFunction2("log", "base", "value", "", exact(func(base, x float64) float64 {
+		if base <= 0 || base == 1 {
+			return math.NaN()
+		}
 		return math.Log(x) / math.Log(base)
 	})).overloads...)
 	geo := func(args []types.Value) (types.Value, error) {
 		unit := "KM"
 		if len(args) > 4 {
 			unit = args[4].Str()
+		}
+		for _, a := range args[:4] {
+			if a.IsNull() {
+				return types.Null, nil
+			}
 		}
 		return geoDistance(args[0].Double(), args[1].Double(), args[2].Double(), args[3].Double(), unit)
 	}
@@ -87,7 +95,7 @@ func mathFunctions(opts Options) []scalarDef {
 			F0: func() (types.Value, error) { return types.DoubleValue(opts.Random()), nil },
 		}}}},
 		{"geo_distance", CategoryOther, "The distance over the earth's surface of two points given as latitude and longitude in degrees.", []overloadDef{
-			{params: "DOUBLE lat1, DOUBLE lon1, DOUBLE lat2, DOUBLE lon2, VARCHAR units", result: "DOUBLE", impl: Impl{FN: geo}},
+			{params: "DOUBLE lat1, DOUBLE lon1, DOUBLE lat2, DOUBLE lon2, VARCHAR units", result: "DOUBLE", nulls: true, impl: Impl{FN: geo}},
 			{params: "DOUBLE lat1, DOUBLE lon1, DOUBLE lat2, DOUBLE lon2", result: "DOUBLE", impl: Impl{FN: geo}},
 		}},
 		signFunction(),

@@ -176,7 +176,11 @@ func parseZone(it *item, text string, f *fields) (rest string, ok bool) {
 	if end < 0 {
 		end = len(text)
 	}
-	zone, err := types.ParseZone(text[:end])
+	id := text[:end]
+	if region, ok := abbreviations[strings.ToUpper(id)]; ok && it.kind == kindZoneText {
+		id = region
+	}
+	zone, err := types.ParseZone(id)
 	if err != nil {
 		return text, false
 	}
@@ -184,11 +188,21 @@ func parseZone(it *item, text string, f *fields) (rest string, ok bool) {
 	return text[end:], true
 }
 
+// abbreviations are the zones that Java takes the short names for.
+var abbreviations = map[string]string{
+	"PST": "America/Los_Angeles", "PDT": "America/Los_Angeles", "MST": "America/Denver", "MDT": "America/Denver",
+	"CST": "America/Chicago", "CDT": "America/Chicago", "EST": "America/New_York", "EDT": "America/New_York",
+	"AKST": "America/Anchorage", "AKDT": "America/Anchorage", "HST": "Pacific/Honolulu", "BST": "Europe/London",
+	"WET": "Europe/Lisbon", "WEST": "Europe/Lisbon", "CET": "Europe/Paris", "CEST": "Europe/Paris", "EET": "Europe/Bucharest",
+	"EEST": "Europe/Bucharest", "MSK": "Europe/Moscow", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo", "KST": "Asia/Seoul",
+	"AEST": "Australia/Sydney", "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland",
+}
+
 // parseOffset reads an offset in exactly the style of the pattern.
 func parseOffset(it *item, text string, f *fields) (rest string, ok bool) {
-	if rest, ok := strings.CutPrefix(text, it.literal); ok {
+	if n := len(it.literal); len(text) >= n && strings.EqualFold(text[:n], it.literal) {
 		f.zone = time.UTC
-		return rest, true
+		return text[n:], true
 	}
 	if text == "" || text[0] != '+' && text[0] != '-' {
 		return text, false
