@@ -346,34 +346,38 @@ func (e *Engine) encode(ctx context.Context, r *analyze.InsertValues) (key, valu
 }
 
 // Feed appends a record to a topic and takes it through all queries that read
-// the topic, and what they write through those that read that, and so on.
+// the topic, then what they wrote through those that read that, and so on: what
+// was written first is taken first, as by queries that run side by side.
 func (e *Engine) Feed(topic string, r Record) error {
-	return e.feed(topic, r, 0)
-}
-
-const maxHops = 100
-
-func (e *Engine) feed(topic string, r Record, hops int) error {
-	if hops > maxHops {
-		return errors.New("feeding a record: the queries form a cycle")
+	type fed struct {
+		Output
+		hops int
 	}
-	offset := e.Append(topic, r)
-	for _, q := range e.Queries {
-		if !q.Reads(topic) {
-			continue
+	waiting := []fed{{Output{topic, r}, 0}}
+	for len(waiting) > 0 {
+		next := waiting[0]
+		waiting = waiting[1:]
+		if next.hops > maxHops {
+			return errors.New("feeding a record: the queries form a cycle")
 		}
-		outputs, err := q.Process(topic, offset, r)
-		if err != nil {
-			return err
-		}
-		for _, o := range outputs {
-			if err := e.feed(o.Topic, o.Record, hops+1); err != nil {
+		offset := e.Append(next.Topic, next.Record)
+		for _, q := range e.Queries {
+			if !q.Reads(next.Topic) {
+				continue
+			}
+			outputs, err := q.Process(next.Topic, offset, next.Record)
+			if err != nil {
 				return err
+			}
+			for _, o := range outputs {
+				waiting = append(waiting, fed{o, next.hops + 1})
 			}
 		}
 	}
 	return nil
 }
+
+const maxHops = 100
 
 // Query is a running query.
 type Query struct {

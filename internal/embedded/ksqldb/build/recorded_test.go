@@ -1,4 +1,4 @@
-package script_test
+package build_test
 
 import (
 	"bufio"
@@ -16,9 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/script"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -63,7 +62,7 @@ type recordedRow struct {
 }
 
 // matches says how a record differs from what was recorded; "" if it doesn't.
-func (r recordedRow) matches(got exec.InRecord) string {
+func (r recordedRow) matches(got sqltest.Record) string {
 	key := "null"
 	if r.KeyHex != nil {
 		key = *r.KeyHex
@@ -131,7 +130,7 @@ func plain(v any) any {
 }
 
 // compare says how the content of a topic differs from what was recorded.
-func compare(want []recordedRow, got []exec.InRecord) string {
+func compare(want []recordedRow, got []sqltest.Record) string {
 	for i := range max(len(want), len(got)) {
 		switch {
 		case i >= len(got):
@@ -146,11 +145,30 @@ func compare(want []recordedRow, got []exec.InRecord) string {
 	return ""
 }
 
-func engine(t *testing.T) *script.Engine {
+// engine makes an engine with topics that exist beforehand.
+func engine(t *testing.T, topics ...string) *sqltest.Engine {
 	t.Helper()
-	functions, err := function.Builtin(function.Options{})
+	existing := map[string]analyze.Topic{}
+	for _, name := range topics {
+		existing[name] = analyze.Topic{Partitions: 1, Replicas: 1}
+	}
+	e, err := sqltest.New(sqltest.Options{Topics: existing})
 	require.NoError(t, err)
-	return script.New(script.Config{Functions: functions})
+	return e
+}
+
+func run(e *sqltest.Engine, sql string) error {
+	_, err := e.Execute(context.Background(), sql)
+	return err
+}
+
+// content lists the records of a topic.
+func content(e *sqltest.Engine, topic string) []sqltest.Record {
+	t := e.Lookup(topic)
+	if t == nil {
+		return nil
+	}
+	return t.Records
 }
 
 func intKey(k int64) []byte { return binary.BigEndian.AppendUint32(nil, uint32(k)) }
@@ -185,8 +203,8 @@ func TestRecordedAggregates(t *testing.T) {
 		if kind == "TABLE" {
 			columns = strings.Replace(columns, "KEY", "PRIMARY KEY", 1)
 		}
-		require.NoError(t, e.Run(context.Background(), fmt.Sprintf("CREATE %s %s %s WITH (KAFKA_TOPIC='in', PARTITIONS=1, VALUE_FORMAT='JSON');", kind, from, columns)))
-		err := e.Run(context.Background(), c.Statement)
+		require.NoError(t, run(e, fmt.Sprintf("CREATE %s %s %s WITH (KAFKA_TOPIC='in', PARTITIONS=1, VALUE_FORMAT='JSON');", kind, from, columns)))
+		err := run(e, c.Statement)
 		if c.Error != nil || err != nil {
 			if c.Error != nil && err != nil && err.Error() == c.Error.Message {
 				matched++
@@ -202,13 +220,13 @@ func TestRecordedAggregates(t *testing.T) {
 			if string(value) == "null" {
 				value = nil
 			}
-			if err := e.Send(exec.InRecord{Topic: "in", Key: intKey(r.ID), Value: value, Time: r.Timestamp}); err != nil {
+			if err := e.Feed("in", sqltest.Record{Key: intKey(r.ID), Value: value, Time: r.Timestamp}); err != nil {
 				require.ErrorContains(t, err, "Numeric field overflow")
 				break
 			}
 		}
 		number := strings.Fields(c.Statement)[2][len("AGO"):]
-		if diff := compare(c.Emitted, e.Topic("ag_out_"+number)); diff != "" {
+		if diff := compare(c.Emitted, content(e, "ag_out_"+number)); diff != "" {
 			t.Errorf("%s: %s", c.Statement, diff)
 			continue
 		}
@@ -219,7 +237,7 @@ func TestRecordedAggregates(t *testing.T) {
 
 func TestRecordedJoins(t *testing.T) {
 	dir := recordings(t, "functions")
-	type run struct {
+	type joinRun struct {
 		Statement string
 		Inputs    []struct {
 			Topic     string
@@ -231,19 +249,19 @@ func TestRecordedJoins(t *testing.T) {
 		Emitted []recordedRow
 	}
 	total, matched := 0, 0
-	for _, c := range readLines[run](t, filepath.Join(dir, "joins.jsonl")) {
+	for _, c := range readLines[joinRun](t, filepath.Join(dir, "joins.jsonl")) {
 		total++
 		e := engine(t)
-		require.NoError(t, e.Run(context.Background(), `
+		require.NoError(t, run(e, `
 			CREATE STREAM JL (ID INT KEY, A STRING) WITH (KAFKA_TOPIC='jl', PARTITIONS=1, VALUE_FORMAT='JSON');
 			CREATE STREAM JRR (ID INT KEY, B STRING) WITH (KAFKA_TOPIC='jrr', PARTITIONS=1, VALUE_FORMAT='JSON');
 			CREATE TABLE JT (ID INT PRIMARY KEY, C STRING) WITH (KAFKA_TOPIC='jt', PARTITIONS=1, VALUE_FORMAT='JSON');`))
-		if err := e.Run(context.Background(), c.Statement); err != nil {
+		if err := run(e, c.Statement); err != nil {
 			t.Errorf("%s: %v", c.Statement, err)
 			continue
 		}
 		for _, in := range c.Inputs {
-			rec := exec.InRecord{Topic: in.Topic, Time: in.Timestamp, Value: in.Value}
+			rec := sqltest.Record{Time: in.Timestamp, Value: in.Value}
 			if string(in.Value) == "null" {
 				rec.Value = nil
 			}
@@ -253,10 +271,10 @@ func TestRecordedJoins(t *testing.T) {
 			for _, h := range in.Headers {
 				rec.Headers = append(rec.Headers, types.Header{Key: h[0], Value: []byte(h[1])})
 			}
-			require.NoError(t, e.Send(rec))
+			require.NoError(t, e.Feed(in.Topic, rec))
 		}
 		sink := strings.ToLower(strings.Replace(strings.Fields(c.Statement)[2], "JO", "jo_", 1))
-		if diff := compare(c.Emitted, e.Topic(sink)); diff != "" {
+		if diff := compare(c.Emitted, content(e, sink)); diff != "" {
 			t.Errorf("%s: %s", c.Statement, diff)
 			continue
 		}

@@ -1,7 +1,6 @@
-package script_test
+package build_test
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -14,14 +13,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/script"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 )
 
 // startPipeline runs the recorded migrations over the recorded set-up.
-func startPipeline(t *testing.T, dir string) *script.Engine {
+func startPipeline(t *testing.T, dir string) *sqltest.Engine {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "setup.json"))
 	require.NoError(t, err)
@@ -30,10 +28,15 @@ func startPipeline(t *testing.T, dir string) *script.Engine {
 			Subject, Schema string
 			ID              int
 		} `json:"schemas_registered_before"`
+		Topics    []struct{ Topic string } `json:"topics_created_before"`
 		Variables map[string]json.Number
 	}
 	require.NoError(t, json.Unmarshal(text, &setup))
-	e := engine(t)
+	var topics []string
+	for _, topic := range setup.Topics {
+		topics = append(topics, topic.Topic)
+	}
+	e := engine(t, topics...)
 	for _, s := range setup.Schemas {
 		e.Registry().Put(s.Subject, s.ID, registry.Schema{Type: registry.TypeAvro, Text: s.Schema})
 	}
@@ -49,7 +52,7 @@ func startPipeline(t *testing.T, dir string) *script.Engine {
 		require.NoError(t, err)
 		replaced, err := parser.Substitute(string(sql), vars)
 		require.NoError(t, err)
-		require.NoError(t, e.Run(context.Background(), replaced), f)
+		require.NoError(t, run(e, replaced), f)
 	}
 	return e
 }
@@ -144,7 +147,7 @@ var raced = map[string]bool{"order-validations.v1": true, "order-events.v1": tru
 
 // byKey lists a topic's records by key. Of a raced topic they are sorted; of a
 // cached one only the last counts.
-func byKey(topic string, records []exec.InRecord) map[string][]string {
+func byKey(topic string, records []sqltest.Record) map[string][]string {
 	m := map[string][]string{}
 	for _, r := range records {
 		key := fmt.Sprintf("%x", r.Key)
@@ -193,7 +196,7 @@ func replayScenario(t *testing.T, dir string, steps []pipelineRecord, topics map
 	for sent := range orders(batches(steps)) {
 		e := startPipeline(t, dir)
 		for _, s := range sent {
-			require.NoError(t, e.Send(exec.InRecord{Topic: s.Topic, Key: unhex(t, s.KeyHex), Value: unhex(t, s.ValueHex), Time: s.Timestamp}))
+			require.NoError(t, e.Feed(s.Topic, sqltest.Record{Key: unhex(t, s.KeyHex), Value: unhex(t, s.ValueHex), Time: s.Timestamp}))
 		}
 		found := differences(t, e, topics)
 		if open == nil {
@@ -214,18 +217,18 @@ func replayScenario(t *testing.T, dir string, steps []pipelineRecord, topics map
 }
 
 // differences lists, by topic and key, what isn't as recorded.
-func differences(t *testing.T, e *script.Engine, topics map[string][]pipelineRecord) map[string]string {
+func differences(t *testing.T, e *sqltest.Engine, topics map[string][]pipelineRecord) map[string]string {
 	t.Helper()
 	diffs := map[string]string{}
 	for topic, records := range topics {
 		if strings.HasPrefix(topic, "_confluent-ksql-") {
 			continue
 		}
-		var want []exec.InRecord
+		var want []sqltest.Record
 		for _, r := range records {
-			want = append(want, exec.InRecord{Key: unhex(t, r.KeyHex), Value: unhex(t, r.ValueHex), Time: r.Timestamp})
+			want = append(want, sqltest.Record{Key: unhex(t, r.KeyHex), Value: unhex(t, r.ValueHex), Time: r.Timestamp})
 		}
-		wanted, got := byKey(topic, want), byKey(topic, e.Topic(topic))
+		wanted, got := byKey(topic, want), byKey(topic, content(e, topic))
 		for key := range wanted {
 			if fmt.Sprint(wanted[key]) != fmt.Sprint(got[key]) {
 				diffs[topic+key] = fmt.Sprintf("topic %s, key %s:\n got %s\nwant %s", topic, key, strings.Join(got[key], "\n     "), strings.Join(wanted[key], "\n     "))
