@@ -25,6 +25,8 @@ type grouping struct {
 	calls []ast.Expr
 	// noUndo are the functions that can't be applied to a table.
 	noUndo []string
+	// states are the states of the functions.
+	states []types.Column
 }
 
 func (g *grouping) plan(node plan.Node) (plan.Node, *keySet, error) {
@@ -45,6 +47,9 @@ func (g *grouping) plan(node plan.Node) (plan.Node, *keySet, error) {
 			return nil, nil, err
 		}
 	}
+	if err := g.checkHaving(node); err != nil {
+		return nil, nil, err
+	}
 	having, err := g.extract(g.plain(g.having))
 	if err != nil {
 		return nil, nil, err
@@ -52,9 +57,13 @@ func (g *grouping) plan(node plan.Node) (plan.Node, *keySet, error) {
 	if err := g.checkTable(node); err != nil {
 		return nil, nil, err
 	}
+	if err := g.checkStates(); err != nil {
+		return nil, nil, err
+	}
 	for _, it := range g.items {
 		it.plain = keys.replace(it.plain)
 	}
+	keys.computed()
 	var out plan.Node = g.agg
 	if g.q.Emit == ast.EmitFinal && g.window != nil {
 		if !g.a.Config.SuppressEnabled {
@@ -68,6 +77,28 @@ func (g *grouping) plan(node plan.Node) (plan.Node, *keySet, error) {
 		}
 	}
 	return out, keys, nil
+}
+
+// checkHaving checks the HAVING clause as it is written, for the error texts.
+func (g *grouping) checkHaving(node plan.Node) error {
+	if g.having == nil {
+		return nil
+	}
+	s := expr.ScopeOf(node.Schema(), node.Windowed() != types.NoWindow || g.window != nil).In("HAVING")
+	if _, err := g.a.typeOf(g.plain(g.having), s); err != nil {
+		return badStatement("Error in HAVING expression: %s", err)
+	}
+	return nil
+}
+
+// checkStates refuses functions whose state the format of ksqlDB's own stores
+// can't hold.
+func (g *grouping) checkStates() error {
+	err := format.Validate(format.Spec{Format: g.agg.ValueFormat.Name, Columns: g.states})
+	if g.agg.ValueFormat.Name != format.Delimited || err == nil {
+		return nil
+	}
+	return badStatement("One of the functions used in the statement has an intermediate type that the value format can not handle. Please remove the function or change the format.\nConsider up-voting https://github.com/confluentinc/ksql/issues/3950, which will resolve this limitation")
 }
 
 // check applies the rules on what may stand beside aggregates.
@@ -99,6 +130,9 @@ func (g *grouping) check(node plan.Node) error {
 			}
 		}
 	}
+	if err := g.checkFunctions(); err != nil {
+		return err
+	}
 	if len(all) == 0 {
 		return badStatement("GROUP BY requires aggregate functions in either the SELECT or HAVING clause.")
 	}
@@ -121,6 +155,20 @@ func (g *grouping) check(node plan.Node) error {
 		kind := "TABLE"
 		return badStatement("CREATE %s AS SELECT statement does not support aggregate function [%s(%s)] without a GROUP BY clause.",
 			kind, strings.ToUpper(c.Name.Name), strings.Join(texts, ", "))
+	}
+	return nil
+}
+
+// checkFunctions refuses functions that don't exist.
+func (g *grouping) checkFunctions() error {
+	exprs := slices.Clone(g.groups)
+	for _, it := range g.items {
+		exprs = append(exprs, it.plain)
+	}
+	for _, e := range exprs {
+		for _, c := range callsIn(e, func(name string) bool { return !g.a.Functions.IsKnown(name) }) {
+			return badStatement("Can't find any functions with the name '%s'", c.Name.Name)
+		}
 	}
 	return nil
 }
@@ -260,11 +308,12 @@ func (g *grouping) extract(e ast.Expr) (ast.Expr, error) {
 		at := slices.IndexFunc(g.calls, func(o ast.Expr) bool { return ast.Same(o, c) })
 		if at < 0 {
 			at = len(g.calls)
-			call, canUndo, err := g.a.aggregateCall(c, g.scope, aggregateName(at))
+			call, bound, err := g.a.aggregateCall(c, g.scope, aggregateName(at))
 			if err != nil {
 				return nil, wrapError("", err)
 			}
-			if !canUndo && !slices.Contains(g.noUndo, call.Function) {
+			g.states = append(g.states, types.Column{Name: call.Name, Type: bound.StateType()})
+			if !bound.CanUndo() && !slices.Contains(g.noUndo, call.Function) {
 				g.noUndo = append(g.noUndo, call.Function)
 			}
 			g.calls = append(g.calls, c)
@@ -358,14 +407,19 @@ type keySet struct {
 	grouped bool
 	// foreign is the left table of a foreign-key join whose key this is.
 	foreign *from
-	exprs   []ast.Expr
-	plain   []ast.Expr
-	names   []string
+	// exprs are the expressions with their sources, plain those over the columns
+	// of the input, as error texts show them; made are what items of the
+	// projection are compared with, names the key columns.
+	exprs []ast.Expr
+	plain []ast.Expr
+	made  []ast.Expr
+	names []string
 }
 
 func (k *keySet) add(e, plainExpr ast.Expr, name string) {
 	k.exprs = append(k.exprs, e)
 	k.plain = append(k.plain, plainExpr)
+	k.made = append(k.made, plainExpr)
 	k.names = append(k.names, name)
 }
 
@@ -373,7 +427,14 @@ func (k *keySet) hasName(name string) bool { return slices.Contains(k.names, nam
 
 // find is the position of the key expression that e is, or -1.
 func (k *keySet) find(e ast.Expr) int {
-	return slices.IndexFunc(k.plain, func(o ast.Expr) bool { return ast.Same(o, e) })
+	return slices.IndexFunc(k.made, func(o ast.Expr) bool { return ast.Same(o, e) })
+}
+
+// computed says that from here on the expressions are columns of these names.
+func (k *keySet) computed() {
+	for i, name := range k.names {
+		k.made[i] = columnRef(name)
+	}
 }
 
 // replace puts key columns in the place of key expressions.
@@ -391,12 +452,16 @@ func (k *keySet) missing(sink string, items []*item) error {
 	if k.foreign != nil {
 		return k.missingForeign(items)
 	}
-	texts := make([]string, len(k.exprs))
+	var texts []string
 	for i, e := range k.exprs {
+		// A GROUP BY names only what is missing, the others the whole key.
+		if k.grouped && slices.ContainsFunc(items, func(it *item) bool { return k.find(it.plain) == i }) {
+			continue
+		}
 		if !k.qualified {
 			e = k.plain[i]
 		}
-		texts[i] = expr.Format(e)
+		texts = append(texts, expr.Format(e))
 	}
 	keys, plural := "Key", ""
 	if len(texts) > 1 {

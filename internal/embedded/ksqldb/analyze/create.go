@@ -86,6 +86,13 @@ func (a *Analyzer) createSource(ctx context.Context, s *ast.CreateSource) (*Crea
 	if err := a.fillFormats(p); err != nil {
 		return nil, err
 	}
+	for _, side := range []format.Spec{
+		{Format: p.keyFormat, IsKey: true, Delimiter: p.key.delimiter}, {Format: p.valueFormat, Delimiter: p.value.delimiter},
+	} {
+		if err := format.Validate(side); err != nil {
+			return nil, badStatement("%s", err)
+		}
+	}
 	inferred, err := a.inferSchema(ctx, s, p, schema)
 	if err != nil {
 		return nil, err
@@ -294,7 +301,7 @@ func (a *Analyzer) checkSource(s *catalog.Source, p *properties) error {
 		f    formatProperties
 	}{{KeySpec(s), p.key}, {ValueSpec(s), p.value}} {
 		if side.f.fullNameSet && strings.TrimSpace(side.f.fullName) == "" {
-			return badStatement("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=%s}", side.f.fullName)
+			return badStatement("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}")
 		}
 		if err := format.Validate(side.spec); err != nil {
 			return badStatement("%s", err)

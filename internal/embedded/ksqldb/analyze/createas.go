@@ -86,7 +86,7 @@ func (a *Analyzer) createAsSelect(ctx context.Context, s *ast.CreateAsSelect) (*
 	if p.has(propCleanupPolicy) {
 		return nil, cleanupPolicyRefused()
 	}
-	planned, err := a.planQuery(ctx, s.Query, true, s.Name.Name)
+	planned, err := a.planQuery(ctx, s.Query, querySink{s.Name.Name, p.timestamp})
 	if err != nil {
 		return nil, withSchemaPrefix(err)
 	}
@@ -234,7 +234,7 @@ func (a *Analyzer) checkSink(s *catalog.Source, p *properties) error {
 	}
 	for _, side := range []formatProperties{p.key, p.value} {
 		if side.fullNameSet && strings.TrimSpace(side.fullName) == "" {
-			return badStatement("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=%s}", side.fullName)
+			return badStatement("fullSchemaName cannot be empty. Format configuration: {fullSchemaName=}")
 		}
 	}
 	for _, spec := range []format.Spec{KeySpec(s), ValueSpec(s)} {
@@ -325,7 +325,7 @@ func (a *Analyzer) insertInto(ctx context.Context, s *ast.InsertInto) (*InsertIn
 			return nil, err
 		}
 	}
-	q, err := a.planQuery(ctx, s.Query, true, target.Name)
+	q, err := a.planQuery(ctx, s.Query, querySink{name: target.Name})
 	if err != nil {
 		return nil, err
 	}

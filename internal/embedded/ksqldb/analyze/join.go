@@ -20,15 +20,18 @@ type relation struct {
 	// sources are all of the relation.
 	sources []*from
 	joined  bool
-	// viable are the columns that equal the key of the rows.
-	viable []*ast.ColumnRef
+	// equal are the expressions that equal the key of the rows.
+	equal []ast.Expr
 	// keyName is the name of the key column of a join.
 	keyName   string
 	synthetic bool
 	// foreign is set when the key is that of the left table of a foreign-key join.
 	foreign *from
 
+	// keyFormat is what sinks inherit, rowFormat how the keys of the rows are
+	// written.
 	keyFormat   plan.Format
+	rowFormat   plan.Format
 	valueFormat plan.Format
 	windowType  string
 	table       bool
@@ -40,6 +43,10 @@ func (p *planner) planFrom() (*relation, error) {
 		if err := p.checkJoinFormats(); err != nil {
 			return nil, err
 		}
+		p.criteria = map[*ast.Join]*criterion{}
+		if _, err := p.checkCriteria(join); err != nil {
+			return nil, err
+		}
 		return p.planJoin(join, "", true)
 	}
 	return p.single(p.sources[0]), nil
@@ -48,7 +55,7 @@ func (p *planner) planFrom() (*relation, error) {
 func (p *planner) single(f *from) *relation {
 	return &relation{
 		node: p.a.sourceNode(f.source), left: f, sources: []*from{f},
-		keyFormat: inherited(f.source.Topic.Key), valueFormat: inherited(f.source.Topic.Value),
+		keyFormat: inherited(f.source.Topic.Key), rowFormat: inherited(f.source.Topic.Key), valueFormat: inherited(f.source.Topic.Value),
 		windowType: f.source.WindowType, table: f.source.IsTable(),
 	}
 }
@@ -76,11 +83,22 @@ func (r *relation) viableKeys() *keySet {
 		k.add(columnRef(r.keyName), columnRef(r.keyName), r.keyName)
 		return k
 	}
-	for _, c := range r.viable {
+	for _, c := range columnsAmong(r.equal) {
 		name := c.Source.Name + "_" + c.Name.Name
 		k.add(c, columnRef(name), name)
 	}
 	return k
+}
+
+// columnsAmong are those expressions that are columns.
+func columnsAmong(list []ast.Expr) []*ast.ColumnRef {
+	var out []*ast.ColumnRef
+	for _, e := range list {
+		if c, ok := e.(*ast.ColumnRef); ok {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 func (p *planner) checkJoinFormats() error {
@@ -104,7 +122,7 @@ type criterion struct {
 }
 
 // criterion checks a join condition and sorts its two sides.
-func (p *planner) criterion(j *ast.Join, left *relation, right *from) (*criterion, error) {
+func (p *planner) criterion(j *ast.Join, left []*from, right *from) (*criterion, error) {
 	if l, ok := j.On.(*ast.Logical); ok {
 		return nil, badStatement("Invalid join condition: joins on multiple conditions are not yet supported. Got %s.", expr.Format(l))
 	}
@@ -139,7 +157,7 @@ func (p *planner) criterion(j *ast.Join, left *relation, right *from) (*criterio
 			types.QuoteName(owners[0]), types.QuoteName(owners[1]))
 	}
 	inLeft := func(alias string) bool {
-		return slices.ContainsFunc(left.sources, func(f *from) bool { return f.alias == alias })
+		return slices.ContainsFunc(left, func(f *from) bool { return f.alias == alias })
 	}
 	switch {
 	case owners[1] == right.alias && inLeft(owners[0]):
@@ -150,6 +168,29 @@ func (p *planner) criterion(j *ast.Join, left *relation, right *from) (*criterio
 			types.QuoteName(right.alias), types.QuoteName(owners[1]), types.QuoteName(owners[0]))
 	}
 	return c, nil
+}
+
+// checkCriteria checks the conditions of a join and of those within it, and
+// gives the sources that it joins.
+func (p *planner) checkCriteria(r ast.Relation) ([]*from, error) {
+	j, ok := r.(*ast.Join)
+	if !ok {
+		return []*from{p.source(r.(*ast.AliasedSource).Ref())}, nil
+	}
+	left, err := p.checkCriteria(j.Left)
+	if err != nil {
+		return nil, err
+	}
+	right := p.source(j.Right.Ref())
+	for _, f := range left {
+		if f.source.Name == right.source.Name {
+			return nil, badStatement("Can not join '%s' to '%s': self joins are not yet supported.", right.source.Name, right.source.Name)
+		}
+	}
+	if p.criteria[j], err = p.criterion(j, left, right); err != nil {
+		return nil, err
+	}
+	return append(left, right), nil
 }
 
 // planJoin plans a join; prefix begins the names of the topics and stores of
@@ -166,16 +207,7 @@ func (p *planner) planJoin(j *ast.Join, prefix string, last bool) (*relation, er
 		left = p.single(p.source(l.Ref()))
 	}
 	right := p.single(p.source(j.Right.Ref()))
-	for _, f := range left.sources {
-		if f.source.Name == right.left.source.Name {
-			return nil, badStatement("Can not join '%s' to '%s': self joins are not yet supported.", right.left.source.Name, right.left.source.Name)
-		}
-	}
-	c, err := p.criterion(j, left, right.left)
-	if err != nil {
-		return nil, err
-	}
-	b := &joinBuilder{planner: p, j: j, prefix: prefix, last: last, left: left, right: right, c: c}
+	b := &joinBuilder{planner: p, j: j, prefix: prefix, last: last, left: left, right: right, c: p.criteria[j]}
 	return b.build()
 }
 
@@ -218,14 +250,14 @@ func (b *joinBuilder) build() (*relation, error) {
 	}
 	out := &relation{
 		left: b.left.left, sources: append(slices.Clone(b.left.sources), b.right.sources...), joined: true,
-		valueFormat: b.left.valueFormat, windowType: b.left.windowType, table: b.left.table,
+		keyFormat: b.left.keyFormat, valueFormat: b.left.valueFormat, windowType: b.left.windowType, table: b.left.table,
 	}
 	if b.foreign {
 		return b.buildForeign(out)
 	}
-	out.keyFormat = b.keyFormat()
+	out.rowFormat = b.joinFormat()
 	b.chooseKey(out)
-	left, right, err := b.sides(out.keyFormat)
+	left, right, err := b.sides(out.rowFormat)
 	if err != nil {
 		return nil, err
 	}
@@ -253,12 +285,12 @@ func (b *joinBuilder) build() (*relation, error) {
 // isKey reports whether an expression is the one key column of the relation's
 // rows.
 func (r *relation) isKey(e ast.Expr) bool {
+	if r.joined && r.foreign == nil {
+		return slices.ContainsFunc(r.equal, func(v ast.Expr) bool { return ast.Same(v, e) })
+	}
 	c, ok := e.(*ast.ColumnRef)
 	if !ok {
 		return false
-	}
-	if r.joined && r.foreign == nil {
-		return slices.ContainsFunc(r.viable, func(v *ast.ColumnRef) bool { return ast.Same(v, c) })
 	}
 	f := r.left
 	if r.foreign != nil {
@@ -396,12 +428,12 @@ func (b *joinBuilder) checkPartitions() error {
 	return nil
 }
 
-// keyFormat is the key format of the join: that of the left side, unless only
+// joinFormat is the key format of the join: that of the left side, unless only
 // the right side can stay where it is.
-func (b *joinBuilder) keyFormat() plan.Format {
-	f := b.left.keyFormat
-	if !b.onKeyLeft && b.onKeyRight {
-		f = b.right.keyFormat
+func (b *joinBuilder) joinFormat() plan.Format {
+	f := b.left.rowFormat
+	if !b.staysPut(b.left, b.onKeyLeft) && b.staysPut(b.right, b.onKeyRight) || !b.onKeyLeft && b.right.table {
+		f = b.right.rowFormat
 	}
 	if f.Name == format.None {
 		f = plan.Format{Name: b.a.defaultKeyFormat()}
@@ -409,28 +441,34 @@ func (b *joinBuilder) keyFormat() plan.Format {
 	return f
 }
 
+// staysPut reports whether the rows of a side are where the join needs them.
+// Equal keys may have different bytes where a registry holds their schemas, so
+// such a source never does.
+func (b *joinBuilder) staysPut(r *relation, onKey bool) bool {
+	return onKey && (r.joined || !format.SupportsInference(r.rowFormat.Name))
+}
+
 // chooseKey names the key column of the result: the first of the equal columns
 // that the projection has, or a synthetic name.
 func (b *joinBuilder) chooseKey(out *relation) {
 	if b.j.Type != ast.OuterJoin {
 		if b.onKeyLeft && b.left.joined && b.left.foreign == nil {
-			out.viable = slices.Clone(b.left.viable)
-		} else if c, ok := b.c.left.(*ast.ColumnRef); ok {
-			out.viable = append(out.viable, c)
+			out.equal = slices.Clone(b.left.equal)
+		} else {
+			out.equal = append(out.equal, b.c.left)
 		}
-		if c, ok := b.c.right.(*ast.ColumnRef); ok {
-			out.viable = append(out.viable, c)
-		}
+		out.equal = append(out.equal, b.c.right)
 	}
-	if len(out.viable) == 0 {
+	viable := columnsAmong(out.equal)
+	if len(viable) == 0 {
 		out.synthetic = true
 		out.keyName = b.names.unused("ROWKEY")
 		return
 	}
-	chosen := out.viable[0]
+	chosen := viable[0]
 	if b.last {
-		if at := slices.IndexFunc(out.viable, b.isProjected); at >= 0 {
-			chosen = out.viable[at]
+		if at := slices.IndexFunc(viable, b.isProjected); at >= 0 {
+			chosen = viable[at]
 		}
 	}
 	out.keyName = chosen.Source.Name + "_" + chosen.Name.Name
@@ -458,8 +496,7 @@ func (b *joinBuilder) sides(keyFormat plan.Format) (plan.Node, plan.Node, error)
 
 func (b *joinBuilder) side(r *relation, on ast.Expr, onKey bool, keyFormat plan.Format, stepSide, tableSide string) (plan.Node, error) {
 	node := r.node
-	sameFormat := sameKeyFormat(r.keyFormat, keyFormat)
-	if !onKey || !sameFormat {
+	if !b.staysPut(r, onKey) || !sameKeyFormat(r.rowFormat, keyFormat) {
 		if node.Windowed() != types.NoWindow {
 			return nil, errWindowedRepartition()
 		}
@@ -618,8 +655,16 @@ func (b *joinBuilder) isSourceColumn(name string) bool {
 
 // buildForeign plans a join on a foreign key. The left rows keep their key.
 func (b *joinBuilder) buildForeign(out *relation) (*relation, error) {
-	out.keyFormat, out.foreign, out.table = b.left.keyFormat, b.left.left, true
-	left, right := b.prefixed(b.left.node, b.left.left), b.prefixed(b.right.node, b.right.left)
+	out.rowFormat, out.foreign, out.table = b.left.rowFormat, b.left.left, true
+	rightNode := b.right.node
+	if format.SupportsInference(b.right.rowFormat.Name) {
+		rekeyed, err := b.rekey(b.right, b.c.right, true, b.left.rowFormat, "right", "Right")
+		if err != nil {
+			return nil, err
+		}
+		rightNode = rekeyed
+	}
+	left, right := b.prefixed(b.left.node, b.left.left), b.prefixed(rightNode, b.right.left)
 	fk := b.plain(b.c.left)
 	t, err := b.a.typeOf(fk, scope(left, "JOIN ON"))
 	if err != nil {

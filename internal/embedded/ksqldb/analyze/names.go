@@ -350,13 +350,15 @@ func (p *planner) checkRefs(e ast.Expr, clause string) error {
 }
 
 func (p *planner) knows(c *ast.ColumnRef, clause string) bool {
+	name := c.Name.Name
+	isBound := (name == types.WindowStart || name == types.WindowEnd) && p.q.Window != nil &&
+		len(p.sources) == 1 && (clause == "SELECT" || clause == "HAVING")
 	if c.Source != nil {
 		f := p.source(c.Source.Name)
-		return f != nil && f.has(c.Name.Name)
+		return f != nil && (f.has(name) || isBound)
 	}
-	name := c.Name.Name
-	if name == types.WindowStart || name == types.WindowEnd {
-		return p.q.Window != nil && (clause == "SELECT" || clause == "HAVING")
+	if isBound {
+		return true
 	}
 	return p.relation != nil && p.relation.synthetic && name == p.relation.keyName && clause != "WHERE"
 }
@@ -402,6 +404,7 @@ func (p *planner) expandStars() {
 		if it.name == "" && p.relation.synthetic {
 			out = append(out, &item{name: p.relation.keyName, expr: columnRef(p.relation.keyName), plain: columnRef(p.relation.keyName), star: true})
 		}
+		out = append(out, p.partitionItems(it)...)
 		for _, f := range p.sources {
 			if it.name != "" && it.name != f.alias {
 				continue
@@ -415,23 +418,45 @@ func (p *planner) expandStars() {
 	p.items = out
 }
 
+// partitionItems are what a star begins with when the rows are partitioned by
+// something: the new key.
+func (p *planner) partitionItems(star *item) []*item {
+	var out []*item
+	for _, e := range p.parts {
+		it := &item{expr: e, plain: p.plain(e), star: true}
+		switch e := e.(type) {
+		case *ast.NullLiteral:
+			continue
+		case *ast.ColumnRef:
+			if star.name != "" && e.Source != nil && e.Source.Name != star.name {
+				continue
+			}
+			it.name = it.plain.(*ast.ColumnRef).Name.Name
+		default:
+			it.name = p.names.next()
+		}
+		out = append(out, it)
+	}
+	return out
+}
+
+// starColumns are the columns of a source that a star stands for: the key, the
+// window's bounds if the rows go to a client, and the values. Under PARTITION BY
+// the old key is a value like the others, and a join shows its system columns
+// too, as ksqlDB does.
 func (p *planner) starColumns(f *from) []string {
 	var names []string
-	// What PARTITION BY makes the key comes first.
 	s := f.source.Schema
-	if len(p.sources) == 1 && p.q.PartitionBy != nil {
-		for _, e := range p.parts {
-			if c, ok := e.(*ast.ColumnRef); ok {
-				names = append(names, c.Name.Name)
-			}
-		}
-	}
 	add := func(name string) {
-		if !slices.Contains(names, name) {
+		isKey := slices.ContainsFunc(p.parts, func(e ast.Expr) bool {
+			c, ok := e.(*ast.ColumnRef)
+			return ok && c.Source != nil && c.Source.Name == f.alias && c.Name.Name == name
+		})
+		if !isKey {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 {
+	if p.q.PartitionBy == nil {
 		for _, c := range s.Key {
 			add(c.Name)
 		}
@@ -442,6 +467,14 @@ func (p *planner) starColumns(f *from) []string {
 	}
 	for _, c := range slices.Concat(s.Value, s.Header) {
 		add(c.Name)
+	}
+	if p.q.PartitionBy == nil {
+		return names
+	}
+	if len(p.sources) > 1 {
+		for _, name := range []string{types.RowTime, types.RowPartition, types.RowOffset} {
+			add(name)
+		}
 	}
 	for _, c := range s.Key {
 		add(c.Name)

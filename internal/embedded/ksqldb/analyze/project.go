@@ -11,9 +11,6 @@ import (
 // project makes the last step of a query: the columns of the SELECT, sorted into
 // key and values.
 func (p *planner) project(out *planned, node plan.Node, keys *keySet) error {
-	if err := p.checkReserved(); err != nil {
-		return err
-	}
 	chosen := keys.choose(p.items)
 	proj := &plan.Project{Input: node}
 	for _, c := range node.Schema().Key {
@@ -45,6 +42,9 @@ func (p *planner) project(out *planned, node plan.Node, keys *keySet) error {
 		proj.Values = append(proj.Values, plan.Named{Name: it.name, Expr: plan.Expr{AST: it.plain, Type: t}})
 	}
 	if p.persistent {
+		if err := p.checkTimestampColumn(out.items); err != nil {
+			return err
+		}
 		if err := p.checkKeys(keys, named); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (p *planner) checkReserved() error {
 		return nil
 	}
 	for _, it := range p.items {
-		if isSystemColumn(it.name) {
+		if !it.star && isSystemColumn(it.name) {
 			return badStatement("Reserved column name in select: %s. Please remove or alias the column.", types.QuoteName(it.name))
 		}
 	}
@@ -131,23 +131,22 @@ func (p *planner) checkKeys(keys *keySet, named [][]string) error {
 	return nil
 }
 
-// uniqueItems refuses two columns of one name on the same side of the record.
-func uniqueItems(items []outItem) error {
-	type side struct {
-		name string
-		key  bool
+// checkTimestampColumn refuses a TIMESTAMP column that the projection has not.
+func (p *planner) checkTimestampColumn(items []outItem) error {
+	if p.timestamp == "" || slices.ContainsFunc(items, func(it outItem) bool { return it.name == p.timestamp }) {
+		return nil
 	}
-	seen := map[side]bool{}
+	return badStatement("The TIMESTAMP column set in the WITH clause does not exist in the schema: '%s'", p.timestamp)
+}
+
+// uniqueItems refuses two columns of one name.
+func uniqueItems(items []outItem) error {
+	seen := map[string]bool{}
 	for _, it := range items {
-		at := side{it.name, it.key >= 0}
-		if seen[at] {
-			kind := "value"
-			if at.key {
-				kind = "key"
-			}
-			return badStatement("Duplicate %s columns found in schema: %s %s", kind, types.QuoteName(it.name), it.typ)
+		if seen[it.name] {
+			return badStatement("Duplicate value columns found in schema: %s %s", types.QuoteName(it.name), it.typ)
 		}
-		seen[at] = true
+		seen[it.name] = true
 	}
 	return nil
 }

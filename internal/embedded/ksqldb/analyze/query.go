@@ -59,6 +59,8 @@ type planner struct {
 	ctx  context.Context
 	q    *ast.Query
 	sink string // name of the sink, "" for a transient query
+	// timestamp is the TIMESTAMP column of the sink, "" for none.
+	timestamp string
 	// persistent tells a query with a sink from a transient one.
 	persistent bool
 
@@ -73,6 +75,8 @@ type planner struct {
 	relation *relation
 	// sanitized is the query with all names resolved, for its text.
 	sanitized *ast.Query
+	// criteria are the conditions of the joins.
+	criteria map[*ast.Join]*criterion
 	// used are the columns that the query names, by source and name.
 	used map[[2]string]bool
 }
@@ -100,10 +104,13 @@ type outItem struct {
 	typ  *types.Type
 }
 
-// planQuery plans the SELECT of a persistent query (sink is the name of the
-// stream or table that it writes) or of a transient one.
-func (a *Analyzer) planQuery(ctx context.Context, q *ast.Query, persistent bool, sink string) (*planned, error) {
-	p := &planner{a: a, ctx: ctx, q: q, persistent: persistent, sink: sink}
+// querySink is where the rows of a query go: the name of the stream or table,
+// and its TIMESTAMP column. It is empty for transient queries.
+type querySink struct{ name, timestamp string }
+
+// planQuery plans the SELECT of a persistent query or of a transient one.
+func (a *Analyzer) planQuery(ctx context.Context, q *ast.Query, sink querySink) (*planned, error) {
+	p := &planner{a: a, ctx: ctx, q: q, persistent: sink.name != "", sink: sink.name, timestamp: sink.timestamp}
 	if err := p.resolve(); err != nil {
 		return nil, err
 	}
@@ -115,6 +122,9 @@ func (a *Analyzer) planQuery(ctx context.Context, q *ast.Query, persistent bool,
 }
 
 func (p *planner) plan() (*planned, error) {
+	if err := p.checkReserved(); err != nil {
+		return nil, err
+	}
 	if err := p.checkShape(); err != nil {
 		return nil, err
 	}
@@ -198,6 +208,9 @@ func (p *planner) checkShape() error {
 	if p.q.Window != nil && p.q.GroupBy == nil && !p.anyAggregate() {
 		return badStatement("%sWINDOW clause requires a GROUP BY clause.", location(p.q.Window))
 	}
+	if p.isAggregate() && slices.ContainsFunc(p.items, func(it *item) bool { return len(callsIn(it.expr, p.a.Functions.IsTable)) > 0 }) {
+		return badStatement("Table functions cannot be used with aggregations.")
+	}
 	if p.q.Having != nil && p.q.GroupBy == nil {
 		return badStatement("HAVING requires GROUP BY (%s)", at(p.q.Having))
 	}
@@ -257,9 +270,6 @@ func (p *planner) flatMap(node plan.Node) (plan.Node, error) {
 	}
 	if len(flat.Calls) == 0 {
 		return node, nil
-	}
-	if p.isAggregate() {
-		return nil, badStatement("Table functions cannot be used with aggregations.")
 	}
 	if node.Changelog() {
 		return nil, badStatement("Table source is not supported with table functions")

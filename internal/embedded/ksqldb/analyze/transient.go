@@ -26,7 +26,7 @@ func (a *Analyzer) Push(ctx context.Context, q *ast.Query) (*TransientQuery, err
 	if q.GroupBy != nil && q.PartitionBy != nil {
 		return nil, prepareFailure("Queries only support one of PARTITION BY and GROUP BY")
 	}
-	planned, err := a.planQuery(ctx, q, false, "")
+	planned, err := a.planQuery(ctx, q, querySink{})
 	if err != nil {
 		return nil, err
 	}

@@ -33,12 +33,12 @@ func (a *Analyzer) arguments(list []ast.Expr, s *expr.Scope) []plan.Expr {
 }
 
 // aggregateCall resolves a call of an aggregate function over the rows of a
-// step, and says whether it can take a row back.
-func (a *Analyzer) aggregateCall(c *ast.FunctionCall, s *expr.Scope, name string) (call plan.AggregateCall, canUndo bool, err error) {
+// step.
+func (a *Analyzer) aggregateCall(c *ast.FunctionCall, s *expr.Scope, name string) (plan.AggregateCall, *expr.AggregateCall, error) {
 	bound, err := a.compiler().BindAggregate(c, s, a.Config.Properties)
 	if err != nil {
-		return call, false, err
+		return plan.AggregateCall{}, nil, err
 	}
-	call = plan.AggregateCall{Name: name, Function: bound.Name, Args: a.arguments(c.Args, s), Type: bound.ResultType()}
-	return call, bound.CanUndo(), nil
+	call := plan.AggregateCall{Name: name, Function: bound.Name, Args: a.arguments(c.Args, s), Type: bound.ResultType()}
+	return call, bound, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -73,12 +74,18 @@ func (r *Runner) limited(v Variant) error {
 	}
 }
 
+// defaultPartitions is what ksqlDB's test runner says of topics that it makes
+// up.
+const defaultPartitions = 4
+
 // testRun is one variant being run.
 type testRun struct {
 	test    Test
 	engine  *sqltest.Engine
 	foreign map[string]bool // subjects whose schemas the test brought along
 	codecs  map[string]*codec
+	// registered are the topics whose schemas are in the registry.
+	registered map[string]bool
 	// inputs are the records of the inputs, in order.
 	inputs  []sqltest.Inserted
 	inserts bool
@@ -86,7 +93,7 @@ type testRun struct {
 
 func (r *Runner) variant(v Variant) error {
 	ctx := context.Background()
-	run := &testRun{test: v.Test, foreign: map[string]bool{}, codecs: map[string]*codec{}}
+	run := &testRun{test: v.Test, foreign: map[string]bool{}, registered: map[string]bool{}, codecs: map[string]*codec{}}
 	if err := run.setUp(r.Functions); err != nil {
 		return err
 	}
@@ -131,13 +138,9 @@ func (x *ExpectedException) check(err error, statements []string) error {
 }
 
 func (t *testRun) setUp(functions *function.Registry) error {
-	reg := &registry.Memory{}
 	topics := map[string]analyze.Topic{}
 	for _, spec := range t.test.Topics {
 		topics[spec.Name] = analyze.Topic{Partitions: max(spec.Partitions, 1), Replicas: max(spec.Replicas, 1)}
-		if err := t.register(reg, spec); err != nil {
-			return err
-		}
 	}
 	properties := map[string]string{}
 	for k, v := range t.test.Properties {
@@ -147,11 +150,33 @@ func (t *testRun) setUp(functions *function.Registry) error {
 		properties["auto.offset.reset"] = "earliest"
 	}
 	engine, err := sqltest.New(sqltest.Options{
-		ServiceID: "some.ksql.service.id", Properties: properties, Functions: functions, Registry: reg,
-		Topics: topics, MissingTopics: true,
+		ServiceID: "some.ksql.service.id", Properties: properties, Functions: functions, Registry: &registry.Memory{},
+		Topics: topics, MissingPartitions: defaultPartitions,
 	})
 	t.engine = engine
 	return err
+}
+
+var (
+	topicOfCreate = regexp.MustCompile(`(?i)kafka_topic\s*=\s*'([^']*)'`)
+	isCreateAs    = regexp.MustCompile(`(?is)^\s*(CREATE\b.*\bAS\s+SELECT\b|INSERT\b)`)
+)
+
+// registerFor registers the schemas of the topic that a CREATE names, and those
+// of all topics left before the first query: schema ids are given in that order.
+func (t *testRun) registerFor(sql string) error {
+	all := isCreateAs.MatchString(sql)
+	named := topicOfCreate.FindStringSubmatch(sql)
+	for _, spec := range t.test.Topics {
+		if t.registered[spec.Name] || !all && (named == nil || named[1] != spec.Name) {
+			continue
+		}
+		t.registered[spec.Name] = true
+		if err := t.register(t.engine.Registry(), spec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // register puts the schemas of a topic into the registry.
@@ -223,8 +248,14 @@ func schemaText(schema json.RawMessage, kind string) string {
 // execute runs the statements, encodes the inputs and takes them through the
 // queries one query after the other.
 func (t *testRun) execute(ctx context.Context) error {
+	line := ""
 	for _, sql := range t.test.Statements {
-		inserted, err := t.engine.Execute(ctx, sql)
+		if err := t.registerFor(sql); err != nil {
+			return fmt.Errorf("%w: registering schemas: %w", errUnmet, err)
+		}
+		// Error texts count lines over all statements.
+		inserted, err := t.engine.Execute(ctx, line+sql)
+		line += strings.Repeat("\n", 1+strings.Count(sql, "\n"))
 		if err != nil {
 			return err
 		}

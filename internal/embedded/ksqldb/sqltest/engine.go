@@ -40,9 +40,9 @@ type Options struct {
 	Registry *registry.Memory
 	// Topics are topics that exist from the start.
 	Topics map[string]analyze.Topic
-	// MissingTopics makes every topic that is asked for exist, with one
-	// partition.
-	MissingTopics bool
+	// MissingPartitions makes every topic that is asked for exist, described
+	// with so many partitions; 0 leaves missing topics missing.
+	MissingPartitions int
 	// Now is the clock of INSERT … VALUES; time.Now if nil.
 	Now func() time.Time
 }
@@ -111,8 +111,8 @@ func (e *Engine) Lookup(name string) *Topic { return e.topics[name] }
 // Topic implements analyze.Topics.
 func (e *Engine) Topic(_ context.Context, name string) (analyze.Topic, bool, error) {
 	t, ok := e.topics[name]
-	if !ok && e.opts.MissingTopics {
-		return e.ensure(name, analyze.Topic{Partitions: 1, Replicas: 1}).Config, true, nil
+	if !ok && e.opts.MissingPartitions > 0 {
+		return e.ensure(name, analyze.Topic{Partitions: e.opts.MissingPartitions, Replicas: 1}).Config, true, nil
 	}
 	if !ok {
 		return analyze.Topic{}, false, nil
