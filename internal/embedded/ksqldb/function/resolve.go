@@ -423,6 +423,20 @@ func alternatives(sigs []signature) string {
 	return strings.Join(lines, "\n")
 }
 
+// isOpen reports whether a part of the type accepts several SQL types.
+func (p *ParamType) isOpen() bool {
+	switch p.Kind {
+	case ParamAny, ParamDecimal, ParamStruct:
+		return true
+	case ParamArray:
+		return p.Elem.isOpen()
+	case ParamMap:
+		return p.Key.isOpen() || p.Elem.isOpen()
+	default:
+		return false
+	}
+}
+
 // Target is the type that an accepted argument is converted to before the call;
 // nil where it is passed as it is.
 func (p *ParamType) Target(arg *types.Type) (*types.Type, error) {
@@ -431,12 +445,8 @@ func (p *ParamType) Target(arg *types.Type) (*types.Type, error) {
 		return nil, nil
 	case ParamDecimal:
 		return types.AsDecimalType(arg)
-	case ParamArray:
-		if arg.Kind != types.KindArray || p.Elem.Kind == ParamAny || p.Elem.Kind == ParamDecimal {
-			return nil, nil
-		}
-	case ParamMap:
-		if arg.Kind != types.KindMap {
+	case ParamArray, ParamMap:
+		if arg.Kind != paramKinds[p.Kind] || p.isOpen() {
 			return nil, nil
 		}
 	}
