@@ -107,7 +107,10 @@ func (b *builder) foreignKeyJoin(n *plan.ForeignKeyJoin) (exec.Step, error) {
 func keyFormat(n plan.Node) plan.Format {
 	switch n := n.(type) {
 	case *plan.Source:
-		return n.Topic.Key
+		// What is stored is written with schemas of its own.
+		f := n.Topic.Key
+		f.SchemaID, f.FullName = nil, ""
+		return f
 	case *plan.Rekey:
 		if n.Internal != nil {
 			return n.Internal.Key
