@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -138,7 +139,7 @@ func (a *Analyzer) planSink(ctx context.Context, s *ast.CreateAsSelect, p *prope
 		return nil, &schemaError{badStatement("Invalid result type. Your SELECT query produces a %s. Please use CREATE %s AS SELECT statement instead.\nStatement: %s", kind, kind, r.Text)}
 	}
 	if err := a.checkSink(source, p); err != nil {
-		return nil, err
+		return nil, withStatement(err, s, q)
 	}
 	source.SQL = r.Text
 	source.CreatedBy = a.queryID(s, source)
@@ -151,6 +152,17 @@ func (a *Analyzer) planSink(ctx context.Context, s *ast.CreateAsSelect, p *prope
 	}
 	r.Schemas = registeredSides(source, inference{})
 	return r, nil
+}
+
+// withStatement adds the statement, with its names resolved, to an error.
+func withStatement(err error, s *ast.CreateAsSelect, q *planned) error {
+	var e *Error
+	if errors.As(err, &e) {
+		c := *s
+		c.Query = q.sanitized
+		e.Statement = ast.Format(&c)
+	}
+	return err
 }
 
 // queryID is the id of a CREATE … AS SELECT's query. A replaced query keeps its

@@ -23,6 +23,9 @@ const (
 type Error struct {
 	Code    int
 	Message string
+	// Statement is the statement with its names resolved, for errors that come
+	// up after that; empty for others.
+	Statement string
 	// Cause is the error behind it, if any; Message already says what it says.
 	Cause error
 }

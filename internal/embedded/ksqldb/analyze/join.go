@@ -442,10 +442,16 @@ func (b *joinBuilder) joinFormat() plan.Format {
 }
 
 // staysPut reports whether the rows of a side are where the join needs them.
-// Equal keys may have different bytes where a registry holds their schemas, so
+// Equal keys may have different bytes where they carry the id of a schema, so
 // such a source never does.
 func (b *joinBuilder) staysPut(r *relation, onKey bool) bool {
-	return onKey && (r.joined || !format.SupportsInference(r.rowFormat.Name))
+	return onKey && (r.joined || !hasKeySchema(r.rowFormat))
+}
+
+// hasKeySchema reports whether a registry holds the schemas of keys in a format
+// that ksqlDB gives a schema of its own in internal topics.
+func hasKeySchema(f plan.Format) bool {
+	return f.Name == format.Avro || f.Name == format.JSONSR
 }
 
 // chooseKey names the key column of the result: the first of the equal columns
@@ -657,7 +663,7 @@ func (b *joinBuilder) isSourceColumn(name string) bool {
 func (b *joinBuilder) buildForeign(out *relation) (*relation, error) {
 	out.rowFormat, out.foreign, out.table = b.left.rowFormat, b.left.left, true
 	rightNode := b.right.node
-	if format.SupportsInference(b.right.rowFormat.Name) {
+	if hasKeySchema(b.right.rowFormat) {
 		rekeyed, err := b.rekey(b.right, b.c.right, true, b.left.rowFormat, "right", "Right")
 		if err != nil {
 			return nil, err

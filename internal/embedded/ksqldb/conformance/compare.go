@@ -282,6 +282,9 @@ func compareObjects(got, want map[string]any, t *types.Type, path string) error 
 			actual = strings.ToUpper(name)
 			v, ok = got[actual]
 		}
+		if !ok && want[name] == nil {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("%s has no member %s", path, name)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,9 +126,12 @@ func (x *ExpectedException) text() string {
 // check compares an error with the expected one.
 func (x *ExpectedException) check(err error, statements []string) error {
 	got := err.Error()
-	full := got + "\nStatement: " + statements[len(statements)-1]
+	texts := []string{got, got + "\nStatement: " + statements[len(statements)-1]}
+	if e := (*analyze.Error)(nil); errors.As(err, &e) {
+		texts = append(texts, got+"\nStatement: "+e.Statement)
+	}
 	for _, want := range []string{x.Message, x.CauseMessage} {
-		if want != "" && (strings.Contains(got, want) || strings.Contains(full, want)) {
+		if want != "" && slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(text, want) }) {
 			return nil
 		}
 	}

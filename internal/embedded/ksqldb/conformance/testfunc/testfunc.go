@@ -120,7 +120,7 @@ func scalars() map[string][]scalar {
 			{"INT arg1", types.String, code(func([]types.Value) (types.Value, error) { return types.Null, errors.New("boom!") })},
 			{"BOOLEAN arg", types.Integer, code(func(args []types.Value) (types.Value, error) {
 				if args[0].IsNull() || args[0].Bool() {
-					return types.Null, errors.New("You asked me to throw...") //nolint:staticcheck // ksqlDB's text
+					return types.Null, errors.New("You asked me to throw...")
 				}
 				return types.IntValue(0), nil
 			})},
@@ -223,7 +223,7 @@ func tables() map[string][]table {
 		},
 		"throwing_udtf": {{"BOOLEAN shouldThrow", types.Boolean, func(args []types.Value, _ []function.Arg) ([]types.Value, error) {
 			if args[0].Bool() {
-				return nil, errors.New("You asked me to throw...") //nolint:staticcheck // ksqlDB's text
+				return nil, errors.New("You asked me to throw...")
 			}
 			return args, nil
 		}}},
