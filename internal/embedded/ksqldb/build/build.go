@@ -179,6 +179,10 @@ func (b *builder) rekey(n *plan.Rekey) (exec.Step, error) {
 	if s.Keys, err = b.evals(n.Keys, n.Input); err != nil {
 		return nil, err
 	}
+	key := n.Input.Schema()
+	for _, k := range n.Keys {
+		s.OfKey = append(s.OfKey, ofKey(k.Expr.AST, key))
+	}
 	if s.Keep, err = b.evals(n.Keep, n.Input); err != nil {
 		return nil, err
 	}

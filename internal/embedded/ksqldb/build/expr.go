@@ -36,6 +36,23 @@ func (b *builder) evals(named []plan.Named, in plan.Node) ([]exec.Eval, error) {
 	return evals, nil
 }
 
+// ofKey reports whether an expression depends on key columns, and on nothing
+// else.
+func ofKey(e ast.Expr, schema *types.Schema) bool {
+	refs, others := 0, 0
+	ast.Walk(e, func(n ast.Node) bool {
+		if c, ok := n.(*ast.ColumnRef); ok {
+			refs++
+			if schema.FindKey(c.Name.Name) < 0 {
+				others++
+			}
+			return false
+		}
+		return true
+	})
+	return refs > 0 && others == 0
+}
+
 // timestamp compiles the TIMESTAMP property: the epoch milliseconds of a row.
 func (b *builder) timestamp(ts *plan.Timestamp, schema *types.Schema, windowed bool) (func(*types.Row) (int64, error), error) {
 	if ts == nil {

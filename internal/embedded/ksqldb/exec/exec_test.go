@@ -228,13 +228,13 @@ func TestStatelessSteps(t *testing.T) {
 			wantedFails: 1,
 		},
 		"a new key of NULL is no key, and a row without value has none": {
-			root: sink(t, &exec.RekeyStep{Input: source(t, "t", false), Columns: schema(), Keys: []exec.Eval{column(0)}}, schema()),
+			root: sink(t, &exec.RekeyStep{Input: source(t, "t", false), Columns: schema(), Keys: []exec.Eval{column(0)}, OfKey: []bool{false}}, schema()),
 			in:   "t 1 {\"A\":2} @1\nt 1 {\"B\":\"x\"} @2\nt 1 null @3",
 			out:  "2 {\"A\":2,\"B\":null} @1\nnull {\"A\":null,\"B\":\"x\"} @2\nnull null @3",
 		},
 		"a repartitioned row arrives with its time": {
 			root: sink(t, &exec.RekeyStep{
-				Input: source(t, "t", false), Columns: schema(), Keys: []exec.Eval{column(0)},
+				Input: source(t, "t", false), Columns: schema(), Keys: []exec.Eval{column(0)}, OfKey: []bool{false},
 				Through: &exec.Repartition{Topic: "internal", Key: keys(t)},
 			}, schema()),
 			in:  "t 1 {\"A\":2} @1\nt 1 null @3",

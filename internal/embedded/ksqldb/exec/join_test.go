@@ -138,7 +138,7 @@ func TestForeignKeyJoin(t *testing.T) {
 
 func TestSubTopologiesOfAJoin(t *testing.T) {
 	left := &exec.RekeyStep{
-		Input: source(t, "l", false), Columns: schema(), Keys: []exec.Eval{column(0)},
+		Input: source(t, "l", false), Columns: schema(), Keys: []exec.Eval{column(0)}, OfKey: []bool{false},
 		Through: &exec.Repartition{Topic: "app-Join-left-repartition", Key: keys(t)},
 	}
 	j := &exec.StreamTableJoin{Join: joinOf(t, exec.Inner, left, source(t, "r", true)), Store: "right"}

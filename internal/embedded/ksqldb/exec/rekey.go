@@ -4,12 +4,15 @@ import "github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 
 // RekeyStep gives rows a new key and keeps columns of the old one as value
 // columns. A key expression that fails is NULL; a single key column that is NULL
-// is no key. Rows without value stay in the stream. With Through the rows travel to
+// is no key. Rows without value stay in the stream: of their new key only what
+// comes from the old key is not NULL. With Through the rows travel to
 // the task of their new key.
 type RekeyStep struct {
 	Input   Step
 	Columns *types.Schema
 	Keys    []Eval
+	// OfKey tells which of Keys depend on key columns alone.
+	OfKey []bool
 	// Keep are the columns appended to the value.
 	Keep    []Eval
 	Through *Repartition
@@ -26,7 +29,7 @@ func (s *RekeyStep) plumb(a *assembly, needOld bool) (*pipe, error) {
 	texts := columnTexts(nil, "the new key's column", s.Columns.Key)
 	op := func(t *Task, down operator) operator {
 		return &rekey{
-			step: s, task: t, down: down, texts: texts, nulls: make([]types.Value, len(s.Input.schema().Value)),
+			step: s, task: t, down: down, texts: texts,
 			key: make([]types.Value, len(s.Keys)), values: []types.Value{}, old: []types.Value{},
 		}
 	}
@@ -42,7 +45,6 @@ type rekey struct {
 	down   operator
 	texts  []string
 	out    change
-	nulls  []types.Value
 	key    []types.Value
 	values []types.Value
 	old    []types.Value
@@ -50,10 +52,14 @@ type rekey struct {
 
 func (o *rekey) process(c *change) error {
 	in := c.row
-	if in.Value == nil {
-		in.Value = o.nulls
-	}
 	o.task.evaluate(o.step.Keys, &in, o.key, o.step.Name, o.texts)
+	if c.row.Value == nil {
+		for i := range o.key {
+			if !o.step.OfKey[i] {
+				o.key[i] = types.Null
+			}
+		}
+	}
 	o.out.row = c.row
 	o.out.row.Window = types.Window{}
 	o.out.row.Key = o.key
