@@ -237,3 +237,26 @@ func TestSerializeAppends(t *testing.T) {
 		assert.Equal(t, "x"+string(alone), string(behind), name)
 	}
 }
+
+// Keys of maps may be NULL in ksqlDB. JSON has no such names: it writes "null".
+func TestNullMapKey(t *testing.T) {
+	cols := []types.Column{{Name: "M", Type: types.MapOf(types.String, types.Integer)}}
+	m := types.MapOfValues(&types.MapValue{
+		Keys:   []types.Value{types.StringValue("foo"), types.Null},
+		Values: []types.Value{types.IntValue(10), types.IntValue(11)},
+	})
+	for _, name := range []string{"AVRO", "JSON_SR"} {
+		s, err := format.New(context.Background(), format.Spec{Format: name, Columns: cols, Topic: "t"}, &registry.Memory{})
+		require.NoError(t, err)
+		data, err := s.Serialize(nil, []types.Value{m})
+		require.NoError(t, err)
+		back, err := s.Deserialize(data)
+		require.NoError(t, err)
+		assert.True(t, types.Equal(cols[0].Type, m, back[0]), name)
+	}
+	s, err := format.New(context.Background(), format.Spec{Format: "JSON", Columns: cols, Topic: "t"}, nil)
+	require.NoError(t, err)
+	data, err := s.Serialize(nil, []types.Value{m})
+	require.NoError(t, err)
+	assert.Equal(t, `{"M":{"foo":10,"null":11}}`, string(data))
+}

@@ -118,7 +118,7 @@ func bareBytes(root *avro.SchemaNode) bool { return root.Type == "bytes" }
 
 func newReadPlan(text string, row *types.Type) *readPlan {
 	p := &readPlan{}
-	if p.schema, p.err = avro.Parse(text, rawLogicalTypes()...); p.err != nil {
+	if p.schema, p.err = parse(text); p.err != nil {
 		return p
 	}
 	root := p.schema.Root().ExpandReferences()
@@ -216,7 +216,7 @@ type writePlan struct {
 func newWritePlan(text string, row *types.Type, id int) (*writePlan, error) {
 	p := &writePlan{id: id}
 	var err error
-	if p.schema, err = avro.Parse(text, rawLogicalTypes()...); err != nil {
+	if p.schema, err = parse(text); err != nil {
 		return nil, fmt.Errorf("reading schema %d: %w", id, err)
 	}
 	root := p.schema.Root().ExpandReferences()

@@ -233,3 +233,13 @@ func TestKeyName(t *testing.T) {
 	assert.Equal(t, "io.confluent.ksql.avro_schemas.MyOutKey", avro.KeyName("MY_OUT"))
 	assert.Equal(t, "io.confluent.ksql.avro_schemas.Fwo40Key", avro.KeyName("FWO40"))
 }
+
+func TestDecimalWithoutPrecision(t *testing.T) {
+	reg := &registry.Memory{}
+	reg.Put("t-key", 1, registry.Schema{Text: `{"type":"bytes","logicalType":"decimal","scale":2}`})
+	s, err := avro.New(context.Background(), avro.Config{Columns: columns("K", types.DecimalOf(64, 2)), Unwrapped: true, Topic: "t"}, reg)
+	require.NoError(t, err)
+	got, err := s.Deserialize([]byte{0, 0, 0, 0, 1, 0x19, 0x79})
+	require.NoError(t, err)
+	assert.Equal(t, "65.21", string(types.AppendDecimal(nil, got[0].Decimal())))
+}

@@ -207,7 +207,7 @@ func mapReader(n *avro.SchemaNode, t *types.Type, path string) (*reader, error) 
 	mapType := reflect.MapOf(stringType, elem.goType)
 	return &reader{goType: mapType, tagged: elem.tagged, read: func(p unsafe.Pointer) (types.Value, error) {
 		m := reflect.NewAt(mapType, p).Elem()
-		entries := make(map[string]types.Value, m.Len())
+		var entries serde.Entries
 		room := reflect.New(elem.goType)
 		for it := m.MapRange(); it.Next(); {
 			room.Elem().SetIterValue(it)
@@ -215,9 +215,10 @@ func mapReader(n *avro.SchemaNode, t *types.Type, path string) (*reader, error) 
 			if err != nil {
 				return types.Null, err
 			}
-			entries[validText(it.Key().String())] = v
+			entries.Add(types.StringValue(validText(it.Key().String())), v)
 		}
-		return hashMap(entries), nil
+		entries.Sort()
+		return entries.Map(false), nil
 	}}, nil
 }
 
@@ -239,9 +240,7 @@ func entriesReader(n *avro.SchemaNode, t *types.Type, path string) (*reader, err
 	sliceType := reflect.SliceOf(entryType)
 	return &reader{goType: sliceType, tagged: key.tagged || value.tagged, read: func(p unsafe.Pointer) (types.Value, error) {
 		slice := reflect.NewAt(sliceType, p).Elem()
-		at := make(map[string]int, slice.Len())
-		var keys []string
-		var values []types.Value
+		var entries serde.Entries
 		for i := range slice.Len() {
 			entry := slice.Index(i).Addr().UnsafePointer()
 			k, err := key.read(entry)
@@ -252,14 +251,9 @@ func entriesReader(n *avro.SchemaNode, t *types.Type, path string) (*reader, err
 			if err != nil {
 				return types.Null, err
 			}
-			if j, found := at[k.Str()]; found {
-				values[j] = v
-				continue
-			}
-			at[k.Str()] = len(keys)
-			keys, values = append(keys, k.Str()), append(values, v)
+			entries.Add(k, v)
 		}
-		return serde.HashMap(keys, values, 0), nil
+		return entries.Map(false), nil
 	}}, nil
 }
 

@@ -2,7 +2,6 @@ package avro
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -132,7 +131,7 @@ func sliceFromAny(n *avro.SchemaNode, t *types.Type, path string, v []any) (type
 }
 
 func entriesFromAny(n *avro.SchemaNode, t *types.Type, path string, v []any) (types.Value, error) {
-	entries := map[string]types.Value{}
+	var entries serde.Entries
 	for _, e := range v {
 		entry, _ := e.(map[string]any)
 		key, err := fromAny(&n.Fields[0].Type, t.Key, path+"->MAP_KEY", entry["key"])
@@ -143,22 +142,23 @@ func entriesFromAny(n *avro.SchemaNode, t *types.Type, path string, v []any) (ty
 		if err != nil {
 			return types.Null, err
 		}
-		entries[key.Str()] = value
+		entries.Add(key, value)
 	}
-	return hashMap(entries), nil
+	return entries.Map(false), nil
 }
 
 func mapFromAny(n *avro.SchemaNode, t *types.Type, path string, v map[string]any) (types.Value, error) {
 	if n.Type == "map" {
-		entries := make(map[string]types.Value, len(v))
+		var entries serde.Entries
 		for k, e := range v {
 			value, err := fromAny(n.Values, t.Elem, path+"->MAP_VAL", e)
 			if err != nil {
 				return types.Null, err
 			}
-			entries[validText(k)] = value
+			entries.Add(types.StringValue(validText(k)), value)
 		}
-		return hashMap(entries), nil
+		entries.Sort()
+		return entries.Map(false), nil
 	}
 	values := make([]types.Value, len(t.Fields))
 	for i := range n.Fields {
@@ -176,17 +176,4 @@ func mapFromAny(n *avro.SchemaNode, t *types.Type, path string, v map[string]any
 		values[member] = value
 	}
 	return types.StructValue(values), nil
-}
-
-func hashMap(entries map[string]types.Value) types.Value {
-	keys := make([]string, 0, len(entries))
-	for k := range entries {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	values := make([]types.Value, len(keys))
-	for i, k := range keys {
-		values[i] = entries[k]
-	}
-	return serde.HashMap(keys, values, 0)
 }

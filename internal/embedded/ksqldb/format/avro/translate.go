@@ -38,7 +38,7 @@ func rawLogicalTypes() []avro.SchemaOpt {
 // Translate turns an Avro schema into a Connect schema as Connect's AvroData
 // does, with enhanced Avro schema support.
 func Translate(text string) (*connect.Schema, error) {
-	parsed, err := avro.Parse(text, rawLogicalTypes()...)
+	parsed, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func Translate(text string) (*connect.Schema, error) {
 // FullName is the name of the schema's outermost record, enum or fixed type,
 // or empty.
 func FullName(text string) string {
-	parsed, err := avro.Parse(text)
+	parsed, err := parse(text)
 	if err != nil {
 		return ""
 	}

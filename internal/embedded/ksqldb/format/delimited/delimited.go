@@ -239,8 +239,9 @@ func parse(t *types.Type, text string) (types.Value, error) {
 		}
 		return types.DecimalValue(d), nil
 	case types.KindBytes:
-		b, err := base64.StdEncoding.DecodeString(text)
-		if err != nil {
+		// Java's decoder does without the padding.
+		b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+		if err != nil || strings.ContainsAny(text, "\r\n") {
 			return types.Null, fmt.Errorf("Value is not a valid Base64 encoded string: %s", text)
 		}
 		return types.BytesValue(b), nil

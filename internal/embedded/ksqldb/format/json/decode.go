@@ -348,46 +348,20 @@ func (n *node) arrayValue(s *scanner) (types.Value, error) {
 }
 
 func (n *node) mapValue(s *scanner) (types.Value, error) {
-	var keys []string
-	var values []types.Value
-	var at map[string]int
+	var entries serde.Entries
 	err := s.members(func(name []byte) error {
 		key := string(name)
 		v, err := n.elem.value(s)
 		if err != nil {
 			return under("."+key+".value", err)
 		}
-		if len(keys) == 8 {
-			at = make(map[string]int, 16)
-			for i, k := range keys {
-				at[k] = i
-			}
-		}
-		i, found := 0, false
-		if at != nil {
-			i, found = at[key]
-		} else {
-			for i = range keys {
-				if found = keys[i] == key; found {
-					break
-				}
-			}
-		}
-		if found {
-			values[i] = v
-			return nil
-		}
-		if at != nil {
-			at[key] = len(keys)
-		}
-		keys = append(keys, key)
-		values = append(values, v)
+		entries.Add(types.StringValue(key), v)
 		return nil
 	})
 	if err != nil {
 		return types.Null, err
 	}
-	return serde.HashMap(keys, values, len(keys)), nil
+	return entries.Map(true), nil
 }
 
 // How a member got its value so far.

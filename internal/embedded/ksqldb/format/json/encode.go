@@ -75,7 +75,11 @@ func appendMap(dst []byte, t *types.Type, m *types.MapValue) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(AppendString(dst, k.Str()), ':')
+		name := k.Str()
+		if k.IsNull() {
+			name = "null"
+		}
+		dst = append(AppendString(dst, name), ':')
 		dst = appendValue(dst, t.Elem, m.Values[i], false)
 	}
 	return append(dst, '}')

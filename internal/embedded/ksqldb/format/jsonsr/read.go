@@ -87,26 +87,16 @@ func readStruct(s *connect.Schema, t *types.Type, v any, path string) (types.Val
 
 // readMap reads both forms of a map: an object, and an array of entries.
 func readMap(s *connect.Schema, t *types.Type, v any, path string) (types.Value, error) {
-	at := map[string]int{}
-	var keys []string
-	var values []types.Value
-	add := func(k string, e any) error {
+	var entries serde.Entries
+	add := func(k types.Value, e any) error {
 		value, err := read(s.Value, t.Elem, e, path+"->MAP_VAL")
-		if err != nil {
-			return err
-		}
-		if i, found := at[k]; found {
-			values[i] = value
-			return nil
-		}
-		at[k] = len(keys)
-		keys, values = append(keys, k), append(values, value)
-		return nil
+		entries.Add(k, value)
+		return err
 	}
 	switch v := v.(type) {
 	case map[string]any:
 		for k, e := range v {
-			if err := add(k, e); err != nil {
+			if err := add(types.StringValue(k), e); err != nil {
 				return types.Null, err
 			}
 		}
@@ -120,14 +110,17 @@ func readMap(s *connect.Schema, t *types.Type, v any, path string) (types.Value,
 			if err != nil {
 				return types.Null, err
 			}
-			if err := add(key.Str(), entry["value"]); err != nil {
+			if err := add(key, entry["value"]); err != nil {
 				return types.Null, err
 			}
 		}
 	default:
 		return types.Null, wrongKind(s, v)
 	}
-	return serde.HashMap(keys, values, 0), nil
+	if _, object := v.(map[string]any); object {
+		entries.Sort()
+	}
+	return entries.Map(false), nil
 }
 
 func readScalar(s *connect.Schema, t *types.Type, v any) (types.Value, error) {

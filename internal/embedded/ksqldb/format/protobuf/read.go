@@ -2,7 +2,6 @@ package protobuf
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -177,9 +176,7 @@ func (rm readerMaker) entries(fd protoreflect.FieldDescriptor, t *types.Type, pa
 		return nil, err
 	}
 	return func(m protoreflect.Message) (types.Value, error) {
-		at := map[string]int{}
-		var keys []string
-		var values []types.Value
+		var entries serde.Entries
 		add := func(k, v protoreflect.Value, present bool) error {
 			text, err := key(k)
 			if err != nil {
@@ -191,12 +188,7 @@ func (rm readerMaker) entries(fd protoreflect.FieldDescriptor, t *types.Type, pa
 					return err
 				}
 			}
-			if i, found := at[text.Str()]; found {
-				values[i] = entry
-				return nil
-			}
-			at[text.Str()] = len(keys)
-			keys, values = append(keys, text.Str()), append(values, entry)
+			entries.Add(text, entry)
 			return nil
 		}
 		if fd.IsMap() {
@@ -208,8 +200,8 @@ func (rm readerMaker) entries(fd protoreflect.FieldDescriptor, t *types.Type, pa
 			if rangeErr != nil {
 				return types.Null, rangeErr
 			}
-			sortEntries(keys, values)
-			return serde.HashMap(keys, values, 0), nil
+			entries.Sort()
+			return entries.Map(false), nil
 		}
 		list := m.Get(fd).List()
 		for i := range list.Len() {
@@ -218,21 +210,8 @@ func (rm readerMaker) entries(fd protoreflect.FieldDescriptor, t *types.Type, pa
 				return types.Null, err
 			}
 		}
-		return serde.HashMap(keys, values, 0), nil
+		return entries.Map(false), nil
 	}, nil
-}
-
-// sortEntries orders entries whose order the map didn't keep.
-func sortEntries(keys []string, values []types.Value) {
-	order := make([]int, len(keys))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return strings.Compare(keys[a], keys[b]) })
-	k, v := slices.Clone(keys), slices.Clone(values)
-	for to, from := range order {
-		keys[to], values[to] = k[from], v[from]
-	}
 }
 
 // single makes a reader of one value of a field.
