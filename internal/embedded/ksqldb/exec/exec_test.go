@@ -118,7 +118,7 @@ func feed(t testing.TB, root exec.Step, windowed types.WindowKind, in []exec.InR
 	topology, err := exec.New(root)
 	require.NoError(t, err)
 	out := []string{}
-	calls := drive.Callbacks{Output: func(o exec.Output) { out = append(out, show(o, windowed)) }}
+	calls := drive.Config{Output: func(o exec.Output) { out = append(out, show(o, windowed)) }}
 	d, err := drive.New(topology, calls)
 	require.NoError(t, err)
 	for _, r := range in {
@@ -258,7 +258,7 @@ func TestStatelessSteps(t *testing.T) {
 			require.Equal(t, lines(c.out), run(t, c.root, types.NoWindow, c.in))
 			topology, err := exec.New(c.root)
 			require.NoError(t, err)
-			d, err := drive.New(topology, drive.Callbacks{})
+			d, err := drive.New(topology, drive.Config{})
 			require.NoError(t, err)
 			for _, r := range records(t, c.in) {
 				require.NoError(t, d.Process(r))

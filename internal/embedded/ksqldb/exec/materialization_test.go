@@ -16,7 +16,7 @@ func table(t *testing.T, root exec.Step, input string) (*exec.Materialization, *
 	t.Helper()
 	topology, err := exec.New(root)
 	require.NoError(t, err)
-	d, err := drive.New(topology, drive.Callbacks{})
+	d, err := drive.New(topology, drive.Config{})
 	require.NoError(t, err)
 	for _, r := range records(t, input) {
 		require.NoError(t, d.Process(r))
@@ -47,7 +47,7 @@ func TestTablesAnswerByKeyAndRange(t *testing.T) {
 	src := source(t, "t", true)
 	m, d := table(t, &exec.MaterializeStep{Input: src, Columns: src.Columns, Store: "Materialized", Key: keys(t)},
 		"t 3 {\"A\":30} @1\nt 1 {\"A\":10} @2\nt 2 {\"A\":20} @3\nt 1 {\"A\":11} @4\nt 2 null @5\nt 9 {\"A\":90} @6")
-	stores := d.Stores(m.Sub)
+	stores := d.Stores(m.Sub, 0)
 	row, err := m.Get(stores, id(1))
 	require.NoError(t, err)
 	require.Equal(t, "1=11 @4", rowText(row))
@@ -69,14 +69,14 @@ func TestWindowedTablesAnswerByKeyUntilTheirRetentionEnds(t *testing.T) {
 	input := "t 1 {\"A\":1} @1\nt 1 {\"A\":2} @12\nt 2 {\"A\":3} @13\nt 1 {\"A\":4} @14\nt 1 {\"A\":5} @25"
 	m, d := table(t, s, input)
 	var one, all []string
-	require.NoError(t, m.Windows(d.Stores(m.Sub), id(1), collect(&one)))
+	require.NoError(t, m.Windows(d.Stores(m.Sub, 0), id(1), collect(&one)))
 	require.Equal(t, []string{"1=1 @1 [0,10]", "1=6 @14 [10,20]", "1=5 @25 [20,30]"}, one)
-	require.NoError(t, m.Scan(d.Stores(m.Sub), nil, nil, collect(&all)))
+	require.NoError(t, m.Scan(d.Stores(m.Sub, 0), nil, nil, collect(&all)))
 	require.Equal(t, append(one, "2=3 @13 [10,20]"), all)
 
 	m, d = table(t, s, input+"\nt 3 {\"A\":1} @40")
 	one = nil
-	require.NoError(t, m.Windows(d.Stores(m.Sub), id(1), collect(&one)))
+	require.NoError(t, m.Windows(d.Stores(m.Sub, 0), id(1), collect(&one)))
 	require.Equal(t, []string{"1=5 @25 [20,30]"}, one)
 }
 
@@ -86,6 +86,6 @@ func TestSessionTablesAnswerByKey(t *testing.T) {
 	s.Materialize = &exec.MaterializeStep{Columns: agg.Columns, Store: "Materialized", Key: keys(t), Window: types.SessionWindow, Retention: 110}
 	m, d := table(t, s, "t 1 {\"A\":1} @1\nt 1 {\"A\":2} @9\nt 1 {\"A\":4} @50\nt 2 {\"A\":3} @13")
 	var one []string
-	require.NoError(t, m.Windows(d.Stores(m.Sub), id(1), collect(&one)))
+	require.NoError(t, m.Windows(d.Stores(m.Sub, 0), id(1), collect(&one)))
 	require.Equal(t, []string{"1=3 @9 [1,9]", "1=4 @50 [50,50]"}, one)
 }

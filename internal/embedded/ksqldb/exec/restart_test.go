@@ -103,7 +103,7 @@ func TestRunsCutAtRandomPointsGiveTheSame(t *testing.T) {
 func cut(t *testing.T, topology *exec.Topology, windowed types.WindowKind, in []exec.InRecord, rng *rand.Rand) []string {
 	t.Helper()
 	out := []string{}
-	calls := drive.Callbacks{Output: func(o exec.Output) { out = append(out, show(o, windowed)) }}
+	calls := drive.Config{Output: func(o exec.Output) { out = append(out, show(o, windowed)) }}
 	d, err := drive.New(topology, calls)
 	require.NoError(t, err)
 	saved, err := d.Save()
@@ -124,6 +124,61 @@ func cut(t *testing.T, topology *exec.Topology, windowed types.WindowKind, in []
 			require.NoError(t, err)
 			i, out = at-1, out[:written]
 		}
+	}
+	return out
+}
+
+// One partition or many: each key gets the same rows in the same order when a
+// record has had all its consequences before the next.
+func TestPartitionsDoNotMatter(t *testing.T) {
+	for name, root := range map[string]func(t *testing.T) exec.Step{
+		"table groups": func(t *testing.T) exec.Step {
+			agg := totals(t, source(t, "l", true), true, nil, true)
+			return sink(t, atLeast(agg, 2, true), agg.Columns)
+		},
+		"foreign keys, inner": func(t *testing.T) exec.Step {
+			j := foreign(t, exec.Inner)
+			return sink(t, j, j.Columns)
+		},
+		"foreign keys, left": func(t *testing.T) exec.Step {
+			j := foreign(t, exec.Left)
+			return sink(t, atLeast(j, 2, true), j.Columns)
+		},
+		"a stream re-keyed and joined": func(t *testing.T) exec.Step {
+			left := &exec.RekeyStep{
+				Input: source(t, "l", false), Columns: schema(), Keys: []exec.Eval{column(0)}, OfKey: []bool{false},
+				Through: &exec.Repartition{Topic: "rekeyed", Key: keys(t)},
+			}
+			j := &exec.StreamTableJoin{Join: joinOf(t, exec.Left, left, source(t, "r", true)), Store: "right"}
+			return sink(t, j, j.Columns)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(10) {
+				topics := []string{"l", "r"}
+				if name == "table groups" {
+					topics = topics[:1]
+				}
+				in := records(t, randomRecords(rand.New(rand.NewPCG(seed, 2)), 200, topics...))
+				one, many := byKey(t, root(t), in, 1), byKey(t, root(t), in, 5)
+				require.NotEmpty(t, one)
+				require.Equal(t, one, many, "seed %d", seed)
+			}
+		})
+	}
+}
+
+func byKey(t *testing.T, root exec.Step, in []exec.InRecord, partitions int32) map[string][]string {
+	t.Helper()
+	topology, err := exec.New(root)
+	require.NoError(t, err)
+	out := map[string][]string{}
+	d, err := drive.New(topology, drive.Config{Partitions: partitions, Output: func(o exec.Output) {
+		out[string(o.Key)] = append(out[string(o.Key)], show(o, types.NoWindow))
+	}})
+	require.NoError(t, err)
+	for _, r := range in {
+		require.NoError(t, d.Process(r))
 	}
 	return out
 }
