@@ -53,6 +53,7 @@ type Serde struct {
 	text    string                         // the generated schema
 	message protoreflect.MessageDescriptor // what is written
 	header  []byte                         // message indexes of what is written
+	writer  *writer
 	bare    func(protoreflect.Message) (types.Value, error)
 
 	plain *structReader // NoRegistry alone
@@ -101,6 +102,7 @@ func New(ctx context.Context, cfg Config, reg registry.Registry) (*Serde, error)
 		return nil, err
 	}
 	s.header = appendIndexes(nil, indexesOf(s.message))
+	s.writer = newWriter(s.message)
 	return s, s.prepareBare()
 }
 
@@ -172,15 +174,15 @@ func (s *Serde) serialize(dst []byte, values []types.Value) ([]byte, error) {
 
 func (s *Serde) fill(m protoreflect.Message, values []types.Value) error {
 	if !s.cfg.Unwrapped {
-		return writeMessage(m, s.row, values)
+		return s.writer.message(m, s.row, values)
 	}
 	switch t := s.cfg.Columns[0].Type; {
 	case t.Kind == types.KindArray || t.Kind == types.KindMap:
 		return fmt.Errorf("Unsupported object of type %s", t)
 	case s.bare != nil || t.Kind == types.KindStruct:
-		return writeSingleMessage(m, t, values[0])
+		return s.writer.singleMessage(m, t, values[0])
 	default:
-		return writeMessage(m, s.row, values)
+		return s.writer.message(m, s.row, values)
 	}
 }
 

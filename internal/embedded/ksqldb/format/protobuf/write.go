@@ -11,15 +11,39 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
-// writeMessage puts the members of a row or STRUCT into a message. NULL leaves
-// a field unset.
-func writeMessage(m protoreflect.Message, t *types.Type, values []types.Value) error {
-	for _, f := range fieldsOf(m.Descriptor()) {
+// writer writes into messages of one schema. It knows the members of all its
+// messages beforehand.
+type writer struct {
+	members map[protoreflect.FullName][]field
+}
+
+func newWriter(m protoreflect.MessageDescriptor) *writer {
+	w := &writer{members: map[protoreflect.FullName][]field{}}
+	w.add(m)
+	return w
+}
+
+func (w *writer) add(m protoreflect.MessageDescriptor) {
+	if _, known := w.members[m.FullName()]; known {
+		return
+	}
+	w.members[m.FullName()] = fieldsOf(m)
+	for i := range m.Fields().Len() {
+		if inner := m.Fields().Get(i).Message(); inner != nil {
+			w.add(inner)
+		}
+	}
+}
+
+// message puts the members of a row or STRUCT into a message. NULL leaves a
+// field unset.
+func (w *writer) message(m protoreflect.Message, t *types.Type, values []types.Value) error {
+	for _, f := range w.members[m.Descriptor().FullName()] {
 		column := t.FieldIndex(f.name)
 		if column < 0 || values[column].IsNull() {
 			continue
 		}
-		if err := writeField(m, f, t.Fields[column].Type, values[column]); err != nil {
+		if err := w.field(m, f, t.Fields[column].Type, values[column]); err != nil {
 			return fmt.Errorf("field %s: %w", f.name, err)
 		}
 	}
@@ -42,14 +66,14 @@ func covers(m protoreflect.MessageDescriptor, t *types.Type) error {
 
 var errMapInArray = errors.New("an ARRAY of MAP has no representation in Protobuf")
 
-func writeField(m protoreflect.Message, f field, t *types.Type, v types.Value) error {
+func (w *writer) field(m protoreflect.Message, f field, t *types.Type, v types.Value) error {
 	if f.fd == nil {
-		return writeOneof(m, f, t, v)
+		return w.oneof(m, f, t, v)
 	}
 	fd := f.fd
 	switch {
 	case t.Kind == types.KindMap && isEntry(fd):
-		return writeEntries(m, fd, t, v.Map())
+		return w.entries(m, fd, t, v.Map())
 	case t.Kind == types.KindArray && fd.IsList():
 		if t.Elem.Kind == types.KindMap {
 			if len(v.Elems()) > 0 {
@@ -62,7 +86,7 @@ func writeField(m protoreflect.Message, f field, t *types.Type, v types.Value) e
 			if e.IsNull() {
 				return errors.New("an array with a NULL element has no representation in Protobuf")
 			}
-			value, err := single(fd, list.NewElement(), t.Elem, e)
+			value, err := w.single(fd, list.NewElement(), t.Elem, e)
 			if err != nil {
 				return err
 			}
@@ -72,7 +96,7 @@ func writeField(m protoreflect.Message, f field, t *types.Type, v types.Value) e
 	case fd.IsList() || fd.IsMap():
 		return fmt.Errorf("a column of type %s can't be written to it", t)
 	default:
-		value, err := single(fd, m.NewField(fd), t, v)
+		value, err := w.single(fd, m.NewField(fd), t, v)
 		if err != nil {
 			return err
 		}
@@ -81,8 +105,8 @@ func writeField(m protoreflect.Message, f field, t *types.Type, v types.Value) e
 	}
 }
 
-// writeOneof sets the member of a oneof that isn't NULL.
-func writeOneof(m protoreflect.Message, f field, t *types.Type, v types.Value) error {
+// oneof sets the member of a oneof that isn't NULL.
+func (w *writer) oneof(m protoreflect.Message, f field, t *types.Type, v types.Value) error {
 	if t.Kind != types.KindStruct {
 		return fmt.Errorf("a column of type %s can't be written to a oneof", t)
 	}
@@ -91,7 +115,7 @@ func writeOneof(m protoreflect.Message, f field, t *types.Type, v types.Value) e
 		if i < 0 || v.Elems()[i].IsNull() {
 			continue
 		}
-		value, err := single(fd, m.NewField(fd), t.Fields[i].Type, v.Elems()[i])
+		value, err := w.single(fd, m.NewField(fd), t.Fields[i].Type, v.Elems()[i])
 		if err != nil {
 			return err
 		}
@@ -101,19 +125,19 @@ func writeOneof(m protoreflect.Message, f field, t *types.Type, v types.Value) e
 	return nil
 }
 
-func writeEntries(m protoreflect.Message, fd protoreflect.FieldDescriptor, t *types.Type, entries *types.MapValue) error {
+func (w *writer) entries(m protoreflect.Message, fd protoreflect.FieldDescriptor, t *types.Type, entries *types.MapValue) error {
 	keyField, valueField := fd.Message().Fields().Get(0), fd.Message().Fields().Get(1)
 	for i, k := range entries.Keys {
 		if fd.IsMap() {
 			out := m.Mutable(fd).Map()
-			key, err := single(keyField, protoreflect.ValueOfString(""), t.Key, k)
+			key, err := w.single(keyField, protoreflect.ValueOfString(""), t.Key, k)
 			if err != nil {
 				return err
 			}
 			if entries.Values[i].IsNull() {
 				return errors.New("a map with a NULL value has no representation in a Protobuf map")
 			}
-			value, err := single(valueField, out.NewValue(), t.Elem, entries.Values[i])
+			value, err := w.single(valueField, out.NewValue(), t.Elem, entries.Values[i])
 			if err != nil {
 				return err
 			}
@@ -123,7 +147,7 @@ func writeEntries(m protoreflect.Message, fd protoreflect.FieldDescriptor, t *ty
 		list := m.Mutable(fd).List()
 		entry := list.NewElement()
 		pair := types.StructOf(types.Field{Name: "key", Type: t.Key}, types.Field{Name: "value", Type: t.Elem})
-		if err := writeMessage(entry.Message(), pair, []types.Value{k, entries.Values[i]}); err != nil {
+		if err := w.message(entry.Message(), pair, []types.Value{k, entries.Values[i]}); err != nil {
 			return err
 		}
 		list.Append(entry)
@@ -133,7 +157,7 @@ func writeEntries(m protoreflect.Message, fd protoreflect.FieldDescriptor, t *ty
 
 // single makes a value for a field. room is a new, empty value of the field's
 // type, which messages are written into.
-func single(fd protoreflect.FieldDescriptor, room protoreflect.Value, t *types.Type, v types.Value) (protoreflect.Value, error) {
+func (w *writer) single(fd protoreflect.FieldDescriptor, room protoreflect.Value, t *types.Type, v types.Value) (protoreflect.Value, error) {
 	wrong := func() (protoreflect.Value, error) {
 		return room, fmt.Errorf("a column of type %s can't be written to a field of type %s", t, fd.Kind())
 	}
@@ -184,17 +208,17 @@ func single(fd protoreflect.FieldDescriptor, room protoreflect.Value, t *types.T
 			return protoreflect.ValueOfEnum(d.Number()), nil
 		}
 	default:
-		return room, writeSingleMessage(room.Message(), t, v)
+		return room, w.singleMessage(room.Message(), t, v)
 	}
 	return wrong()
 }
 
-// writeSingleMessage writes a STRUCT, a value that has a message of its own, or
+// singleMessage writes a STRUCT, a value that has a message of its own, or
 // a value into its wrapper.
-func writeSingleMessage(m protoreflect.Message, t *types.Type, v types.Value) error {
+func (w *writer) singleMessage(m protoreflect.Message, t *types.Type, v types.Value) error {
 	fields := m.Descriptor().Fields()
 	if t.Kind == types.KindStruct {
-		return writeMessage(m, t, v.Elems())
+		return w.message(m, t, v.Elems())
 	}
 	name := m.Descriptor().FullName()
 	switch {
@@ -220,7 +244,7 @@ func writeSingleMessage(m protoreflect.Message, t *types.Type, v types.Value) er
 		set32(m, "nanos", millis%1000*1e6)
 	case fields.Len() == 1 && fields.Get(0).Name() == "value":
 		inner := fields.Get(0)
-		value, err := single(inner, m.NewField(inner), t, v)
+		value, err := w.single(inner, m.NewField(inner), t, v)
 		if err != nil {
 			return err
 		}
