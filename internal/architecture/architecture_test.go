@@ -128,6 +128,7 @@ var engineLayers = [][]string{
 	{"analyze", "exec"},
 	{"build"},
 	{"runtime"},
+	{"engine"},
 	{"server"},
 }
 

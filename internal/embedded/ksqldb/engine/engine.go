@@ -1,0 +1,276 @@
+// Package engine is the embedded ksqlDB without its HTTP face: it executes
+// statements, keeps the metastore and runs the queries.
+//
+// The metastore is what the command topic says: every statement that changes it
+// is written there before it takes effect, and a start reads the topic from the
+// beginning. Topics and schemas that a statement needs are made before it is
+// written, so a crash in between leaves at most something that the same
+// statement takes as it is.
+//
+// Invariants: requests that change the metastore are executed one at a time, and
+// all statements of a request are tried out on a copy first; the catalog that
+// readers see is never changed, it is replaced; a statement that fails after it
+// was logged leaves its query in state ERROR, retried, and holds up nothing.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/build"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/runtime"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+)
+
+// DefaultServiceID is ksqlDB's default for ksql.service.id.
+const DefaultServiceID = "default_"
+
+// startParallel is how many queries are started at once after a restart.
+const startParallel = 8
+
+// Config configures an Engine.
+type Config struct {
+	// Brokers are the addresses of the Kafka cluster.
+	Brokers []string
+	// SchemaRegistry is the URL of the Schema Registry; empty for none.
+	SchemaRegistry string
+	// Connect is the URL of the Connect cluster; empty for none.
+	Connect string
+	// DataDir is the directory of the engine's state.
+	DataDir string
+	// Sync makes every commit of state wait for the disk.
+	Sync bool
+	// ServiceID is ksql.service.id; empty for the default.
+	ServiceID string
+	// Properties are server-wide settings by their full names.
+	Properties map[string]string
+	Logger     *slog.Logger
+}
+
+// Validate reports what is missing.
+func (c *Config) Validate() error {
+	switch {
+	case len(c.Brokers) == 0:
+		return errors.New("the embedded ksqlDB needs the address of a Kafka broker")
+	case c.DataDir == "":
+		return errors.New("the embedded ksqlDB needs a data directory")
+	}
+	return nil
+}
+
+// Engine executes statements and runs queries.
+type Engine struct {
+	cfg       Config
+	log       *slog.Logger
+	functions *function.Registry
+	registry  format.SchemaRegistry // nil without a Schema Registry
+	client    *kgo.Client
+	admin     *kadm.Client
+	state     *state.DB
+	runtime   *runtime.Runtime
+	commands  *commandLog
+
+	execute sync.Mutex // held by the one request that changes things
+	current atomic.Pointer[snapshot]
+
+	mu       sync.Mutex
+	statuses map[string]CommandStatus
+
+	push pushQueries
+
+	closing sync.Once
+}
+
+// snapshot is the metastore as readers see it.
+type snapshot struct {
+	catalog *catalog.Catalog
+	paused  map[string]bool
+}
+
+// Open reads the command topic, rebuilds the metastore and starts the queries.
+func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if cfg.ServiceID == "" {
+		cfg.ServiceID = DefaultServiceID
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{cfg: cfg, log: cfg.Logger, statuses: map[string]CommandStatus{}}
+	e.push.running = map[string]*pushQuery{}
+	if err := e.open(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+func (e *Engine) open(ctx context.Context) error {
+	var err error
+	if e.functions, err = function.Builtin(function.Options{}); err != nil {
+		return fmt.Errorf("setting up the functions: %w", err)
+	}
+	if e.cfg.SchemaRegistry != "" {
+		if e.registry, err = registry.NewClient(e.cfg.SchemaRegistry); err != nil {
+			return err
+		}
+	}
+	e.client, err = kgo.NewClient(
+		kgo.SeedBrokers(e.cfg.Brokers...),
+		kgo.ClientID("ksqldb-"+e.cfg.ServiceID),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.MetadataMinAge(100*time.Millisecond),
+	)
+	if err != nil {
+		return fmt.Errorf("making the engine's Kafka client: %w", err)
+	}
+	e.admin = kadm.NewClient(e.client)
+	if e.state, err = state.OpenDB(state.DiskConfig{Dir: filepath.Join(e.cfg.DataDir, "state"), Sync: e.cfg.Sync, Logger: e.log}); err != nil {
+		return err
+	}
+	e.runtime, err = runtime.New(runtime.Config{
+		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, Logger: e.log, Problem: e.problem,
+	})
+	if err != nil {
+		return err
+	}
+	if e.commands, err = openCommandLog(ctx, e.cfg, e.client, e.admin); err != nil {
+		return err
+	}
+	snap, err := e.replay(ctx)
+	if err != nil {
+		return err
+	}
+	e.current.Store(snap)
+	if err := e.dropOrphans(snap); err != nil {
+		return err
+	}
+	return e.startAll(ctx, snap)
+}
+
+// startAll starts the queries of the metastore. One that can't start is tried
+// again by the runtime and shows as ERROR.
+func (e *Engine) startAll(ctx context.Context, snap *snapshot) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(startParallel)
+	for _, q := range snap.catalog.Queries() {
+		group.Go(func() error {
+			topology, err := e.topology(ctx, snap.catalog, q)
+			if err != nil {
+				return fmt.Errorf("building query %s, whose statement was accepted before: %w", q.ID, err)
+			}
+			spec := runtime.Spec{QueryID: q.ID, Topology: topology, OffsetReset: e.offsetReset(q.Properties), Paused: snap.paused[q.ID], Retry: true}
+			return e.runtime.Start(ctx, spec)
+		})
+	}
+	return group.Wait()
+}
+
+// dropOrphans removes the state of queries that no longer exist: what a crash
+// between logging a DROP and carrying it out left behind.
+func (e *Engine) dropOrphans(snap *snapshot) error {
+	ids, err := e.state.Queries()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, ok := snap.catalog.Query(id); ok {
+			continue
+		}
+		e.log.Info("removing the state of a query that was dropped", "query", id)
+		if err := e.state.DropQuery(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) topology(ctx context.Context, c *catalog.Catalog, q *catalog.Query) (*exec.Topology, error) {
+	return build.Build(ctx, q.Plan, e.buildOptions(c, q.ID, q.Properties))
+}
+
+func (e *Engine) buildOptions(c *catalog.Catalog, queryID string, properties map[string]string) build.Options {
+	effective := map[string]string{}
+	for _, settings := range []map[string]string{e.cfg.Properties, properties} {
+		for name, value := range settings {
+			effective[strings.TrimPrefix(name, streamsPrefix)] = value
+		}
+	}
+	return build.Options{
+		ApplicationID: e.applicationID(queryID),
+		Functions:     e.functions,
+		CustomType:    c.Type,
+		Registry:      e.registry,
+		Properties:    effective,
+		Nested: func(err error) {
+			e.problem(queryID, exec.ProcessingError{Type: exec.RecordError, Message: err.Error()})
+		},
+	}
+}
+
+// applicationID begins the names of a query's internal topics.
+func (e *Engine) applicationID(queryID string) string {
+	return "_confluent-ksql-" + e.cfg.ServiceID + "query_" + queryID
+}
+
+// problem takes what queries report of records that they could not process.
+func (e *Engine) problem(queryID string, p exec.ProcessingError) {
+	e.log.Warn("a record could not be processed as it should", "query", queryID, "step", p.Step,
+		"topic", p.Topic, "partition", p.Partition, "offset", p.Offset, "message", p.Message, "cause", p.Cause)
+}
+
+// Close stops all queries, each after the batch it is working on. It may be
+// called twice.
+func (e *Engine) Close() error {
+	var errs []error
+	e.closing.Do(func() {
+		e.push.stop()
+		if e.runtime != nil {
+			e.runtime.Close()
+		}
+		if e.state != nil {
+			errs = append(errs, e.state.Close())
+		}
+		if e.client != nil {
+			e.client.Close()
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// ServiceID is the ksql.service.id in force.
+func (e *Engine) ServiceID() string { return e.cfg.ServiceID }
+
+// Catalog is the metastore as it stands, for reading.
+func (e *Engine) Catalog() *catalog.Catalog { return e.current.Load().catalog }
+
+// offsetReset is where a query with these settings begins to read: "earliest",
+// "latest" or "" for ksqlDB's default.
+func (e *Engine) offsetReset(properties map[string]string) string {
+	for _, settings := range []map[string]string{properties, e.cfg.Properties} {
+		for _, name := range []string{"auto.offset.reset", streamsPrefix + "auto.offset.reset"} {
+			if v := settings[name]; v != "" {
+				return strings.ToLower(v)
+			}
+		}
+	}
+	return ""
+}

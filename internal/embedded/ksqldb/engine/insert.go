@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// insertValues writes the record of an INSERT … VALUES and waits until the
+// broker has it.
+func (e *Engine) insertValues(ctx context.Context, s *ast.InsertValues, sess *session) error {
+	row, err := e.analyzeInsert(e.Catalog(), s, sess)
+	if err != nil {
+		return err
+	}
+	failed := func(err error) error {
+		return badStatement(ast.Mask(s), "Failed to insert values into '%s'. %s", row.Target.Name, err)
+	}
+	rec := &kgo.Record{Topic: row.Target.Topic.Name, Timestamp: time.Now()}
+	if row.Time != nil {
+		rec.Timestamp = time.UnixMilli(*row.Time)
+	}
+	if row.Key != nil {
+		if rec.Key, err = e.serialize(ctx, analyze.KeySpec(row.Target), row.Key); err != nil {
+			return failed(fmt.Errorf("Could not serialize key: %w", err)) //nolint:staticcheck // ksqlDB's text
+		}
+	}
+	if rec.Value, err = e.serialize(ctx, analyze.ValueSpec(row.Target), row.Value); err != nil {
+		return failed(fmt.Errorf("Could not serialize value: %w", err)) //nolint:staticcheck // ksqlDB's text
+	}
+	if err := e.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
+		return failed(fmt.Errorf("writing to topic %s: %w", rec.Topic, err))
+	}
+	return nil
+}
+
+func (e *Engine) analyzeInsert(c *catalog.Catalog, s *ast.InsertValues, sess *session) (*analyze.InsertValues, error) {
+	cfg, err := sess.config()
+	if err != nil {
+		return nil, err
+	}
+	return e.analyzer(c, liveTopics{e}, cfg, 0).InsertValues(s)
+}
+
+func (e *Engine) serialize(ctx context.Context, spec format.Spec, values []types.Value) ([]byte, error) {
+	serde, err := format.New(ctx, spec, e.registry)
+	if err != nil {
+		return nil, err
+	}
+	return serde.Serialize(nil, values)
+}
