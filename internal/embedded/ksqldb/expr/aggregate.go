@@ -142,7 +142,7 @@ func (b *builder) bindTable(e ast.Expr, name string, args []ast.Expr) (*TableCal
 		}
 		out, err := rows(values)
 		if err != nil {
-			return nil, fmt.Errorf("Table function %s threw an exception: %w", call.Name, err) //nolint:staticcheck // ksqlDB's text
+			return nil, fmt.Errorf("Table function %s threw an exception: %w", call.Name, err)
 		}
 		return out, nil
 	}

@@ -51,10 +51,10 @@ func numberFromBytes(name, description, result string, size int, read func(binar
 		case "LITTLE_ENDIAN":
 			o = binary.LittleEndian
 		default:
-			return types.Null, fmt.Errorf("Byte order must be BIG_ENDIAN or LITTLE_ENDIAN. Unknown byte order '%s'.", order) //nolint:staticcheck // ksqlDB's text
+			return types.Null, fmt.Errorf("Byte order must be BIG_ENDIAN or LITTLE_ENDIAN. Unknown byte order '%s'.", order)
 		}
 		if len(v.Bytes()) != size {
-			return types.Null, fmt.Errorf("Number of bytes must be equal to %d, but found %d", size, len(v.Bytes())) //nolint:staticcheck // ksqlDB's text
+			return types.Null, fmt.Errorf("Number of bytes must be equal to %d, but found %d", size, len(v.Bytes()))
 		}
 		return read(o, v.Bytes()), nil
 	}
@@ -97,7 +97,7 @@ func encodeBytes(b []byte, encoding string) (string, error) {
 }
 
 func unknownEncoding(name string) error {
-	return fmt.Errorf("Unknown encoding type '%s'. Supported formats are 'hex', 'utf8', 'ascii', and 'base64'.", name) //nolint:staticcheck // ksqlDB's text
+	return fmt.Errorf("Unknown encoding type '%s'. Supported formats are 'hex', 'utf8', 'ascii', and 'base64'.", name)
 }
 
 // toASCII puts a question mark where a character has no ASCII code.
@@ -137,7 +137,7 @@ func fromUTF8(b []byte) string {
 	return s.String()
 }
 
-var errEncodings = errors.New("Supported input and output encodings are: hex -> utf8, hex -> ascii, hex -> base64, " + //nolint:staticcheck // ksqlDB's text
+var errEncodings = errors.New("Supported input and output encodings are: hex -> utf8, hex -> ascii, hex -> base64, " +
 	"utf8 -> hex, utf8 -> ascii, utf8 -> base64, ascii -> hex, ascii -> utf8, ascii -> base64, base64 -> hex, base64 -> ascii, base64 -> utf8")
 
 func encode(s, from, to types.Value) (types.Value, error) {

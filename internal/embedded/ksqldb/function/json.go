@@ -60,7 +60,7 @@ func jsonFunctions() []scalarDef {
 		{"JSON_ITEMS", CategoryJSON, "The elements of a JSON array, each as JSON.", []overloadDef{{params: "VARCHAR jsonItems", result: "ARRAY<VARCHAR>", impl: f1(func(v types.Value) (types.Value, error) {
 			n, err := parseJSON(v.Str())
 			if err == nil && (n == nil || n.kind != jsonArray) {
-				err = fmt.Errorf("Invalid JSON format:%s", v.Str()) //nolint:staticcheck // ksqlDB's text
+				err = fmt.Errorf("Invalid JSON format:%s", v.Str())
 			}
 			if err != nil {
 				return types.Null, err
@@ -243,7 +243,7 @@ func (p *jsonPaths) extract(in, path types.Value) (types.Value, error) {
 
 // parseJSONPath cuts $.a["b c"][0] into its steps.
 func parseJSONPath(path string) ([]string, error) {
-	invalid := fmt.Errorf("Invalid JSON path: '%s'", path) //nolint:staticcheck // ksqlDB's text
+	invalid := fmt.Errorf("Invalid JSON path: '%s'", path)
 	rest, ok := strings.CutPrefix(path, "$")
 	if !ok {
 		return nil, invalid

@@ -47,7 +47,7 @@ func parseJSON(s string) (*jsonNode, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("Invalid JSON format:%s: %w", s, err) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Invalid JSON format:%s: %w", s, err)
 	}
 	return n, nil
 }

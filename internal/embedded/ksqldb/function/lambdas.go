@@ -56,7 +56,7 @@ func transformMap(args []*types.Type, result *types.Type) (Impl, error) {
 				return types.Null, errNullMapValue
 			}
 			if _, ok := out.Get(result.Key, newKey); ok {
-				return types.Null, fmt.Errorf("Duplicate key %s", types.Text(result.Key, newKey)) //nolint:staticcheck // Java's text
+				return types.Null, fmt.Errorf("Duplicate key %s", types.Text(result.Key, newKey))
 			}
 			out.Keys, out.Values = append(out.Keys, newKey), append(out.Values, value)
 		}

@@ -53,7 +53,7 @@ func maskerOf(args []types.Value) (masker, error) {
 		}
 		u := units(a.Str())
 		if len(u) != 1 {
-			return masker{}, fmt.Errorf("Invalid mask character. Must be only single character, but was '%s'", a.Str()) //nolint:staticcheck // ksqlDB's text
+			return masker{}, fmt.Errorf("Invalid mask character. Must be only single character, but was '%s'", a.Str())
 		}
 		chars[i] = rune(u[0])
 	}

@@ -28,7 +28,7 @@ func (p *patterns) compile(text string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil, fmt.Errorf("Invalid regular expression pattern: %s: %w", text, err) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Invalid regular expression pattern: %s: %w", text, err)
 	}
 	p.last.Store(&compiledPattern{text: text, re: re})
 	return re, nil
@@ -85,7 +85,7 @@ func (p *patterns) extract(pattern, in types.Value, n int64) (types.Value, error
 		return types.Null, nil
 	}
 	if n < 0 {
-		return types.Null, fmt.Errorf("No group %d", n) //nolint:staticcheck // Java's text
+		return types.Null, fmt.Errorf("No group %d", n)
 	}
 	return group(in.Str(), match, n), nil
 }
@@ -98,7 +98,7 @@ func (p *patterns) extractAll(pattern, in types.Value, n int64) (types.Value, er
 	var out []types.Value
 	for _, match := range re.FindAllStringSubmatchIndex(in.Str(), -1) {
 		if n < 0 {
-			return types.Null, fmt.Errorf("No group %d", n) //nolint:staticcheck // Java's text
+			return types.Null, fmt.Errorf("No group %d", n)
 		}
 		out = append(out, group(in.Str(), match, n))
 	}
@@ -154,19 +154,19 @@ func expandReplacement(b *strings.Builder, re *regexp.Regexp, s string, match []
 func groupReference(re *regexp.Regexp, by string, i int) (n, next int, err error) {
 	if name, rest, ok := strings.Cut(strings.TrimPrefix(by[i:], "{"), "}"); ok && strings.HasPrefix(by[i:], "{") {
 		if n = re.SubexpIndex(name); n < 0 {
-			return 0, 0, fmt.Errorf("No group with name {%s}", name) //nolint:staticcheck // Java's text
+			return 0, 0, fmt.Errorf("No group with name {%s}", name)
 		}
 		return n, len(by) - len(rest), nil
 	}
 	if i == len(by) || by[i] < '0' || by[i] > '9' {
-		return 0, 0, fmt.Errorf("Illegal group reference") //nolint:staticcheck // Java's text
+		return 0, 0, fmt.Errorf("Illegal group reference")
 	}
 	n = int(by[i] - '0')
 	for i++; i < len(by) && by[i] >= '0' && by[i] <= '9' && n*10+int(by[i]-'0') <= re.NumSubexp(); i++ {
 		n = n*10 + int(by[i]-'0')
 	}
 	if n > re.NumSubexp() {
-		return 0, 0, fmt.Errorf("No group %d", n) //nolint:staticcheck // Java's text
+		return 0, 0, fmt.Errorf("No group %d", n)
 	}
 	return n, i, nil
 }

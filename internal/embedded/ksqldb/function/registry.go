@@ -89,7 +89,7 @@ func (r *Registry) IsTable(name string) bool {
 func (r *Registry) Scalar(name string) (*Scalar, error) {
 	s, ok := r.scalars[upper(name)]
 	if !ok {
-		return nil, fmt.Errorf("Can't find any functions with the name '%s'", name) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Can't find any functions with the name '%s'", name)
 	}
 	return s, nil
 }
@@ -98,7 +98,7 @@ func (r *Registry) Scalar(name string) (*Scalar, error) {
 func (r *Registry) Table(name string) (*Table, error) {
 	t, ok := r.tables[upper(name)]
 	if !ok {
-		return nil, fmt.Errorf("Can not find any table functions with the name '%s'", name) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Can not find any table functions with the name '%s'", name)
 	}
 	return t, nil
 }
@@ -107,7 +107,7 @@ func (r *Registry) Table(name string) (*Table, error) {
 func (r *Registry) Aggregate(name string) (*Aggregate, error) {
 	a, ok := r.aggregates[upper(name)]
 	if !ok {
-		return nil, fmt.Errorf("Can not find any aggregate functions with the name '%s'", name) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Can not find any aggregate functions with the name '%s'", name)
 	}
 	return a, nil
 }

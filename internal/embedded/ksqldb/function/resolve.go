@@ -195,7 +195,7 @@ func acceptsOne(p *ParamType, a Arg, generics Generics, widen bool) bool {
 func (g Generics) Reserve(p *ParamType, a Arg) error {
 	found, ok := g.match(nil, p, a)
 	if !ok {
-		return fmt.Errorf("Cannot infer generics for %s from %s because they do not have the same schema structure.", //nolint:staticcheck // ksqlDB's text
+		return fmt.Errorf("Cannot infer generics for %s from %s because they do not have the same schema structure.",
 			p, a)
 	}
 	for _, b := range found {
@@ -205,7 +205,7 @@ func (g Generics) Reserve(p *ParamType, a Arg) error {
 			continue
 		}
 		if !old.Equal(b.t) {
-			return fmt.Errorf("Found invalid instance of generic schema when mapping %s to %s. Cannot map %s to both %s and %s", //nolint:staticcheck // ksqlDB's text
+			return fmt.Errorf("Found invalid instance of generic schema when mapping %s to %s. Cannot map %s to both %s and %s",
 				p, a, b.letter, old, b.t)
 		}
 	}
@@ -265,7 +265,7 @@ func (g Generics) Apply(p *ParamType) (*types.Type, error) {
 	case ParamGeneric:
 		t, ok := g[p.Name]
 		if !ok {
-			return nil, fmt.Errorf("Could not find mapping for generic type: %s", p.Name) //nolint:staticcheck // ksqlDB's text
+			return nil, fmt.Errorf("Could not find mapping for generic type: %s", p.Name)
 		}
 		return t, nil
 	case ParamArray:

@@ -1,7 +1,7 @@
 package function
 
 import (
-	"crypto/md5" //nolint:gosec // MD5 is the function's job
+	"crypto/md5"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -87,7 +87,7 @@ func stringFunctions() []scalarDef {
 			{params: "BYTES input", result: "INT", impl: f1(func(v types.Value) (types.Value, error) { return types.IntValue(int64(len(v.Bytes()))), nil })},
 		}},
 		{"md5", CategoryString, "The MD5 digest of a text, in hexadecimal.", []overloadDef{{params: "VARCHAR s", result: "VARCHAR", impl: onText(func(s string) string {
-			sum := md5.Sum([]byte(s)) //nolint:gosec // MD5 is the function's job
+			sum := md5.Sum([]byte(s))
 			return hex.EncodeToString(sum[:])
 		})}}},
 		{"concat", CategoryString, "Texts, or bytes, joined; NULLs are left out.", []overloadDef{
@@ -208,7 +208,7 @@ func concatBytes(args []types.Value) (types.Value, error) {
 	return types.BytesValue(out), nil
 }
 
-var errConcatWS = errors.New("Function Concat_WS expects at least two input arguments.") //nolint:staticcheck // ksqlDB's text
+var errConcatWS = errors.New("Function Concat_WS expects at least two input arguments.")
 
 func concatWithSeparator(args []types.Value) (types.Value, error) {
 	if len(args) < 2 {
@@ -447,7 +447,7 @@ func unescape(s string) (types.Value, error) {
 		digits := strings.TrimLeft(s[1:], "u")
 		b, err := hex.DecodeString(digits[:min(4, len(digits))])
 		if err != nil || len(b) != 2 {
-			return types.Null, fmt.Errorf("Unable to parse unicode value: %s", s) //nolint:staticcheck // ksqlDB's text
+			return types.Null, fmt.Errorf("Unable to parse unicode value: %s", s)
 		}
 		out = append(out, uint16(b[0])<<8|uint16(b[1]))
 		s = digits[4:]

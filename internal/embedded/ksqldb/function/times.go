@@ -62,11 +62,11 @@ func (p *timePatterns) format(t time.Time, pattern types.Value, parts timefmt.Pa
 func (p *timePatterns) formatIn(millis, pattern types.Value, zone string) (types.Value, error) {
 	loc, err := p.location(zone)
 	if err != nil {
-		return types.Null, fmt.Errorf("Failed to format timestamp %d with formatter '%s': %w", millis.Int(), pattern.Str(), err) //nolint:staticcheck // ksqlDB's text
+		return types.Null, fmt.Errorf("Failed to format timestamp %d with formatter '%s': %w", millis.Int(), pattern.Str(), err)
 	}
 	v, err := p.format(time.UnixMilli(millis.Int()).In(loc), pattern, timefmt.Date|timefmt.Clock|timefmt.Zone)
 	if err != nil {
-		return types.Null, fmt.Errorf("Failed to format timestamp %d with formatter '%s': %w", millis.Int(), pattern.Str(), err) //nolint:staticcheck // ksqlDB's text
+		return types.Null, fmt.Errorf("Failed to format timestamp %d with formatter '%s': %w", millis.Int(), pattern.Str(), err)
 	}
 	return v, nil
 }
@@ -74,7 +74,7 @@ func (p *timePatterns) formatIn(millis, pattern types.Value, zone string) (types
 func (p *timePatterns) parseIn(s, pattern types.Value, zone string) (types.Value, error) {
 	loc, err := p.location(zone)
 	if err != nil {
-		return types.Null, fmt.Errorf("Failed to parse timestamp '%s' with formatter '%s': %w", s.Str(), pattern.Str(), err) //nolint:staticcheck // ksqlDB's text
+		return types.Null, fmt.Errorf("Failed to parse timestamp '%s' with formatter '%s': %w", s.Str(), pattern.Str(), err)
 	}
 	c, err := p.compile(pattern.Str())
 	if err != nil {
@@ -82,7 +82,7 @@ func (p *timePatterns) parseIn(s, pattern types.Value, zone string) (types.Value
 	}
 	millis, err := c.ParseTimestamp(s.Str(), loc)
 	if err != nil {
-		return types.Null, fmt.Errorf("Failed to parse timestamp '%s' with formatter '%s': %w", s.Str(), pattern.Str(), err) //nolint:staticcheck // ksqlDB's text
+		return types.Null, fmt.Errorf("Failed to parse timestamp '%s' with formatter '%s': %w", s.Str(), pattern.Str(), err)
 	}
 	return types.IntValue(millis), nil
 }
@@ -170,7 +170,7 @@ func convertZone(v, from, to types.Value) (types.Value, error) {
 	offset := func(name string) (int64, error) {
 		loc, err := types.ParseZone(name)
 		if err != nil {
-			return 0, fmt.Errorf("Invalid time zone: %w", err) //nolint:staticcheck // ksqlDB's text
+			return 0, fmt.Errorf("Invalid time zone: %w", err)
 		}
 		_, seconds := t.In(loc).Zone()
 		return int64(seconds) * 1000, nil

@@ -26,7 +26,7 @@ var (
 func parseURI(s string) (*uri, error) {
 	m := uriPattern.FindStringSubmatchIndex(s)
 	if m == nil || illegalInURI.MatchString(s) {
-		return nil, fmt.Errorf("URL input has invalid syntax: %s", s) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("URL input has invalid syntax: %s", s)
 	}
 	part := func(i int) *string {
 		if m[2*i] < 0 {
@@ -46,7 +46,7 @@ func parseURI(s string) (*uri, error) {
 	} else if u.scheme != nil && !strings.HasPrefix(*u.path, "/") {
 		// mailto:a@b and the like have neither path nor query.
 		if *u.path == "" {
-			return nil, fmt.Errorf("URL input has invalid syntax: %s", s) //nolint:staticcheck // ksqlDB's text
+			return nil, fmt.Errorf("URL input has invalid syntax: %s", s)
 		}
 		u.path, u.query = nil, nil
 	}
@@ -56,7 +56,7 @@ func parseURI(s string) (*uri, error) {
 		}
 		decoded, err := url.PathUnescape(**p)
 		if err != nil {
-			return nil, fmt.Errorf("URL input has invalid syntax: %s: %w", s, err) //nolint:staticcheck // ksqlDB's text
+			return nil, fmt.Errorf("URL input has invalid syntax: %s: %w", s, err)
 		}
 		decoded = fromUTF8([]byte(decoded))
 		*p = &decoded

@@ -59,7 +59,7 @@ func format(b *strings.Builder, items []item, t time.Time, parts Parts) error {
 // value reads a field of a time.
 func value(f field, t time.Time, parts Parts) (int64, error) {
 	if need := partOf(f); parts&need == 0 {
-		return 0, fmt.Errorf("Unsupported field: the value has no %s", map[Parts]string{Date: "date", Clock: "time of day"}[need]) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Unsupported field: the value has no %s", map[Parts]string{Date: "date", Clock: "time of day"}[need])
 	}
 	year := t.Year()
 	switch f {
@@ -169,7 +169,7 @@ func formatValue(b *strings.Builder, it *item, v int64) error {
 	negative := v < 0
 	digits := strconv.FormatInt(max(v, -v), 10)
 	if len(digits) > it.max {
-		return fmt.Errorf("Field cannot be printed as the value %d exceeds the maximum print width of %d", v, it.max) //nolint:staticcheck // Java's text
+		return fmt.Errorf("Field cannot be printed as the value %d exceeds the maximum print width of %d", v, it.max)
 	}
 	switch {
 	case negative:

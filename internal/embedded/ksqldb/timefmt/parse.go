@@ -31,7 +31,7 @@ func (p *Pattern) parse(text string) (*fields, error) {
 	f := &fields{}
 	rest, ok := parseItems(p.items, text, f)
 	if !ok || rest != "" {
-		return nil, fmt.Errorf("Text '%s' could not be parsed at index %d", text, len(text)-len(rest)) //nolint:staticcheck // Java's text
+		return nil, fmt.Errorf("Text '%s' could not be parsed at index %d", text, len(text)-len(rest))
 	}
 	return f, nil
 }

@@ -140,7 +140,7 @@ func (c *compiler) items(depth int) ([]item, error) {
 			c.rest = c.rest[1:]
 			return items, nil
 		case r == '{' || r == '}' || r == '#':
-			return nil, fmt.Errorf("Pattern includes reserved character: '%c'", r) //nolint:staticcheck // Java's text
+			return nil, fmt.Errorf("Pattern includes reserved character: '%c'", r)
 		default:
 			items, active = append(items, item{kind: kindLiteral, literal: c.rest[:1]}), -1
 			c.rest = c.rest[1:]
@@ -185,7 +185,7 @@ func (c *compiler) quoted() (string, error) {
 		}
 		return b.String(), nil
 	}
-	return "", fmt.Errorf("Pattern ends with an incomplete string literal: %s", c.rest) //nolint:staticcheck // Java's text
+	return "", fmt.Errorf("Pattern ends with an incomplete string literal: %s", c.rest)
 }
 
 var numberFields = map[byte]field{
@@ -199,7 +199,7 @@ var textFields = map[byte]field{
 }
 
 func letters(r byte, n int) (item, error) {
-	tooMany := fmt.Errorf("Too many pattern letters: %c", r) //nolint:staticcheck // Java's text
+	tooMany := fmt.Errorf("Too many pattern letters: %c", r)
 	switch r {
 	case 'u', 'y', 'Y':
 		f := map[byte]field{'u': fieldYear, 'y': fieldYearOfEra, 'Y': fieldWeekYear}[r]
@@ -265,7 +265,7 @@ func zoneLetters(r byte, n int, tooMany error) (item, error) {
 	switch r {
 	case 'V':
 		if n != 2 {
-			return item{}, fmt.Errorf("Pattern letter count must be 2: %c", r) //nolint:staticcheck // Java's text
+			return item{}, fmt.Errorf("Pattern letter count must be 2: %c", r)
 		}
 		return item{kind: kindZoneID}, nil
 	case 'z':
@@ -275,7 +275,7 @@ func zoneLetters(r byte, n int, tooMany error) (item, error) {
 		return item{kind: kindZoneText, style: n}, nil
 	case 'O':
 		if n != 1 && n != 4 {
-			return item{}, fmt.Errorf("Pattern letter count must be 1 or 4: %c", r) //nolint:staticcheck // Java's text
+			return item{}, fmt.Errorf("Pattern letter count must be 1 or 4: %c", r)
 		}
 		return item{kind: kindGMTOffset, style: n}, nil
 	case 'X', 'x':
@@ -298,6 +298,6 @@ func zoneLetters(r byte, n int, tooMany error) (item, error) {
 		}
 		return item{}, tooMany
 	default:
-		return item{}, fmt.Errorf("Unknown pattern letter: %c", r) //nolint:staticcheck // Java's text
+		return item{}, fmt.Errorf("Unknown pattern letter: %c", r)
 	}
 }

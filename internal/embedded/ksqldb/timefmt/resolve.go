@@ -14,11 +14,11 @@ func (p *Pattern) ParseTimestamp(text string, zone *time.Location) (int64, error
 	}
 	days, err := f.date(true)
 	if err != nil {
-		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err)
 	}
 	nanos, err := f.clock()
 	if err != nil {
-		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err)
 	}
 	if f.zone != nil {
 		zone = f.zone
@@ -36,7 +36,7 @@ func (p *Pattern) ParseDate(text string) (int64, error) {
 	}
 	days, err := f.date(false)
 	if err != nil {
-		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err)
 	}
 	return days, nil
 }
@@ -50,16 +50,16 @@ func (p *Pattern) ParseTime(text string) (int64, error) {
 	}
 	for at := fieldEra; at < fieldAmPm; at++ {
 		if f.has[at] {
-			return 0, fmt.Errorf("Time format contains date field.") //nolint:staticcheck // ksqlDB's text
+			return 0, fmt.Errorf("Time format contains date field.")
 		}
 	}
 	if !f.has[fieldHour] && !f.has[fieldClockHour] && !f.has[fieldMilliOfDay] && !f.has[fieldNanoOfDay] &&
 		(!f.has[fieldAmPm] || !f.has[fieldHourOfAmPm] && !f.has[fieldClockHourOfAmPm]) {
-		return 0, fmt.Errorf("Unable to obtain LocalTime from '%s'", text) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Unable to obtain LocalTime from '%s'", text)
 	}
 	nanos, err := f.clock()
 	if err != nil {
-		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%s' could not be parsed: %w", text, err)
 	}
 	return nanos / 1e6 % 86_400_000, nil
 }
@@ -70,7 +70,7 @@ func (p *Pattern) ParseTime(text string) (int64, error) {
 func (p *Pattern) ParseDateLeniently(text string) (int64, error) {
 	f := &fields{}
 	if _, ok := parseItems(p.items, text, f); !ok {
-		return 0, fmt.Errorf("Unparseable date: \"%s\"", text) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Unparseable date: \"%s\"", text)
 	}
 	year, ok := f.year()
 	if !ok {
@@ -86,7 +86,7 @@ func (p *Pattern) ParseDateLeniently(text string) (int64, error) {
 		t = inZone(t, f.zone).UTC()
 	}
 	if t.Unix()%86400 != 0 || t.Nanosecond() != 0 {
-		return 0, fmt.Errorf("Date format contains time field.") //nolint:staticcheck // ksqlDB's text
+		return 0, fmt.Errorf("Date format contains time field.")
 	}
 	return t.Unix() / 86400, nil
 }
@@ -105,7 +105,7 @@ func (f *fields) year() (int64, bool) {
 }
 
 func outOfRange(what string, v int64) error {
-	return fmt.Errorf("Invalid value for %s: %d", what, v) //nolint:staticcheck // Java's text
+	return fmt.Errorf("Invalid value for %s: %d", what, v)
 }
 
 // date is the day that was read. A day that its month does not have becomes the
@@ -129,7 +129,7 @@ func (f *fields) date(partial bool) (int64, error) {
 	}
 	complete := hasYear && (f.has[fieldDayOfYear] || f.has[fieldMonth] && f.has[fieldDay])
 	if !complete && !partial {
-		return 0, fmt.Errorf("Unable to obtain LocalDate: year, month or day is missing") //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Unable to obtain LocalDate: year, month or day is missing")
 	}
 	var t time.Time
 	if f.has[fieldDayOfYear] {
@@ -143,7 +143,7 @@ func (f *fields) date(partial bool) (int64, error) {
 		t = time.Date(int(year), time.Month(month), min(int(day), last), 0, 0, 0, 0, time.UTC)
 	}
 	if complete && f.has[fieldWeekday] && int64(t.Weekday()) != f.values[fieldWeekday] {
-		return 0, fmt.Errorf("Conflict found: %s is a %s", t.Format(time.DateOnly), t.Weekday()) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Conflict found: %s is a %s", t.Format(time.DateOnly), t.Weekday())
 	}
 	return t.Unix() / 86400, nil
 }

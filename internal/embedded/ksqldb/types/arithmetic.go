@@ -10,7 +10,7 @@ import (
 // ErrDivisionByZero is the error of dividing whole or decimal numbers by zero.
 var ErrDivisionByZero = errors.New("/ by zero")
 
-var errRounding = errors.New("Rounding necessary") //nolint:staticcheck // Java's text
+var errRounding = errors.New("Rounding necessary")
 
 // AddDecimal adds, for a result of DECIMAL(precision, scale): a sum that needs
 // rounding to fit the precision is an error.
@@ -75,7 +75,7 @@ func RemDecimal(a, b *apd.Decimal, precision, scale int) (*apd.Decimal, error) {
 	var q, r apd.BigInt
 	q.QuoRem(x, y, &r)
 	if significant(&q) > precision {
-		return nil, errors.New("Division impossible") //nolint:staticcheck // Java's text
+		return nil, errors.New("Division impossible")
 	}
 	return Rescale(fromUnscaled(&r, s), scale)
 }
@@ -155,6 +155,6 @@ func AsDecimalType(t *Type) (*Type, error) {
 	case KindBigint:
 		return DecimalOf(19, 0), nil
 	default:
-		return nil, fmt.Errorf("Cannot convert %s to DECIMAL.", t.Kind) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Cannot convert %s to DECIMAL.", t.Kind)
 	}
 }

@@ -53,7 +53,7 @@ func castNonNull(from, to *Type) (CastFunc, error) {
 			return castNested(from, to)
 		}
 	}
-	return nil, fmt.Errorf("Cast of %s to %s is not supported", from, to) //nolint:staticcheck // ksqlDB's text
+	return nil, fmt.Errorf("Cast of %s to %s is not supported", from, to)
 }
 
 func castToString(from *Type) CastFunc {
@@ -128,7 +128,7 @@ func parseNumber(text string, to Kind) (Value, error) {
 		}
 		i, err := strconv.ParseInt(text, 10, bits)
 		if err != nil {
-			return Null, fmt.Errorf("For input string: \"%s\"", text) //nolint:staticcheck // Java's text
+			return Null, fmt.Errorf("For input string: \"%s\"", text)
 		}
 		return IntValue(i), nil
 	default:
@@ -152,7 +152,7 @@ func ParseDouble(text string) (float64, error) {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if err != nil || strings.ContainsAny(number, "_") || math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, fmt.Errorf("Invalid double value: %s", text) //nolint:staticcheck // ksqlDB's text
+		return 0, fmt.Errorf("Invalid double value: %s", text)
 	}
 	return f, nil
 }
@@ -262,7 +262,7 @@ func DecodeBase64(text string) ([]byte, error) {
 
 func castNested(from, to *Type) (CastFunc, error) {
 	unsupported := func(error) error {
-		return fmt.Errorf("Cast of %s to %s is not supported", from, to) //nolint:staticcheck // ksqlDB's text
+		return fmt.Errorf("Cast of %s to %s is not supported", from, to)
 	}
 	switch from.Kind {
 	case KindArray:

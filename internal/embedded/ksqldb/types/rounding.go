@@ -84,9 +84,8 @@ func DecimalTypeOf(d *apd.Decimal) *Type {
 	return DecimalOf(precision, scale)
 }
 
-// SetScale changes the number of digits after the point; away is called with
-// the sign, the quotient's last digit's parity and the remainder's relation to
-// one half when digits are lost, and says whether to round away from zero.
+// setScale changes the number of digits after the point. Where digits are lost
+// the mode decides.
 func setScale(d *apd.Decimal, scale int, mode rounding) (*apd.Decimal, error) {
 	from := Scale(d)
 	if scale == from {
@@ -132,7 +131,7 @@ func roundHalfCeiling(negative bool, half int) (bool, error) {
 	return half > 0 || half == 0 && !negative, nil
 }
 func roundUnnecessary(bool, int) (bool, error) {
-	return false, fmt.Errorf("Rounding necessary") //nolint:staticcheck // Java's text
+	return false, fmt.Errorf("Rounding necessary")
 }
 
 // RoundHalfUp gives a decimal with the scale, halves rounded away from zero.
@@ -165,7 +164,7 @@ func checkMagnitude(d *apd.Decimal, precision, scale int) error {
 	limit := precision - scale
 	// d < 10^limit in magnitude when it has at most limit digits before the point.
 	if d.Coeff.Sign() != 0 && int(d.NumDigits())-Scale(d) > limit {
-		return fmt.Errorf("Numeric field overflow: A field with precision %d and scale %d "+ //nolint:staticcheck // ksqlDB's text
+		return fmt.Errorf("Numeric field overflow: A field with precision %d and scale %d "+
 			"must round to an absolute value less than 10^%d. Got %s", precision, scale, limit, DecimalText(d))
 	}
 	return nil
@@ -187,15 +186,14 @@ func DecimalFromDouble(f float64, digits int) (*apd.Decimal, error) {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return nil, fmt.Errorf("%s is not a decimal number", AppendDouble(nil, f))
 	}
-	text := strconv.FormatFloat(f, 'f', -1, 64)
-	mantissa, exp := math.Frexp(f)
-	if places := 53 - exp; places > 0 && mantissa != 0 {
-		text = strconv.FormatFloat(f, 'f', min(places, 1100), 64)
-		if strings.Contains(text, ".") {
-			text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
-		}
-	} else {
-		text = strconv.FormatFloat(f, 'f', 0, 64)
+	// Every double has a finite number of decimal places: 53 less its exponent.
+	places := 0
+	if mantissa, exp := math.Frexp(f); mantissa != 0 {
+		places = min(max(53-exp, 0), 1100)
+	}
+	text := strconv.FormatFloat(f, 'f', places, 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
 	d, err := ParseDecimal(text)
 	if err != nil {

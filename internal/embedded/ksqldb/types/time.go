@@ -76,7 +76,7 @@ func floorDiv(a, b int64) int64 {
 func ParseTimestamp(text string) (int64, error) {
 	millis, err := parseTimestamp(text)
 	if err != nil {
-		return 0, fmt.Errorf("Failed to parse timestamp '%s': %w\n"+ //nolint:staticcheck // ksqlDB's text
+		return 0, fmt.Errorf("Failed to parse timestamp '%s': %w\n"+
 			"Required format is: \"yyyy-MM-dd'T'HH:mm:ss.SSS\", with an optional numeric 4-digit timezone, for example: "+
 			"'2020-05-26T23:59:58.000' or with tz: '2020-05-26T23:59:58.000+0200'. "+
 			"A trailing 'Z' instead of tz indicates the zero UTC offset. "+
@@ -99,7 +99,7 @@ func parseTimestamp(text string) (int64, error) {
 		}
 		var err error
 		if loc, err = ParseZone(clock[i:]); err != nil {
-			return 0, fmt.Errorf("Failed to parse timezone '%s': %w", clock[i:], err) //nolint:staticcheck // ksqlDB's text
+			return 0, fmt.Errorf("Failed to parse timezone '%s': %w", clock[i:], err)
 		}
 		clock = clock[:i]
 	}
@@ -108,11 +108,11 @@ func parseTimestamp(text string) (int64, error) {
 		clock += timePattern[len(clock):]
 	}
 	if len(clock) != len(timePattern) {
-		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
 	}
 	t, err := time.ParseInLocation("2006-01-02T15:04:05.000", date+"T"+clock, loc)
 	if err != nil {
-		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock) //nolint:staticcheck // Java's text
+		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
 	}
 	return t.UnixMilli(), nil
 }
@@ -132,7 +132,7 @@ func completeDate(text string) string {
 func ParseDate(text string) (int64, error) {
 	t, err := time.Parse("2006-01-02", completeDate(text))
 	if err != nil {
-		return 0, fmt.Errorf("Failed to parse date '%s': Text '%s' could not be parsed\n"+ //nolint:staticcheck // ksqlDB's text
+		return 0, fmt.Errorf("Failed to parse date '%s': Text '%s' could not be parsed\n"+
 			"Required format is: \"yyyy-MM-dd\", for example '2020-05-26'. "+
 			"Partials are also supported, for example '2020-05'", text, completeDate(text))
 	}
@@ -148,7 +148,7 @@ func ParseTime(text string) (int64, error) {
 				int64(t.Nanosecond())/1_000_000, nil
 		}
 	}
-	return 0, fmt.Errorf("Failed to parse time '%s': Text '%s' could not be parsed\n"+ //nolint:staticcheck // ksqlDB's text
+	return 0, fmt.Errorf("Failed to parse time '%s': Text '%s' could not be parsed\n"+
 		"Required format is: \"HH:mm:ss.SSS\", for example: '01:34:20.123' or '01:34:20'. "+
 		"Partials are also supported, for example '01:34'", text, text)
 }
@@ -178,16 +178,16 @@ func ParseZone(text string) (*time.Location, error) {
 	if offset != "" && (offset[0] == '+' || offset[0] == '-') {
 		seconds, ok := parseOffset(offset)
 		if !ok {
-			return nil, fmt.Errorf("Invalid ID for ZoneOffset, invalid format: %s", text) //nolint:staticcheck // Java's text
+			return nil, fmt.Errorf("Invalid ID for ZoneOffset, invalid format: %s", text)
 		}
 		return time.FixedZone(offsetName(seconds), seconds), nil
 	}
 	if text == "" || text == "Local" {
-		return nil, fmt.Errorf("Unknown time-zone ID: %s", text) //nolint:staticcheck // Java's text
+		return nil, fmt.Errorf("Unknown time-zone ID: %s", text)
 	}
 	loc, err := time.LoadLocation(text)
 	if err != nil {
-		return nil, fmt.Errorf("Unknown time-zone ID: %s", text) //nolint:staticcheck // Java's text
+		return nil, fmt.Errorf("Unknown time-zone ID: %s", text)
 	}
 	return loc, nil
 }
