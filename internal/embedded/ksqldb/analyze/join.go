@@ -236,14 +236,14 @@ var joinTypes = map[ast.JoinType]plan.JoinType{
 func (b *joinBuilder) build() (*relation, error) {
 	b.onKeyLeft = b.left.isKey(b.c.left)
 	b.onKeyRight = b.right.isKey(b.c.right)
-	if err := b.checkKinds(); err != nil {
-		return nil, err
+	checks := []func() error{b.checkTypes, b.checkKinds, b.checkWindows}
+	if b.left.table {
+		checks = []func() error{b.checkKinds, b.checkWindows, b.checkTypes}
 	}
-	if err := b.checkWindows(); err != nil {
-		return nil, err
-	}
-	if err := b.checkTypes(); err != nil {
-		return nil, err
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return nil, err
+		}
 	}
 	if err := b.checkPartitions(); err != nil {
 		return nil, err

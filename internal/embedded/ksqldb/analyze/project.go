@@ -2,8 +2,10 @@ package analyze
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/expr"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/plan"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -32,7 +34,7 @@ func (p *planner) project(out *planned, node plan.Node, keys *keySet) error {
 		}
 		t, err := p.a.typeOf(it.plain, s)
 		if err != nil {
-			return wrapError("", err)
+			return selectError(err, it.plain, s)
 		}
 		o.typ = t
 		out.items = append(out.items, o)
@@ -62,6 +64,38 @@ func (p *planner) project(out *planned, node plan.Node, keys *keySet) error {
 	}
 	out.node = proj
 	return nil
+}
+
+// selectError is the error of an expression of the projection.
+func selectError(err error, e ast.Expr, s *expr.Scope) error {
+	if strings.HasPrefix(err.Error(), "Invalid Select: ") {
+		return badStatement("%s\nStatement: %s", withSchemaText(err, s), expr.Format(e))
+	}
+	return wrapError("", err)
+}
+
+// withSchemaText completes the text of an error that ksqlDB finds when it
+// generates code: it shows the row as its code sees it, the key again among the
+// values.
+func withSchemaText(err error, s *expr.Scope) string {
+	text, _, found := strings.Cut(err.Error(), ", schema:")
+	if !found {
+		return text
+	}
+	return text + ", schema:" + schemaText(s)
+}
+
+func schemaText(s *expr.Scope) string {
+	var parts, keys []string
+	for _, c := range s.Columns {
+		text := types.QuoteName(c.Name) + " " + c.Type.String()
+		if c.Slot.Kind == expr.SlotKey {
+			keys = append(keys, text)
+			text += " KEY"
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(append(parts, keys...), ", ")
 }
 
 // isBoundOf reports whether an expression is a bound of the window of a step's

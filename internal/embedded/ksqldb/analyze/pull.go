@@ -16,20 +16,31 @@ import (
 )
 
 const (
-	pullHint      = " See https://cnfl.io/queries for more info.\nAdd EMIT CHANGES if you intended to issue a push query."
-	pullWhereHint = ". " + pullHint + `
+	pullHint    = " See https://cnfl.io/queries for more info.\nAdd EMIT CHANGES if you intended to issue a push query."
+	pullKeyHint = ". " + pullHint + `
 Pull queries require a WHERE clause that:
  - includes a key equality expression, e.g. ` + "`SELECT * FROM X WHERE <key-column> = Y;`" + `.
  - in the case of a multi-column key, is a conjunction of equality expressions that cover all key columns.
  - to support range expressions, e.g.,  SELECT * FROM X WHERE <key-column> < Y;` + "`" + `, range scans need to be enabled by setting ksql.query.pull.range.scan.enabled=true
- - (optionally) limits the time bounds of the windowed table.
+`
+	pullWindowHint = ` - (optionally) limits the time bounds of the windowed table.
 	 Bounds on [` + "`WINDOWSTART`, `WINDOWEND`" + `] are supported
 	 Supported operators are [EQUAL, GREATER_THAN, GREATER_THAN_OR_EQUAL, LESS_THAN, LESS_THAN_OR_EQUAL]
-If more flexible queries are needed, , table scans can be enabled by setting ksql.query.pull.table.scan.enabled=true.`
+`
+	pullScanHint = `If more flexible queries are needed, , table scans can be enabled by setting ksql.query.pull.table.scan.enabled=true.`
 )
 
 func pullRefused(text string, args ...any) error {
 	return badStatement("%s%s", fmt.Sprintf(text, args...), pullHint)
+}
+
+// whereRefused is an error about a WHERE clause that says what may stand there.
+func (p *planner) whereRefused(text string, args ...any) error {
+	hint := pullKeyHint
+	if p.sources[0].source.Topic.Window != types.NoWindow {
+		hint += pullWindowHint
+	}
+	return badStatement("%s%s%s", fmt.Sprintf(text, args...), hint, pullScanHint)
 }
 
 // PullQuery is a SELECT without EMIT: exactly one of Table and Stream is set.
@@ -186,7 +197,7 @@ func (p *planner) pullColumns(out *plan.Pull, s *expr.Scope) error {
 // scan makes the query read the whole table, if that is allowed.
 func (p *planner) scan(out *plan.Pull, why string) error {
 	if !p.a.Config.TableScanEnabled {
-		return badStatement("%s%s", why, pullWhereHint)
+		return p.whereRefused("%s", why)
 	}
 	out.Scan = true
 	out.Nothing = out.Window == types.SessionWindow
@@ -199,7 +210,7 @@ const maxDisjuncts = 1000
 
 // pullLookups finds the keys that a WHERE clause names.
 func (p *planner) pullLookups(out *plan.Pull, where ast.Expr) error {
-	disjuncts, err := disjunction(where)
+	disjuncts, err := p.disjunction(where)
 	if err != nil {
 		return p.scanAfter(out, err)
 	}
@@ -238,14 +249,14 @@ func (p *planner) scanAfter(out *plan.Pull, err error) error {
 
 // disjunction normalises a condition to ORs of ANDs. IN and BETWEEN are
 // rewritten on the way.
-func disjunction(e ast.Expr) ([][]ast.Expr, error) {
+func (p *planner) disjunction(e ast.Expr) ([][]ast.Expr, error) {
 	switch e := e.(type) {
 	case *ast.Logical:
-		left, err := disjunction(e.Left)
+		left, err := p.disjunction(e.Left)
 		if err != nil {
 			return nil, err
 		}
-		right, err := disjunction(e.Right)
+		right, err := p.disjunction(e.Right)
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +290,7 @@ func disjunction(e ast.Expr) ([][]ast.Expr, error) {
 	case *ast.Comparison, *ast.Like:
 		return [][]ast.Expr{{e}}, nil
 	default:
-		return nil, &notLookup{"Unsupported expression in WHERE clause: " + expr.Format(e)}
+		return nil, p.whereRefused("Unsupported expression in WHERE clause: %s", expr.Format(e))
 	}
 }
 
@@ -436,7 +447,7 @@ var comparisonNames = map[ast.ComparisonOp]string{
 func windowInterval(column string, list []*ast.Comparison, p *planner) (plan.Interval, error) {
 	var out plan.Interval
 	fail := func(text string, args ...any) (plan.Interval, error) {
-		return out, badStatement("%s%s", fmt.Sprintf(text, args...), pullWhereHint)
+		return out, p.whereRefused(text, args...)
 	}
 	seen := map[ast.ComparisonOp]bool{}
 	for i, cmp := range list {

@@ -239,12 +239,20 @@ func (p *planner) filter(node plan.Node, predicate ast.Expr, clause string) (pla
 
 // checkPredicate checks that a condition is one and can be computed.
 func (a *Analyzer) checkPredicate(e ast.Expr, s *expr.Scope, clause string) error {
+	for _, c := range callsIn(e, func(name string) bool { return a.Functions.IsAggregate(name) || a.Functions.IsTable(name) }) {
+		return &prepareError{badStatement("Invalid Predicate: Can't find any functions with the name '%s'. expression: %s, schema:%s",
+			c.Name.Name, expr.Format(e), schemaText(s))}
+	}
 	compiled, err := a.compiler().Compile(e, s)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "Invalid Predicate: ") {
-			return &prepareError{badStatement("%s", err)}
+			return &prepareError{badStatement("%s", withSchemaText(err, s))}
 		}
-		return badStatement("Error in %s expression: %s", clause, err)
+		text := expr.Format(e)
+		if strings.Contains(err.Error(), "\nStatement: "+text) && strings.Contains(err.Error(), "NULL not supported") {
+			return badStatement("Error in %s expression: %s", clause, err)
+		}
+		return badStatement("Error in %s expression: %s\nStatement: %s", clause, err, text)
 	}
 	t := compiled.Type
 	if t == nil || t.Kind != types.KindBoolean {

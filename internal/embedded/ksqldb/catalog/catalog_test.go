@@ -26,18 +26,19 @@ func TestASourceIsDroppedOnlyWhenNothingIsBuiltOnIt(t *testing.T) {
 	c := filled(t)
 
 	_, err := c.DropSource("S")
-	assert.EqualError(t, err, "Cannot drop S.\nThe following streams and/or tables read from this source: [AGG].\nYou need to drop them before dropping S.")
+	assert.EqualError(t, err, "Cannot drop S.\nThe following queries read from this source: [INSERTQUERY_2].\nThe following queries write into this source: [].\nYou need to terminate them before dropping S.")
 	_, err = c.DropSource("S2")
 	assert.EqualError(t, err, "Cannot drop S2.\nThe following queries read from this source: [].\nThe following queries write into this source: [INSERTQUERY_2].\nYou need to terminate them before dropping S2.")
+
+	require.True(t, c.RemoveQuery("insertquery_2"))
+	_, err = c.DropSource("S")
+	assert.EqualError(t, err, "Cannot drop S.\nThe following streams and/or tables read from this source: [AGG].\nYou need to drop them before dropping S.")
 
 	stopped, err := c.DropSource("AGG")
 	require.NoError(t, err)
 	require.Len(t, stopped, 1)
 	assert.Equal(t, "CTAS_AGG_1", stopped[0].ID)
 
-	_, err = c.DropSource("S")
-	assert.EqualError(t, err, "Cannot drop S.\nThe following queries read from this source: [INSERTQUERY_2].\nThe following queries write into this source: [].\nYou need to terminate them before dropping S.")
-	require.True(t, c.RemoveQuery("insertquery_2"))
 	_, err = c.DropSource("S")
 	require.NoError(t, err)
 }

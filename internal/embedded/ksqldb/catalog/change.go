@@ -54,18 +54,18 @@ func (c *Catalog) CheckDrop(name string) error {
 			writers = append(writers, q.ID)
 		}
 	}
-	if len(dependents) > 0 {
-		slices.Sort(dependents)
-		//nolint:staticcheck // ksqlDB's text
-		return fmt.Errorf("Cannot drop %s.\nThe following streams and/or tables read from this source: [%s].\nYou need to drop them before dropping %s.",
-			name, strings.Join(dependents, ", "), name)
-	}
 	if len(readers) > 0 || len(writers) > 0 {
 		slices.Sort(readers)
 		slices.Sort(writers)
 		//nolint:staticcheck // ksqlDB's text
 		return fmt.Errorf("Cannot drop %s.\nThe following queries read from this source: [%s].\nThe following queries write into this source: [%s].\nYou need to terminate them before dropping %s.",
 			name, strings.Join(readers, ", "), strings.Join(writers, ", "), name)
+	}
+	if len(dependents) > 0 {
+		slices.Sort(dependents)
+		//nolint:staticcheck // ksqlDB's text
+		return fmt.Errorf("Cannot drop %s.\nThe following streams and/or tables read from this source: [%s].\nYou need to drop them before dropping %s.",
+			name, strings.Join(dependents, ", "), name)
 	}
 	return nil
 }

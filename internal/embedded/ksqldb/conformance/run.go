@@ -15,6 +15,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -126,6 +127,9 @@ func (x *ExpectedException) text() string {
 // check compares an error with the expected one.
 func (x *ExpectedException) check(err error, statements []string) error {
 	got := err.Error()
+	if e := (*parser.Error)(nil); errors.As(err, &e) {
+		got = strings.TrimSuffix(e.Message, "\n") // what follows is a hint of our own
+	}
 	texts := []string{got, got + "\nStatement: " + statements[len(statements)-1]}
 	if e := (*analyze.Error)(nil); errors.As(err, &e) {
 		texts = append(texts, got+"\nStatement: "+e.Statement)
