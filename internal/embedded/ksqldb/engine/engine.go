@@ -259,6 +259,15 @@ func (e *Engine) Close() error {
 // ServiceID is the ksql.service.id in force.
 func (e *Engine) ServiceID() string { return e.cfg.ServiceID }
 
+// ClusterID is the id of the Kafka cluster.
+func (e *Engine) ClusterID(ctx context.Context) (string, error) {
+	metadata, err := e.admin.BrokerMetadata(ctx)
+	if err != nil {
+		return "", fmt.Errorf("asking Kafka for its cluster id: %w", err)
+	}
+	return metadata.Cluster, nil
+}
+
 // Catalog is the metastore as it stands, for reading.
 func (e *Engine) Catalog() *catalog.Catalog { return e.current.Load().catalog }
 

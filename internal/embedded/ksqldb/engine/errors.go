@@ -15,6 +15,7 @@ const (
 	CodeBadStatement       = 40001
 	CodeQueryEndpoint      = 40002
 	CodeTooManyPushQueries = 40003
+	CodeNeedsHTTP2         = 40004
 	CodeNotFound           = 40400
 	CodeConnectorExists    = 40900
 	CodeAssertFailed       = 41700

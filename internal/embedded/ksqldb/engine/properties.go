@@ -169,6 +169,10 @@ func checkOverrides(properties map[string]string, statement string) error {
 	return nil
 }
 
+// CheckOverrides refuses properties of a query's request that can't be set. The
+// error is an *Error.
+func CheckOverrides(properties map[string]string) error { return checkOverrides(properties, "") }
+
 // CheckProperty refuses names of properties that requests may not set. The error
 // is an *Error.
 func CheckProperty(names ...string) error {

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+)
+
+// query answers POST /query, the older of the end points for queries.
+func (s *Server) query(w http.ResponseWriter, r *http.Request) {
+	object, failed := readBody(w, r)
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	req, failed := readRequest(object, "ksql", "streamsProperties")
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	if req.SQL == "" {
+		writeError(w, &engine.Error{Code: engine.CodeBadRequest, Message: `"ksql" field must be populated`}, true)
+		return
+	}
+	if err := engine.CheckOverrides(req.Properties); err != nil {
+		writeError(w, asError(err), true)
+		return
+	}
+	req.Variables = nil // ksqlDB fills none in here
+	q, err := s.engine.Prepare(r.Context(), req)
+	if err != nil {
+		s.logFailure(r, err)
+		writeError(w, asError(err), true)
+		return
+	}
+	var out stream
+	switch kind := negotiate(r, []string{typeKsql, typeJSON, typeDelimited}); {
+	case q.Kind == engine.PrintQuery:
+		out = &textStream{sink: newSink(w, typeJSON), formats: true}
+	case anyType(r) || kind == typeDelimited:
+		out = &delimitedStream{sink: newSink(w, typeDelimited)}
+	default:
+		out = &objectStream{sink: newSink(w, typeKsql)}
+	}
+	s.run(w, r, q, out, true)
+}
+
+// anyType reports whether the client takes whatever comes, in so many words.
+func anyType(r *http.Request) bool {
+	for _, a := range acceptHeader(r) {
+		if a.kind != "*/*" {
+			return false
+		}
+	}
+	return r.Header.Get("Accept") != ""
+}
+
+// queryStream answers POST /query-stream.
+func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
+	object, failed := readBody(w, r)
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	if raw, ok := object["sql"]; !ok {
+		writeError(w, invalidJSON("Missing required creator property 'sql' (index 0)"), false)
+		return
+	} else if string(raw) == "null" {
+		writeError(w, &engine.Error{Code: engine.CodeServerError, Message: "Failed to deserialize buffer"}, false)
+		return
+	}
+	req, failed := readRequest(object, "sql", "properties")
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	q, err := s.engine.Prepare(r.Context(), req)
+	if err != nil {
+		s.logFailure(r, err)
+		writeError(w, withStatement(asError(err), req.SQL), false)
+		return
+	}
+	kind := negotiate(r, []string{typeDelimited, typeJSON, typeKsql})
+	var out stream
+	switch {
+	case q.Kind == engine.PrintQuery && kind != typeDelimited:
+		w.WriteHeader(http.StatusNotAcceptable)
+		return
+	case q.Kind == engine.PrintQuery:
+		out = &textStream{sink: newSink(w, "")}
+	case kind == typeJSON:
+		out = &arrayStream{sink: newSink(w, typeJSON)}
+	case kind == typeKsql:
+		out = &objectStream{sink: newSink(w, typeKsql)}
+	default:
+		out = &delimitedStream{sink: newSink(w, typeDelimited)}
+	}
+	s.run(w, r, q, out, false)
+}
+
+// withStatement repeats the statement behind the message, where ksqlDB does.
+func withStatement(failed *engine.Error, sql string) *engine.Error {
+	if failed.Statement == "" && sql != "" || !failed.QuotesStatement() {
+		return failed
+	}
+	quoted := *failed
+	quoted.Message += "\nStatement: " + failed.Statement
+	return &quoted
+}
+
+// run gives a query's answer to the client. Errors from before the first byte
+// have a status of their own.
+func (s *Server) run(w http.ResponseWriter, r *http.Request, q *engine.Query, out stream, typed bool) {
+	begun := false
+	end, err := q.Run(r.Context(), engine.Receiver{
+		Begin: func() error {
+			begun = true
+			return out.begin(q)
+		},
+		Row:   out.row,
+		Print: out.print,
+	})
+	var failed *engine.Error
+	switch {
+	case err == nil:
+		out.end(q, end)
+	case r.Context().Err() != nil:
+	case !begun:
+		s.logFailure(r, err)
+		writeError(w, asError(err), typed)
+	case errors.As(err, &failed):
+		s.logFailure(r, err)
+		out.fail(failed)
+	}
+}
