@@ -258,8 +258,8 @@ func newFolder(s *AggregateStep, t *Task, store string, needOld bool) (*folder, 
 	}
 	f.args = make([]types.Value, widest)
 	var err error
-	if f.store, err = t.env.Stores.Store(store); err != nil {
-		return nil, fmt.Errorf("opening store %s: %w", store, err)
+	if f.store, err = t.open(store, f.stateTypes); err != nil {
+		return nil, err
 	}
 	if f.seq, err = t.number(store+"/sequence", 0); err != nil {
 		return nil, err

@@ -74,8 +74,8 @@ func (s *ForeignKeyJoin) wireLeft(t *Task, in *pipe, down operator, rows, result
 	if results != "" {
 		var err error
 		op.resultName, op.resultTypes = results, columnTypes(s.Columns.Value)
-		if op.results, err = t.env.Stores.Store(results); err != nil {
-			return fmt.Errorf("opening store %s: %w", results, err)
+		if op.results, err = t.open(results, op.resultTypes); err != nil {
+			return err
 		}
 	}
 	t.read(s.Responses, responses{op})
@@ -88,8 +88,8 @@ func (s *ForeignKeyJoin) wireRight(t *Task, in *pipe, rows, subs string) error {
 		return err
 	}
 	var err error
-	if op.subs, err = t.env.Stores.Store(subs); err != nil {
-		return fmt.Errorf("opening store %s: %w", subs, err)
+	if op.subs, err = t.open(subs, nil); err != nil {
+		return err
 	}
 	t.read(s.Subscriptions, subscriptions{op})
 	return in.wire(t, port(op.row))

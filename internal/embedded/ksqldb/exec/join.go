@@ -81,10 +81,8 @@ func (j *Join) side(isLeft bool) side {
 func (s *side) open(t *Task, store string) error {
 	var err error
 	s.name = store
-	if s.store, err = t.env.Stores.Store(store); err != nil {
-		return fmt.Errorf("opening store %s: %w", store, err)
-	}
-	return nil
+	s.store, err = t.openRows(store, s.types, true)
+	return err
 }
 
 // keyBytes writes a row's key, its window included, behind dst. A null key

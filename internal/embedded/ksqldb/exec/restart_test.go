@@ -182,3 +182,27 @@ func byKey(t *testing.T, root exec.Step, in []exec.InRecord, partitions int32) m
 	}
 	return out
 }
+
+func TestStateOfOtherColumnsIsRefused(t *testing.T) {
+	src := source(t, "t", true)
+	topology, err := exec.New(sink(t, atLeast(src, 1, true), schema()))
+	require.NoError(t, err)
+	d, err := drive.New(topology, drive.Config{})
+	require.NoError(t, err)
+	saved, err := d.Save()
+	require.NoError(t, err)
+
+	restart := func(columns ...types.Column) error {
+		changed := source(t, "t", true)
+		changed.Columns = &types.Schema{Key: schema().Key, Value: columns}
+		changed.Value = serde(t, "JSON", false, columns)
+		topology, err := exec.New(sink(t, atLeast(changed, 1, true), changed.Columns))
+		require.NoError(t, err)
+		_, err = drive.Resume(topology, saved, drive.Config{})
+		return err
+	}
+	a, b := schema().Value[0], schema().Value[1]
+	require.NoError(t, restart(a, b))
+	require.NoError(t, restart(a, b, types.Column{Name: "C", Type: types.Double}))
+	require.ErrorContains(t, restart(b, a), "its rows have the columns BIGINT;STRING; and the query needs STRING;BIGINT;: drop the query and create it anew")
+}

@@ -140,9 +140,9 @@ func (s *MaterializeStep) register(a *assembly, sub *draft) func(t *Task) (*mate
 	a.matDraft = sub
 	desc := a.mat
 	return func(t *Task) (*materializer, error) {
-		st, err := t.env.Stores.Store(store)
+		st, err := t.openRows(store, desc.valueTypes, true)
 		if err != nil {
-			return nil, fmt.Errorf("opening store %s: %w", store, err)
+			return nil, err
 		}
 		m := &materializer{desc: desc, store: st}
 		if desc.Retention > 0 {

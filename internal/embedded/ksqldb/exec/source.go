@@ -48,8 +48,8 @@ func (s *SourceStep) plumb(a *assembly, needOld bool) (*pipe, error) {
 		in := &topicSource{step: s, task: t, down: down, types: columnTypes(s.Columns.Value), nulls: make([]types.Value, len(s.Columns.Value))}
 		if store != "" {
 			var err error
-			if in.store, err = t.env.Stores.Store(store); err != nil {
-				return fmt.Errorf("opening store %s: %w", store, err)
+			if in.store, err = t.openRows(store, in.types, true); err != nil {
+				return err
 			}
 		}
 		t.read(s.Topic, in)

@@ -133,8 +133,8 @@ func (o *streamStream) open(left, right, outer string) error {
 	if o.pendingSeq, err = t.number(outer+"/sequence", 0); err != nil {
 		return err
 	}
-	if o.pending, err = t.env.Stores.Store(outer); err != nil {
-		return fmt.Errorf("opening store %s: %w", outer, err)
+	if o.pending, err = t.open(outer, append(o.left.types[:len(o.left.types):len(o.left.types)], o.right.types...)); err != nil {
+		return err
 	}
 	o.pendingFrom = neverSeen
 	return nil
