@@ -83,7 +83,7 @@ func (a *Analyzer) insertRow(s *ast.InsertValues, target *catalog.Source) (*Inse
 	given := make([]bool, len(schema.Key))
 	for i, name := range names {
 		if name == types.RowTime {
-			v, err := a.insertValue(types.Column{Name: name, Type: types.Bigint}, s.Values[i])
+			v, err := a.ColumnValue(types.Column{Name: name, Type: types.Bigint}, s.Values[i])
 			if err != nil {
 				return nil, err
 			}
@@ -94,14 +94,14 @@ func (a *Analyzer) insertRow(s *ast.InsertValues, target *catalog.Source) (*Inse
 			continue
 		}
 		if at := schema.FindKey(name); at >= 0 {
-			if key[at], err = a.insertValue(schema.Key[at], s.Values[i]); err != nil {
+			if key[at], err = a.ColumnValue(schema.Key[at], s.Values[i]); err != nil {
 				return nil, err
 			}
 			given[at] = true
 			continue
 		}
 		at := schema.FindValue(name)
-		if r.Value[at], err = a.insertValue(schema.Value[at], s.Values[i]); err != nil {
+		if r.Value[at], err = a.ColumnValue(schema.Value[at], s.Values[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -158,8 +158,9 @@ func wholeKey(key []types.Column, given []bool) error {
 	return nil
 }
 
-// insertValue computes a value and fits it into its column.
-func (a *Analyzer) insertValue(c types.Column, e ast.Expr) (types.Value, error) {
+// ColumnValue computes an expression without columns and fits its value into a
+// column by the rules of INSERT … VALUES.
+func (a *Analyzer) ColumnValue(c types.Column, e ast.Expr) (types.Value, error) {
 	if len(refsIn(e)) > 0 {
 		return types.Null, badStatement("Unsupported column reference in insert value: %s", expr.Format(e))
 	}

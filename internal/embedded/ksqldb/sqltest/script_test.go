@@ -1,0 +1,5 @@
+package sqltest
+
+import "testing"
+
+func TestScripts(t *testing.T) { RunFile(t, "testdata/statements.sql", Options{}) }
