@@ -42,7 +42,7 @@ const (
 func parseJSON(s string) (*jsonNode, error) {
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
-	n, err := readJSON(d)
+	n, err := readJSON(d, 0)
 	if errors.Is(err, io.EOF) && strings.TrimSpace(s) == "" {
 		return nil, nil
 	}
@@ -52,7 +52,13 @@ func parseJSON(s string) (*jsonNode, error) {
 	return n, nil
 }
 
-func readJSON(d *json.Decoder) (*jsonNode, error) {
+// maxJSONDepth is how deep JSON may be nested, as in ksqlDB's parser.
+const maxJSONDepth = 1000
+
+func readJSON(d *json.Decoder, depth int) (*jsonNode, error) {
+	if depth > maxJSONDepth {
+		return nil, fmt.Errorf("nested more than %d levels deep", maxJSONDepth)
+	}
 	token, err := d.Token()
 	if err != nil {
 		return nil, err
@@ -69,9 +75,9 @@ func readJSON(d *json.Decoder) (*jsonNode, error) {
 		return &jsonNode{kind: jsonString, text: t}, nil
 	case json.Delim:
 		if t == '[' {
-			return readJSONArray(d)
+			return readJSONArray(d, depth+1)
 		}
-		return readJSONObject(d)
+		return readJSONObject(d, depth+1)
 	default:
 		return &jsonNode{}, nil
 	}
@@ -88,10 +94,10 @@ func jsonNumber(text string) (*jsonNode, error) {
 	return &jsonNode{kind: jsonFloat, text: types.DecimalText(d)}, nil
 }
 
-func readJSONArray(d *json.Decoder) (*jsonNode, error) {
+func readJSONArray(d *json.Decoder, depth int) (*jsonNode, error) {
 	n := &jsonNode{kind: jsonArray}
 	for d.More() {
-		e, err := readJSON(d)
+		e, err := readJSON(d, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -101,14 +107,14 @@ func readJSONArray(d *json.Decoder) (*jsonNode, error) {
 	return n, err
 }
 
-func readJSONObject(d *json.Decoder) (*jsonNode, error) {
+func readJSONObject(d *json.Decoder, depth int) (*jsonNode, error) {
 	n := &jsonNode{kind: jsonObject}
 	for d.More() {
 		name, err := d.Token()
 		if err != nil {
 			return nil, err
 		}
-		v, err := readJSON(d)
+		v, err := readJSON(d, depth)
 		if err != nil {
 			return nil, err
 		}

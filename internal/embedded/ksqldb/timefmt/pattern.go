@@ -103,7 +103,13 @@ func (p *Pattern) String() string { return p.text }
 
 type compiler struct{ rest string }
 
+// maxOptional is how deep optional parts may be nested.
+const maxOptional = 50
+
 func (c *compiler) items(depth int) ([]item, error) {
+	if depth > maxOptional {
+		return nil, fmt.Errorf("optional parts are nested more than %d levels deep", maxOptional)
+	}
 	var items []item
 	// active is the number that takes up the digits left over by those that
 	// follow it directly.
