@@ -21,8 +21,16 @@ type coercion struct{ message, path string }
 
 func (e *coercion) Error() string { return e.message + ", path: " + e.path }
 
+func isCoercion(err error) bool {
+	var c *coercion
+	return errors.As(err, &c)
+}
+
 // under puts a step in front of the path of a coercion error.
 func under(step string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var c *coercion
 	if errors.As(err, &c) {
 		return &coercion{c.message, step + c.path}
@@ -386,11 +394,10 @@ func (n *node) structValue(s *scanner) (types.Value, error) {
 	set := func(i int, how uint8) error {
 		start := s.pos
 		v, err := n.fields[i].value(s)
-		var c *coercion
-		if err != nil && !errors.As(err, &c) {
-			return err
-		}
 		if err != nil {
+			if !isCoercion(err) {
+				return err
+			}
 			if failures == nil {
 				failures = map[int]error{}
 			}
