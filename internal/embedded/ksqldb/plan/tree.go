@@ -41,11 +41,12 @@ func (n *Project) Windowed() types.WindowKind { return n.Input.Windowed() }
 func (n *FlatMap) Windowed() types.WindowKind { return n.Input.Windowed() }
 func (n *Rekey) Windowed() types.WindowKind   { return types.NoWindow }
 
-// Windowed of an aggregate is decided by its WINDOW clause.
+// Windowed of an aggregate is decided by its WINDOW clause; without one groups
+// keep the windows of the input's keys.
 func (n *Aggregate) Windowed() types.WindowKind {
 	switch {
 	case n.Window == nil:
-		return types.NoWindow
+		return n.Input.Windowed()
 	case n.Window.Type == Session:
 		return types.SessionWindow
 	default:
