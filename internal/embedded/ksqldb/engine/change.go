@@ -23,7 +23,10 @@ func (e *Engine) change(ctx context.Context, stmt ast.Statement, sess *session) 
 	}
 	snap := e.current.Load()
 	next := snap.catalog.Snapshot()
-	result, err := e.analyzer(next, liveTopics{e}, cfg, e.commands.nextSequence()).Analyze(ctx, stmt)
+	found := newFacts()
+	a := e.analyzer(next, nil, cfg, e.commands.nextSequence())
+	a.Topics, a.Registry = found.noting(liveTopics{e}, e.registry)
+	result, err := a.Analyze(ctx, stmt)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +36,7 @@ func (e *Engine) change(ctx context.Context, stmt ast.Statement, sess *session) 
 	if err := e.provide(ctx, result); err != nil {
 		return nil, err
 	}
-	status, err := e.logged(ctx, stmt, sess, result)
+	status, err := e.logged(ctx, stmt, sess, result, found)
 	if err != nil {
 		return nil, err
 	}
@@ -88,9 +91,9 @@ func (e *Engine) provide(ctx context.Context, result analyze.Result) error {
 }
 
 // logged writes the statement to the command topic and gives the answer to it.
-func (e *Engine) logged(ctx context.Context, stmt ast.Statement, sess *session, result analyze.Result) (any, error) {
+func (e *Engine) logged(ctx context.Context, stmt ast.Statement, sess *session, result analyze.Result, found *facts) (any, error) {
 	id, text, message, queryID := describeCommand(stmt, result)
-	sequence, err := e.commands.append(ctx, id, command{Statement: stmt.Text(), Properties: maps.Clone(sess.properties)})
+	sequence, err := e.commands.append(ctx, id, command{Statement: stmt.Text(), Properties: maps.Clone(sess.properties), Facts: found})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ type command struct {
 	Version    int               `json:"version"`
 	Statement  string            `json:"statement"`
 	Properties map[string]string `json:"properties,omitempty"`
+	Facts      *facts            `json:"facts,omitempty"`
 	offset     int64
 }
 

@@ -47,7 +47,13 @@ func (e *Engine) replayOne(ctx context.Context, snap *snapshot, c command) error
 	if err != nil {
 		return err
 	}
-	result, err := e.analyzer(snap.catalog, loggedTopics{}, cfg, c.offset).Analyze(ctx, stmt)
+	known := c.Facts
+	if known == nil {
+		known = newFacts()
+	}
+	a := e.analyzer(snap.catalog, nil, cfg, c.offset)
+	a.Topics, a.Registry = known.replaying(e.registry)
+	result, err := a.Analyze(ctx, stmt)
 	if err != nil {
 		return err
 	}

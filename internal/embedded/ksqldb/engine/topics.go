@@ -70,14 +70,6 @@ func (t overlaidTopics) add(spec *analyze.TopicSpec) {
 	t.made[spec.Name] = topic
 }
 
-// loggedTopics stands for the topics of statements that were accepted before:
-// what they need existed then.
-type loggedTopics struct{}
-
-func (loggedTopics) Topic(context.Context, string) (analyze.Topic, bool, error) {
-	return analyze.Topic{}, true, nil
-}
-
 // ensureTopic creates a topic as described; one that exists was compared with
 // the description by the analyzer.
 func (e *Engine) ensureTopic(ctx context.Context, spec *analyze.TopicSpec) error {
