@@ -516,15 +516,10 @@ func TestOurOwnMigrationsCanBePrepared(t *testing.T) {
 	report, err := migrator.Apply(t.Context(), all)
 	require.NoError(t, err)
 	assert.Len(t, report.Applied, 8)
-	queries := 0
 	for _, sent := range server.sent() {
 		assert.NotContains(t, sent.Text, "${")
 		assert.Equal(t, "earliest", sent.Properties["auto.offset.reset"], sent.Text)
 		assert.Equal(t, "exactly_once_v2", sent.Properties["processing.guarantee"], sent.Text)
 		assert.Equal(t, "100", sent.Properties["commit.interval.ms"], sent.Text)
-		if strings.Contains(sent.Text, "EMIT CHANGES") {
-			queries++
-		}
 	}
-	assert.Equal(t, 21, queries)
 }

@@ -1,0 +1,118 @@
+package migrate_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/topics"
+	"github.com/orderflow/orderflow/migrations"
+	"github.com/orderflow/orderflow/schemas"
+)
+
+// TestOurMigrationsOnTheEmbeddedServer applies migrations/ over the real
+// protocols, twice, and finds them applied after a restart.
+func TestOurMigrationsOnTheEmbeddedServer(t *testing.T) {
+	ctx := t.Context()
+	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
+	require.NoError(t, err)
+	require.NoError(t, kafkaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
+	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
+	require.NoError(t, err)
+	require.NoError(t, schemaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
+	kafkaConfig := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
+	ids := applyTopics(t, kafkaConfig)
+
+	state := t.TempDir()
+	start := func() (*ksqldbserver.Server, *migrate.Migrator, *ksql.Client) {
+		server, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
+			Brokers: kafkaConfig.Brokers, SchemaRegistry: kafkaConfig.SchemaRegistry, DataDir: state,
+		}})
+		require.NoError(t, err)
+		require.NoError(t, server.Start(ctx))
+		client, err := ksql.New(ksql.Config{URL: "http://" + server.Addr()})
+		require.NoError(t, err)
+		migrator, err := migrate.New(migrate.Config{Client: client, FS: migrations.FS, Resolver: ids.LatestID})
+		require.NoError(t, err)
+		return server, migrator, client
+	}
+	server, migrator, client := start()
+	began := time.Now()
+	report, err := migrator.Apply(ctx, all)
+	require.NoError(t, err)
+	t.Logf("applied in %s", time.Since(began))
+	assert.Len(t, report.Applied, 8)
+	began = time.Now()
+	again, err := migrator.Apply(ctx, all)
+	require.NoError(t, err)
+	t.Logf("applied again in %s", time.Since(began))
+	assert.Empty(t, again.Applied)
+	queries, err := client.ListQueries(ctx)
+	require.NoError(t, err)
+	assert.Len(t, queries, persistentQueries(report)+1, "those of the statements, and the versions table")
+	for _, query := range queries {
+		assert.Equal(t, "RUNNING", query.State, query.ID)
+	}
+	client.Close()
+	require.NoError(t, server.Stop())
+
+	server, migrator, client = start()
+	defer client.Close()
+	status, err := migrator.Info(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 8, status.Current)
+	for _, migration := range status.Migrations {
+		assert.Equal(t, migrate.Migrated, migration.State, migration.Path)
+	}
+	checked, err := migrator.Validate(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, 8, checked)
+	removed, err := migrator.Destroy(ctx)
+	require.NoError(t, err)
+	assert.Len(t, removed, 2)
+	require.NoError(t, server.Stop())
+}
+
+// persistentQueries counts the statements that start a query.
+func persistentQueries(report migrate.Report) int {
+	count := 0
+	for _, file := range report.Applied {
+		for _, statement := range file.Statements {
+			if strings.Contains(statement, "EMIT CHANGES") || strings.Contains(statement, "CREATE SOURCE TABLE") {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// applyTopics makes the topics and schemas that the migrations rely on.
+func applyTopics(t *testing.T, config kafka.Config) *kafka.Registry {
+	t.Helper()
+	client, err := kafka.NewClient(config)
+	require.NoError(t, err)
+	defer client.Close()
+	ids, err := kafka.NewRegistry(config)
+	require.NoError(t, err)
+	definition, err := topics.Load(schemas.Files)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
+	require.NoError(t, err)
+	return ids
+}
