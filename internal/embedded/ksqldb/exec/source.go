@@ -1,9 +1,11 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state/codec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
@@ -83,8 +85,8 @@ func (o *topicSource) read(rec *InRecord) error {
 	row := &o.out.row
 	*row = types.Row{Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset}
 	o.out.old = nil
-	if !o.decode(rec, row) {
-		return nil
+	if ok, err := o.decode(rec, row); !ok {
+		return err
 	}
 	if s.Timestamp != nil && row.Value != nil {
 		ok, err := o.takeTime(row)
@@ -104,35 +106,43 @@ func (o *topicSource) read(rec *InRecord) error {
 	return o.down.process(&o.out)
 }
 
-// decode reads key and value; false means that the record is to be skipped.
-func (o *topicSource) decode(rec *InRecord, row *types.Row) bool {
+// decode reads key and value; false means that the record is to be skipped, or,
+// with an error, that it can't be read for now and the task has to stop.
+func (o *topicSource) decode(rec *InRecord, row *types.Row) (bool, error) {
 	s := o.step
 	key := rec.Key
 	if key != nil && s.Window != types.NoWindow {
 		inner, window, err := format.SplitWindow(key, s.Window, s.WindowSize)
 		if err != nil {
-			o.task.deserializationProblem(s.Name, "key", err)
-			return false
+			return false, o.unreadable("key", err)
 		}
 		key, row.Window = inner, window
 	}
 	if key != nil && len(s.Columns.Key) > 0 {
 		values, err := s.Key.Deserialize(key)
 		if err != nil {
-			o.task.deserializationProblem(s.Name, "key", err)
-			return false
+			return false, o.unreadable("key", err)
 		}
 		row.Key = values
 	}
 	if rec.Value != nil {
 		values, err := s.Value.Deserialize(rec.Value)
 		if err != nil {
-			o.task.deserializationProblem(s.Name, "value", err)
-			return false
+			return false, o.unreadable("value", err)
 		}
 		row.Value = values
 	}
-	return true
+	return true, nil
+}
+
+// unreadable reports a record that is skipped. One whose schema couldn't be
+// fetched must not be: the same record may be fine later.
+func (o *topicSource) unreadable(target string, err error) error {
+	if errors.Is(err, registry.ErrUnavailable) {
+		return fmt.Errorf("reading the %s of a record of %s: %w", target, o.step.Name, err)
+	}
+	o.task.deserializationProblem(o.step.Name, target, err)
+	return nil
 }
 
 // takeTime sets the row's time from its columns; false means that the record is

@@ -43,7 +43,10 @@ func (c *Client) wrap(err error, format string, args ...any) error {
 	what := fmt.Sprintf(format, args...)
 	var re *sr.ResponseError
 	if !errors.As(err, &re) {
-		return fmt.Errorf("%s from %s: %w", what, c.urls, err)
+		return fmt.Errorf("%s from %s: %w: %w", what, c.urls, ErrUnavailable, err)
+	}
+	if re.StatusCode >= http.StatusInternalServerError || re.StatusCode == http.StatusTooManyRequests {
+		return fmt.Errorf("%s from %s: %w: %s; error code: %d", what, c.urls, ErrUnavailable, re.Message, re.ErrorCode)
 	}
 	switch re.StatusCode {
 	case http.StatusNotFound:

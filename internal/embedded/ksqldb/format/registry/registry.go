@@ -21,6 +21,11 @@ const (
 // ErrNotFound means that the registry has no such subject, version or id.
 var ErrNotFound = errors.New("schema not found")
 
+// ErrUnavailable means that the registry gave no answer, or one that says that
+// it can't answer now. The same question may succeed later, so a record that
+// couldn't be read or written because of it must not be skipped.
+var ErrUnavailable = errors.New("schema registry unavailable")
+
 // ErrIncompatible means that a schema can't be registered under a subject
 // because of the subject's compatibility rule.
 var ErrIncompatible = errors.New("schema is incompatible with an earlier schema of the subject")

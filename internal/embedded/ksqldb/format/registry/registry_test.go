@@ -148,6 +148,22 @@ func TestRegistries(t *testing.T) {
 	assert.Equal(t, before, requests.Load(), "schemas are fetched once")
 }
 
+func TestUnavailableRegistry(t *testing.T) {
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(failing.Close)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	for _, url := range []string{failing.URL, gone.URL} {
+		client, err := registry.NewClient(url)
+		require.NoError(t, err)
+		_, err = client.SchemaByID(context.Background(), 1)
+		require.ErrorIs(t, err, registry.ErrUnavailable)
+		require.NotErrorIs(t, err, registry.ErrNotFound)
+	}
+}
+
 func TestMemoryTakesFixedIDs(t *testing.T) {
 	var m registry.Memory
 	m.Put("a-value", 42, registry.Schema{Text: `"int"`})
