@@ -1,0 +1,59 @@
+-- Windows: which rows they take, what they emit and when.
+
+--@test: hopping windows in the order of their start
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, SUM(v) AS total FROM s WINDOW HOPPING (SIZE 10 SECONDS, ADVANCE BY 5 SECONDS) GROUP BY id;
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 1, 12000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 2, 3000);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND) VALUES (1, 1, 5000, 15000);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND) VALUES (1, 1, 10000, 20000);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND) VALUES (1, 2, 0, 10000);
+
+--@test: a row later than the grace period is dropped, one at its end too
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, SUM(v) AS total FROM s WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 5 SECONDS) GROUP BY id;
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 1, 1000);
+INSERT INTO s (id, v, ROWTIME) VALUES (2, 1, 14999);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 2, 9000);
+INSERT INTO s (id, v, ROWTIME) VALUES (2, 1, 15000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 4, 9000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 8, 15000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (1, 1, 0, 1000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (2, 1, 10000, 14999);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (1, 3, 0, 9000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (2, 2, 10000, 15000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (1, 8, 10000, 15000);
+
+--@test: a session deletes those that it joins
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, SUM(v) AS total FROM s WINDOW SESSION (10 SECONDS) GROUP BY id;
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 1, 10000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 2, 30000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 4, 20000);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND) VALUES (1, 1, 10000, 10000);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND) VALUES (1, 2, 30000, 30000);
+ASSERT NULL VALUES o (id) KEY (1);
+ASSERT NULL VALUES o (id) KEY (1);
+ASSERT VALUES o (id, total, WINDOWSTART, WINDOWEND, ROWTIME) VALUES (1, 7, 10000, 30000, 30000);
+
+--@test: only the final row of a window
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, SUM(v) AS total FROM s WINDOW TUMBLING (SIZE 10 SECONDS, GRACE PERIOD 1 SECONDS) GROUP BY id EMIT FINAL;
+INSERT INTO s (id, v, ROWTIME) VALUES (2, 1, 1000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 2, 2000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 4, 9000);
+INSERT INTO s (id, v, ROWTIME) VALUES (1, 8, 10999);
+INSERT INTO s (id, v, ROWTIME) VALUES (3, 1, 11000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (1, 6, 0, 9000);
+ASSERT VALUES o (id, total, WINDOWSTART, ROWTIME) VALUES (2, 1, 0, 1000);
+
+--@test: the key of a window over several columns
+CREATE STREAM s (a INT, b STRING) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o WITH (KEY_FORMAT='JSON') AS SELECT b, a, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY b, a HAVING COUNT(*) > 1;
+INSERT INTO s (a, b, ROWTIME) VALUES (1, 'x', 1000);
+INSERT INTO s (a, b, ROWTIME) VALUES (1, NULL, 1000);
+INSERT INTO s (a, b, ROWTIME) VALUES (1, 'x', 2000);
+INSERT INTO s (a, b, ROWTIME) VALUES (1, 'x', 10000);
+INSERT INTO s (a, b, ROWTIME) VALUES (1, 'x', 3000);
+ASSERT VALUES o (b, a, n, WINDOWSTART) VALUES ('x', 1, 2, 0);
+ASSERT VALUES o (b, a, n, WINDOWSTART) VALUES ('x', 1, 3, 0);
