@@ -264,7 +264,7 @@ func (g *grouping) planGroups(node plan.Node) (*keySet, error) {
 		if err != nil {
 			return nil, badStatement("%s", err)
 		}
-		name := g.keyName(plainExpr)
+		name := g.keyName(plainExpr, node.Schema())
 		for keys.hasName(name) {
 			name = g.names.next()
 		}
@@ -277,11 +277,14 @@ func (g *grouping) planGroups(node plan.Node) (*keySet, error) {
 	*g.keyFormat = g.rekeyedFormat(*g.keyFormat, g.agg.Groups)
 	g.agg.KeyFormat = internalKeyFormat(*g.keyFormat, g.agg.Groups)
 	g.agg.ValueFormat = inherited(g.relation.valueFormat)
+	if node.Windowed() != types.NoWindow {
+		if groupsAreKey(g.agg.Groups, node.Schema().Key) {
+			return nil, badStatement("GROUP BY is not supported on a source with windowed keys (%s): declare a stream over its topic without WINDOW_TYPE and group that.", at(g.q.GroupBy))
+		}
+		return nil, errWindowedRepartition()
+	}
 	g.agg.Repartition = !groupsAreKey(g.agg.Groups, node.Schema().Key)
 	if g.agg.Repartition {
-		if node.Windowed() != types.NoWindow {
-			return nil, errWindowedRepartition()
-		}
 		g.agg.Internal = &plan.InternalTopic{Step: "Aggregate-GroupBy", Key: g.agg.KeyFormat, Value: g.agg.ValueFormat}
 	}
 	return keys, nil

@@ -285,3 +285,74 @@ func changedColumns(old, now []types.Column, key bool) []string {
 	}
 	return list
 }
+
+// checkUpgrade refuses to replace a query by one that could not go on with its
+// state: ksqlDB replaces no joins, windows or table functions, and groups and
+// aggregate functions must stay as they are.
+func (a *Analyzer) checkUpgrade(q *catalog.Query, replace bool) error {
+	old, ok := a.Catalog.Query(q.ID)
+	if !replace || !ok {
+		return nil
+	}
+	for _, root := range []plan.Node{old.Plan, q.Plan} {
+		if step := fixedStep(root); step != "" {
+			return badStatement("Upgrades not yet supported for %s", step)
+		}
+	}
+	was, is := aggregateOf(old.Plan), aggregateOf(q.Plan)
+	if (was == nil) != (is == nil) {
+		return badStatement("Query is not upgradeable: an aggregation can't be added to or taken from %s. Drop it and create it anew.", q.ID)
+	}
+	if was != nil && !sameAggregate(was, is) {
+		return badStatement("Query is not upgradeable: the groups and aggregate functions of %s must stay as they are. Drop it and create it anew.", q.ID)
+	}
+	return nil
+}
+
+// fixedStep names a step of a plan that can't be replaced, as ksqlDB calls it.
+func fixedStep(n plan.Node) string {
+	switch n := n.(type) {
+	case *plan.StreamStreamJoin:
+		return "StreamStreamJoin"
+	case *plan.StreamTableJoin:
+		return "StreamTableJoin"
+	case *plan.TableTableJoin:
+		return "TableTableJoin"
+	case *plan.ForeignKeyJoin:
+		return "ForeignKeyTableTableJoin"
+	case *plan.FlatMap:
+		return "StreamFlatMap"
+	case *plan.Suppress:
+		return "TableSuppress"
+	case *plan.Aggregate:
+		if n.Window != nil {
+			return "StreamWindowedAggregate"
+		}
+	}
+	for _, in := range n.Inputs() {
+		if step := fixedStep(in); step != "" {
+			return step
+		}
+	}
+	return ""
+}
+
+func aggregateOf(n plan.Node) *plan.Aggregate {
+	if agg, ok := n.(*plan.Aggregate); ok {
+		return agg
+	}
+	for _, in := range n.Inputs() {
+		if agg := aggregateOf(in); agg != nil {
+			return agg
+		}
+	}
+	return nil
+}
+
+func sameAggregate(a, b *plan.Aggregate) bool {
+	sameExpr := func(x, y plan.Expr) bool { return ast.Same(x.AST, y.AST) && x.Type.Equal(y.Type) }
+	return slices.EqualFunc(a.Groups, b.Groups, func(x, y plan.Named) bool { return sameExpr(x.Expr, y.Expr) }) &&
+		slices.EqualFunc(a.Calls, b.Calls, func(x, y plan.AggregateCall) bool {
+			return x.Function == y.Function && slices.EqualFunc(x.Args, y.Args, sameExpr)
+		})
+}

@@ -98,7 +98,10 @@ func (a *Analyzer) createAsSelect(ctx context.Context, s *ast.CreateAsSelect) (*
 	if exists && !s.OrReplace {
 		return nil, withSchemaPrefix(&schemaError{badStatement("%s", catalog.ExistsError(r.Source, old))})
 	}
-	return r, a.checkReplace(r.Source, s.OrReplace)
+	if err := a.checkReplace(r.Source, s.OrReplace); err != nil {
+		return nil, err
+	}
+	return r, a.checkUpgrade(r.Query, s.OrReplace)
 }
 
 // planSink puts the sink of a CREATE … AS SELECT on top of its query.

@@ -167,9 +167,12 @@ func (a *Analyzer) ColumnValue(c types.Column, e ast.Expr) (types.Value, error) 
 	if _, null := e.(*ast.NullLiteral); null {
 		return types.Null, nil
 	}
+	for _, c := range callsIn(e, func(name string) bool { return a.Functions.IsAggregate(name) || a.Functions.IsTable(name) }) {
+		return types.Null, badStatement("Invalid insert value: Can't find any functions with the name '%s'.", c.Name.Name)
+	}
 	t, v, err := a.constant(e)
 	if err != nil {
-		return types.Null, badStatement("Invalid insert value: %s.", strings.TrimSuffix(err.Error(), "."))
+		return types.Null, badStatement("Invalid insert value: %s.", err)
 	}
 	out, ok := coerce(t, c.Type, v)
 	if !ok {

@@ -43,6 +43,9 @@ func (p *planner) planFrom() (*relation, error) {
 		if err := p.checkJoinFormats(); err != nil {
 			return nil, err
 		}
+		if err := p.checkAliases(); err != nil {
+			return nil, err
+		}
 		p.criteria = map[*ast.Join]*criterion{}
 		if _, err := p.checkCriteria(join); err != nil {
 			return nil, err
@@ -110,6 +113,30 @@ func (p *planner) checkJoinFormats() error {
 	}
 	if len(names) > 0 {
 		return badStatement("Source(s) %s are using the 'KAFKA' value format. This format does not yet support JOIN.", strings.Join(names, ", "))
+	}
+	return nil
+}
+
+// checkAliases refuses aliases that would give two columns one name.
+func (p *planner) checkAliases() error {
+	owners := map[string]*from{}
+	aliases := map[string]*from{}
+	for _, f := range p.sources {
+		if o, taken := aliases[f.alias]; taken && o.source != f.source {
+			return badStatement("%sThe name %s stands for two sources of the FROM clause: give each an alias of its own.", location(f.at), types.QuoteName(f.alias))
+		}
+		if aliases[f.alias] != nil {
+			continue // a source joined with itself, which is refused with its own text
+		}
+		aliases[f.alias] = f
+		for _, c := range expr.ScopeOf(f.source.Schema, f.source.Topic.Window != types.NoWindow).Columns {
+			name := f.alias + "_" + c.Name
+			if o, taken := owners[name]; taken {
+				return badStatement("%sColumns of %s and %s would both be named %s: give one of them another alias.",
+					location(f.at), types.QuoteName(o.alias), types.QuoteName(f.alias), types.QuoteName(name))
+			}
+			owners[name] = f
+		}
 	}
 	return nil
 }
@@ -263,7 +290,8 @@ func (b *joinBuilder) build() (*relation, error) {
 	}
 	join := plan.Join{
 		Type: joinTypes[b.j.Type], LeftInput: left, RightInput: right, KeyName: out.keyName, Step: b.prefix,
-		LeftNames: b.valueNames(left, out), RightNames: b.valueNames(right, out),
+		LeftNames:  b.valueNames(left, out, b.j.Type == ast.RightJoin),
+		RightNames: b.valueNames(right, out, b.j.Type == ast.LeftJoin),
 	}
 	switch {
 	case !b.left.table && !b.right.table:
@@ -627,19 +655,20 @@ func (b *joinBuilder) uses(f *from, column string) bool {
 
 // valueNames names the columns that a side gives to the join's result: its key,
 // unless the result's key column carries it or it was made for the join alone,
-// and its values.
-func (b *joinBuilder) valueNames(node plan.Node, out *relation) []string {
+// and its values. A side that may have no row keeps its key column in any case:
+// it is NULL then, and the result's key is not.
+func (b *joinBuilder) valueNames(node plan.Node, out *relation, optional bool) []string {
 	schema := node.Schema()
 	var names []string
 	for _, c := range schema.Key {
-		if c.Name == out.keyName || schema.FindValue(c.Name) >= 0 || !b.isSourceColumn(c.Name) {
+		if c.Name == out.keyName && !optional || schema.FindValue(c.Name) >= 0 || !b.isSourceColumn(c.Name) {
 			names = append(names, "")
 			continue
 		}
 		names = append(names, c.Name)
 	}
 	for _, c := range schema.Value {
-		if c.Name == out.keyName {
+		if c.Name == out.keyName && !optional {
 			names = append(names, "")
 			continue
 		}
@@ -689,7 +718,7 @@ func (b *joinBuilder) buildForeign(out *relation) (*relation, error) {
 	for _, c := range left.Schema().Value {
 		n.LeftNames = append(n.LeftNames, c.Name)
 	}
-	n.RightNames = b.valueNames(right, out)
+	n.RightNames = b.valueNames(right, out, true)
 	out.node = n
 	return out, nil
 }

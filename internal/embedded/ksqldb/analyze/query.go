@@ -336,7 +336,7 @@ func (p *planner) partition(node plan.Node, keyFormat *plan.Format) (plan.Node, 
 			if err != nil {
 				return nil, nil, badStatement("%s", err)
 			}
-			name := p.keyName(plainExpr)
+			name := p.keyName(plainExpr, node.Schema())
 			rekey.Keys = append(rekey.Keys, plan.Named{Name: name, Expr: plan.Expr{AST: plainExpr, Type: t}})
 			keys.add(e, plainExpr, name)
 		}
@@ -357,14 +357,16 @@ func (p *planner) formatAll(list []ast.Expr) string {
 	return strings.Join(texts, ", ")
 }
 
-// keyName is the name of a key column for an expression: its own for a column,
-// else the alias that the SELECT gives it, else a generated one.
-func (p *planner) keyName(plainExpr ast.Expr) string {
+// keyName is the name of a key column for an expression over rows of a schema:
+// its own for a column, else the alias that the SELECT gives it if no column has
+// that name, else a generated one.
+func (p *planner) keyName(plainExpr ast.Expr, s *types.Schema) string {
 	if c, ok := plainExpr.(*ast.ColumnRef); ok {
 		return c.Name.Name
 	}
 	for _, it := range p.items {
-		if it.plain != nil && ast.Same(it.plain, plainExpr) {
+		taken := s.FindKey(it.name) >= 0 || s.FindValue(it.name) >= 0 || s.FindHeader(it.name) >= 0 || isSystemColumn(it.name)
+		if it.plain != nil && ast.Same(it.plain, plainExpr) && !taken {
 			return it.name
 		}
 	}

@@ -22,7 +22,6 @@ func (c *Catalog) PutSource(s *Source, replace bool) error {
 // ExistsError is the error of adding a source whose name is taken, in ksqlDB's
 // words.
 func ExistsError(s, old *Source) error {
-	//nolint:staticcheck // ksqlDB's text
 	return fmt.Errorf("Cannot add %s '%s': A %s with the same name already exists",
 		strings.ToLower(s.Kind.String()), s.Name, strings.ToLower(old.Kind.String()))
 }
@@ -57,13 +56,11 @@ func (c *Catalog) CheckDrop(name string) error {
 	if len(readers) > 0 || len(writers) > 0 {
 		slices.Sort(readers)
 		slices.Sort(writers)
-		//nolint:staticcheck // ksqlDB's text
 		return fmt.Errorf("Cannot drop %s.\nThe following queries read from this source: [%s].\nThe following queries write into this source: [%s].\nYou need to terminate them before dropping %s.",
 			name, strings.Join(readers, ", "), strings.Join(writers, ", "), name)
 	}
 	if len(dependents) > 0 {
 		slices.Sort(dependents)
-		//nolint:staticcheck // ksqlDB's text
 		return fmt.Errorf("Cannot drop %s.\nThe following streams and/or tables read from this source: [%s].\nYou need to drop them before dropping %s.",
 			name, strings.Join(dependents, ", "), name)
 	}

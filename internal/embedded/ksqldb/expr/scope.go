@@ -60,13 +60,14 @@ var HeadersType = types.ArrayOf(types.StructOf(
 func ScopeOf(schema *types.Schema, windowed bool) *Scope {
 	s := &Scope{}
 	for i, c := range schema.Key {
-		s.add(c.Name, c.Type, Slot{Kind: SlotKey, Index: i})
+		// Re-keyed and joined rows carry their key among their values too; there a
+		// key column of the side of a join without a row is NULL.
+		if schema.FindValue(c.Name) < 0 {
+			s.add(c.Name, c.Type, Slot{Kind: SlotKey, Index: i})
+		}
 	}
 	for i, c := range schema.Value {
-		// A re-keyed row carries its key among its values too.
-		if schema.FindKey(c.Name) < 0 {
-			s.add(c.Name, c.Type, Slot{Kind: SlotValue, Index: i})
-		}
+		s.add(c.Name, c.Type, Slot{Kind: SlotValue, Index: i})
 	}
 	for _, c := range schema.Header {
 		slot := Slot{Kind: SlotHeaders}

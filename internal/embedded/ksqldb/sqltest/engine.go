@@ -313,7 +313,7 @@ func (e *Engine) insert(ctx context.Context, s *ast.InsertValues) ([]Inserted, e
 	}
 	key, value, err := e.encode(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("Failed to insert values into '%s'. %w", r.Target.Name, err) //nolint:staticcheck // ksqlDB's text
+		return nil, fmt.Errorf("Failed to insert values into '%s'. %w", r.Target.Name, err)
 	}
 	rec := Record{Key: key, Value: value, Time: e.opts.Now().UnixMilli()}
 	if r.Time != nil {

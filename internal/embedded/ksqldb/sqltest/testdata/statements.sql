@@ -79,3 +79,44 @@ CREATE STREAM o AS SELECT id, v FROM s;
 INSERT INTO s (id, v) VALUES (1, 2);
 ASSERT VALUES o (id) VALUES (1);
 ASSERT VALUES o (id) VALUES (1);
+
+--@test: an anti-join by the key of the side that may be missing
+CREATE STREAM l (id INT KEY, a INT) WITH (kafka_topic='l', value_format='JSON', partitions=1);
+CREATE TABLE r (id INT PRIMARY KEY, b INT) WITH (kafka_topic='r', value_format='JSON', partitions=1);
+CREATE STREAM o AS SELECT r.id, a FROM l LEFT JOIN r ON l.id = r.id WHERE r.id IS NULL;
+INSERT INTO r (id, b) VALUES (1, 1);
+INSERT INTO l (id, a) VALUES (1, 10);
+INSERT INTO l (id, a) VALUES (2, 20);
+ASSERT VALUES o (r_id, a) VALUES (2, 20);
+
+--@test: an alias that is the name of another column
+CREATE STREAM s (id INT KEY, a INT, b INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE STREAM o AS SELECT ABS(a) AS b, b AS c FROM s PARTITION BY ABS(a);
+CREATE TABLE p WITH (key_format='JSON') AS SELECT ABS(a) AS b, b AS c, COUNT(*) AS n FROM s GROUP BY ABS(a), b;
+INSERT INTO s (id, a, b) VALUES (1, -2, 3);
+ASSERT VALUES o (b, c) VALUES (2, 3);
+ASSERT VALUES p (b, c, n) VALUES (2, 3, 1);
+
+--@test: joined names that can not be told apart are refused
+--@expected.message: would both be named `A_B_C`
+CREATE STREAM s (id INT KEY, b_c INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE STREAM t (id INT KEY, c INT) WITH (kafka_topic='t', value_format='JSON', partitions=1);
+CREATE STREAM o AS SELECT a.id, b_c, c FROM s a JOIN t a_b WITHIN 1 HOUR ON a.id = a_b.id;
+
+--@test: windows are not lost by grouping
+--@expected.message: GROUP BY is not supported on a source with windowed keys (line 109:
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1, window_type='SESSION');
+CREATE TABLE o AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;
+
+--@test: a join is not replaced
+--@expected.message: Upgrades not yet supported for StreamTableJoin
+CREATE STREAM l (id INT KEY, a INT) WITH (kafka_topic='l', value_format='JSON', partitions=1);
+CREATE TABLE r (id INT PRIMARY KEY, b INT) WITH (kafka_topic='r', value_format='JSON', partitions=1);
+CREATE STREAM o AS SELECT l.id, a, b FROM l LEFT JOIN r ON l.id = r.id;
+CREATE OR REPLACE STREAM o AS SELECT l.id, a, b FROM l LEFT JOIN r ON l.id = r.id WHERE a > 1;
+
+--@test: the state of an aggregation is not read as another
+--@expected.message: aggregate functions of CTAS_O_0 must stay as they are
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;
+CREATE OR REPLACE TABLE o AS SELECT id, COUNT(*) AS n, SUM(v) AS total FROM s GROUP BY id;
