@@ -48,6 +48,8 @@ type AggregateOverload struct {
 	Constants int
 	// Description says what this signature does.
 	Description string
+	// Returns is the declared type of the result, such as ARRAY<T>.
+	Returns string
 	// Bind makes the aggregator.
 	Bind func(b Binding) (Aggregator, error)
 }

@@ -58,7 +58,7 @@ func arithmeticAggregates() []aggregateDef {
 	extreme := func(sign int) []aggregateOverloadDef {
 		var list []aggregateOverloadDef
 		for _, t := range []string{"DECIMAL", "DOUBLE", "INT", "BIGINT", "VARCHAR", "TIMESTAMP", "TIME", "DATE", "BYTES"} {
-			list = append(list, aggregateOverloadDef{params: t + " val1", bind: func(b Binding) (*aggregator, error) {
+			list = append(list, aggregateOverloadDef{params: t + " val1", result: t, bind: func(b Binding) (*aggregator, error) {
 				return bindExtreme(b.Args[0], sign), nil
 			}})
 		}
@@ -66,20 +66,20 @@ func arithmeticAggregates() []aggregateDef {
 	}
 	return []aggregateDef{
 		{"COUNT", "Counts the rows of a group; with a column, those where it is not NULL.", []aggregateOverloadDef{
-			{params: "T val1", bind: func(Binding) (*aggregator, error) { return bindCount(), nil }},
+			{params: "T val1", result: "BIGINT", bind: func(Binding) (*aggregator, error) { return bindCount(), nil }},
 		}},
 		{"SUM", "The sum of a column.", []aggregateOverloadDef{
-			{params: "DECIMAL val1", bind: bindSum}, {params: "DOUBLE val1", bind: bindSum},
-			{params: "INT val1", bind: bindSum}, {params: "BIGINT val1", bind: bindSum},
+			{params: "DECIMAL val1", result: "DECIMAL", bind: bindSum}, {params: "DOUBLE val1", result: "DOUBLE", bind: bindSum},
+			{params: "INT val1", result: "INT", bind: bindSum}, {params: "BIGINT val1", result: "BIGINT", bind: bindSum},
 		}},
 		{"avg", "The arithmetic mean of a column.", []aggregateOverloadDef{
-			{params: "DOUBLE val1", bind: bindAvg}, {params: "INT val1", bind: bindAvg}, {params: "BIGINT val1", bind: bindAvg},
+			{params: "DOUBLE val1", result: "DOUBLE", bind: bindAvg}, {params: "INT val1", result: "DOUBLE", bind: bindAvg}, {params: "BIGINT val1", result: "DOUBLE", bind: bindAvg},
 		}},
 		{"MIN", "The smallest value of a column.", extreme(-1)},
 		{"MAX", "The largest value of a column.", extreme(1)},
 		{"sum_list", "The sum of all elements of an array column.", []aggregateOverloadDef{
-			{params: "ARRAY<DOUBLE> val1", bind: bindSumList}, {params: "ARRAY<INT> val1", bind: bindSumList},
-			{params: "ARRAY<BIGINT> val1", bind: bindSumList},
+			{params: "ARRAY<DOUBLE> val1", result: "DOUBLE", bind: bindSumList}, {params: "ARRAY<INT> val1", result: "INT", bind: bindSumList},
+			{params: "ARRAY<BIGINT> val1", result: "BIGINT", bind: bindSumList},
 		}},
 	}
 }

@@ -12,16 +12,16 @@ const histogramLimit = 1000
 func collectAggregates() []aggregateDef {
 	var topk, topkDistinct []aggregateOverloadDef
 	for _, t := range []string{"DOUBLE", "INT", "BIGINT", "VARCHAR"} {
-		topk = append(topk, aggregateOverloadDef{params: t + " val1, ANY... val2, INT k", constants: 1, bind: bindTopK})
+		topk = append(topk, aggregateOverloadDef{params: t + " val1, ANY... val2, INT k", result: "ARRAY<S>", constants: 1, bind: bindTopK})
 	}
 	for _, t := range []string{"BIGINT", "INT", "DOUBLE", "DECIMAL", "BYTES", "DATE", "TIME", "TIMESTAMP", "VARCHAR"} {
-		topkDistinct = append(topkDistinct, aggregateOverloadDef{params: t + " val1, INT k", constants: 1, bind: bindTopKDistinct})
+		topkDistinct = append(topkDistinct, aggregateOverloadDef{params: t + " val1, INT k", result: "ARRAY<" + t + ">", constants: 1, bind: bindTopKDistinct})
 	}
 	return []aggregateDef{
-		{"collect_list", "All values of a column as an array, NULLs included.", []aggregateOverloadDef{{params: "T val1", bind: bindCollectList}}},
-		{"collect_set", "The distinct values of a column as an array, in the order of their first rows.", []aggregateOverloadDef{{params: "T val1", bind: bindCollectSet}}},
-		{"histogram", "How often each text occurs, as a map; at most 1000 texts are counted.", []aggregateOverloadDef{{params: "VARCHAR val1", bind: bindHistogram}}},
-		{"ATTR", "The value of a column that is the same in all rows of a group, else NULL.", []aggregateOverloadDef{{params: "T val1", bind: bindAttr}}},
+		{"collect_list", "All values of a column as an array, NULLs included.", []aggregateOverloadDef{{params: "T val1", result: "ARRAY<T>", bind: bindCollectList}}},
+		{"collect_set", "The distinct values of a column as an array, in the order of their first rows.", []aggregateOverloadDef{{params: "T val1", result: "ARRAY<T>", bind: bindCollectSet}}},
+		{"histogram", "How often each text occurs, as a map; at most 1000 texts are counted.", []aggregateOverloadDef{{params: "VARCHAR val1", result: "MAP<VARCHAR, BIGINT>", bind: bindHistogram}}},
+		{"ATTR", "The value of a column that is the same in all rows of a group, else NULL.", []aggregateOverloadDef{{params: "T val1", result: "T", bind: bindAttr}}},
 		{"TOPK", "The k largest values of a column, with the values of further columns of the same rows.", topk},
 		{"TOPKDISTINCT", "The k largest distinct values of a column.", topkDistinct},
 	}

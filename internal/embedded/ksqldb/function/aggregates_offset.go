@@ -29,10 +29,10 @@ func offsetAggregates() []aggregateDef {
 			return bindByOffset(b.Args[0], latest, len(b.Constants) == 0 || b.Constants[0].Bool()), nil
 		}
 		return []aggregateOverloadDef{
-			{params: "T val1, INT " + name + ", BOOLEAN ignoreNulls", constants: 2, bind: list},
-			{params: "T val1", bind: one},
-			{params: "T val1, INT " + name, constants: 1, bind: list},
-			{params: "T val1, BOOLEAN ignoreNulls", constants: 1, bind: one},
+			{params: "T val1", result: "T", bind: one},
+			{params: "T val1, INT " + name, result: "ARRAY<T>", constants: 1, bind: list},
+			{params: "T val1, INT " + name + ", BOOLEAN ignoreNulls", result: "ARRAY<T>", constants: 2, bind: list},
+			{params: "T val1, BOOLEAN ignoreNulls", result: "T", constants: 1, bind: one},
 		}
 	}
 	return []aggregateDef{

@@ -10,7 +10,7 @@ func statisticAggregates() []aggregateDef {
 	deviation := func(root bool) []aggregateOverloadDef {
 		var list []aggregateOverloadDef
 		for _, t := range []string{"DOUBLE", "INT", "BIGINT"} {
-			list = append(list, aggregateOverloadDef{params: t + " val1", bind: func(b Binding) (*aggregator, error) {
+			list = append(list, aggregateOverloadDef{params: t + " val1", result: "DOUBLE", bind: func(b Binding) (*aggregator, error) {
 				return bindDeviation(b.Args[0], root), nil
 			}})
 		}
@@ -20,12 +20,12 @@ func statisticAggregates() []aggregateDef {
 		{"STDDEV_SAMP", "The sample variance of a column (ksqlDB's name for it promises the standard deviation).", deviation(false)},
 		{"STDDEV_SAMPLE", "The sample standard deviation of a column.", deviation(true)},
 		{"correlation", "The Pearson correlation coefficient of two columns.", []aggregateOverloadDef{
-			{params: "DOUBLE val1, DOUBLE val2", bind: bindCorrelation},
-			{params: "INT val1, INT val2", bind: bindCorrelation},
-			{params: "BIGINT val1, BIGINT val2", bind: bindCorrelation},
+			{params: "DOUBLE val1, DOUBLE val2", result: "DOUBLE", bind: bindCorrelation},
+			{params: "INT val1, INT val2", result: "DOUBLE", bind: bindCorrelation},
+			{params: "BIGINT val1, BIGINT val2", result: "DOUBLE", bind: bindCorrelation},
 		}},
 		{"COUNT_DISTINCT", "How many distinct values a column has: exact for few, with an error of about 1 % for many.", []aggregateOverloadDef{
-			{params: "T val1", bind: bindCountDistinct},
+			{params: "T val1", result: "BIGINT", bind: bindCountDistinct},
 		}},
 	}
 }

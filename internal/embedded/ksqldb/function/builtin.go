@@ -3,6 +3,7 @@ package function
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
@@ -87,8 +88,24 @@ type overloadDef struct {
 	volatile bool
 }
 
+// unsigned are the functions for which ksqlDB names no author.
+const unsigned = " ATTR ARRAY_CONCAT ARRAY_DISTINCT ARRAY_EXCEPT ARRAY_INTERSECT ARRAY_MAX ARRAY_MIN ARRAY_REMOVE ARRAY_SORT " +
+	"ARRAY_UNION EXTRACTJSONFIELD MAP_KEYS MAP_UNION MAP_VALUES RANDOM CHR CONCAT CONCAT_WS LCASE LPAD LEN RPAD SPLIT_TO_MAP " +
+	"TRIM UCASE UUID "
+
+func author(name string) string {
+	if strings.Contains(unsigned, " "+upper(name)+" ") {
+		return ""
+	}
+	return "Confluent"
+}
+
+func (d scalarDef) info() Info {
+	return Info{Name: d.name, Category: d.category, Description: d.description, Author: author(d.name)}
+}
+
 func (d scalarDef) scalar() (*Scalar, error) {
-	s := &Scalar{Info: Info{Name: d.name, Category: d.category, Description: d.description}}
+	s := &Scalar{Info: d.info()}
 	for _, od := range d.overloads {
 		o, err := od.overload()
 		if err != nil {
@@ -109,7 +126,7 @@ func (d overloadDef) overload() (*Overload, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Overload{Params: params, Result: result, HandlesNull: d.nulls, Volatile: d.volatile}
+	o := &Overload{Params: params, Returns: d.result, Result: result, HandlesNull: d.nulls, Volatile: d.volatile}
 	o.Make = func(args []Arg, result *types.Type) (Impl, error) {
 		if d.bind == nil {
 			return d.impl, nil
@@ -176,19 +193,20 @@ type aggregateDef struct {
 
 type aggregateOverloadDef struct {
 	params    string
+	result    string
 	constants int
 	bind      func(b Binding) (*aggregator, error)
 }
 
 func (d aggregateDef) aggregate() (*Aggregate, error) {
-	a := &Aggregate{Info: Info{Name: d.name, Category: CategoryAggregate, Description: d.description}}
+	a := &Aggregate{Info: Info{Name: d.name, Category: CategoryAggregate, Description: d.description, Author: author(d.name)}}
 	for _, od := range d.overloads {
 		params, err := ParseParams(od.params)
 		if err != nil {
 			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
 		}
 		a.Overloads = append(a.Overloads, &AggregateOverload{
-			Params: params, Constants: od.constants, Description: d.description,
+			Params: params, Returns: od.result, Constants: od.constants, Description: d.description,
 			Bind: func(b Binding) (Aggregator, error) {
 				bound, err := od.bind(b)
 				if err != nil {
@@ -216,7 +234,7 @@ type tableOverloadDef struct {
 }
 
 func (d tableDef) table() (*Table, error) {
-	t := &Table{Info: Info{Name: d.name, Category: CategoryTable, Description: d.description}}
+	t := &Table{Info: Info{Name: d.name, Category: CategoryTable, Description: d.description, Author: author(d.name)}}
 	for _, od := range d.overloads {
 		params, err := ParseParams(od.params)
 		if err != nil {
@@ -227,7 +245,7 @@ func (d tableDef) table() (*Table, error) {
 			return nil, fmt.Errorf("declaring function %s: %w", d.name, err)
 		}
 		t.Overloads = append(t.Overloads, &TableOverload{
-			Params: params, Description: d.description, Result: result,
+			Params: params, Returns: od.result, Description: d.description, Result: result,
 			Make: func([]Arg, *types.Type) (func([]types.Value) ([]types.Value, error), error) {
 				return od.rows, nil
 			},

@@ -21,6 +21,8 @@ type Info struct {
 	Category string
 	// Description is a sentence for people.
 	Description string
+	// Author is the author that ksqlDB names; empty where it names none.
+	Author string
 }
 
 // The categories of functions that ksqlDB knows.
@@ -80,6 +82,8 @@ type Impl struct {
 type Overload struct {
 	Params      []Param
 	Description string
+	// Returns is the declared type of the result, such as ARRAY<T>.
+	Returns string
 	// Result gives the type of the result for resolved arguments.
 	Result func(args []Arg) (*types.Type, error)
 	// HandlesNull is set when the code wants to see NULL arguments itself.
@@ -119,6 +123,8 @@ func (s *Scalar) Resolve(args []Arg) (*Overload, error) {
 type TableOverload struct {
 	Params      []Param
 	Description string
+	// Returns is the declared type of the rows, such as T.
+	Returns string
 	// Result gives the type of the rows for resolved arguments.
 	Result func(args []Arg) (*types.Type, error)
 	// Make gives the code: the rows that one call produces.

@@ -342,3 +342,26 @@ func FuzzParseParams(f *testing.F) {
 		}
 	})
 }
+
+func TestMathGivesTheNearestDouble(t *testing.T) {
+	r := builtin(t)
+	for _, c := range []struct {
+		name    string
+		x, want float64
+	}{
+		{"SIN", -2, -0.9092974268256817}, {"SIN", 1e22, -0.8522008497671888}, {"COS", 5e9, -0.9677602034277024}, {"TAN", 1, 1.5574077246549023},
+		{"COT", 0.5, 1.830487721712452}, {"ASIN", 0.1, 0.1001674211615598}, {"ACOS", 0.5, 1.0471975511965979}, {"ATAN", 2.5, 1.1902899496825317},
+		{"LN", 7, 1.9459101490553132}, {"LN", 0, math.Inf(-1)}, {"CBRT", 27, 3}, {"SINH", 0.1, 0.10016675001984403}, {"SIN", 0, 0}, {"ACOS", 1, 0},
+	} {
+		s, err := r.Scalar(c.name)
+		require.NoError(t, err)
+		args := []function.Arg{{Type: types.Double}}
+		o, err := s.Resolve(args)
+		require.NoError(t, err)
+		impl, err := o.Make(args, types.Double)
+		require.NoError(t, err)
+		v, err := impl.F1(types.DoubleValue(c.x))
+		require.NoError(t, err)
+		assert.Equal(t, c.want, v.Double(), "%s(%v)", c.name, c.x)
+	}
+}

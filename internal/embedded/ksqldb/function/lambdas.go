@@ -14,8 +14,8 @@ func lambdaFunctions() []scalarDef {
 			{params: "ARRAY<T> array, LAMBDA (T) => R function", result: "ARRAY<R>", impl: Impl{FL: transformArray}},
 		}},
 		{"filter", CategoryLambda, "The elements of an array or a map for which a lambda is true.", []overloadDef{
-			{params: "ARRAY<T> array, LAMBDA (T) => BOOLEAN function", result: "ARRAY<T>", impl: Impl{FL: filterArray}},
 			{params: "MAP<K, V> map, LAMBDA (K, V) => BOOLEAN biFunction", result: "MAP<K, V>", bind: filterMap},
+			{params: "ARRAY<T> array, LAMBDA (T) => BOOLEAN function", result: "ARRAY<T>", impl: Impl{FL: filterArray}},
 		}},
 		{"reduce", CategoryLambda, "What is left when a lambda takes in the elements of an array or a map one by one.", []overloadDef{
 			{params: "ARRAY<T> list, S initialState, LAMBDA (S, T) => S biFunction", result: "S", nulls: true, impl: Impl{FL: reduceArray}},

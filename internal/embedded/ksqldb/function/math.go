@@ -49,12 +49,12 @@ func exact(f func(a, b float64) float64) func(a, b float64) (float64, error) {
 }
 
 func mathFunctions(opts Options) []scalarDef {
-	log := doubleFunction("log", "value", "The natural logarithm of a number, or the logarithm to a base.", math.Log)
+	log := doubleFunction("log", "value", "The natural logarithm of a number, or the logarithm to a base.", preciseLog)
 	log.overloads = append(log.overloads, doubleFunction2("log", "base", "value", "", exact(func(base, x float64) float64 {
 		if base <= 0 || base == 1 {
 			return math.NaN()
 		}
-		return math.Log(x) / math.Log(base)
+		return preciseLog(x) / preciseLog(base)
 	})).overloads...)
 	geo := func(args []types.Value) (types.Value, error) {
 		unit := "KM"
@@ -69,24 +69,24 @@ func mathFunctions(opts Options) []scalarDef {
 		return geoDistance(args[0].Double(), args[1].Double(), args[2].Double(), args[3].Double(), unit)
 	}
 	list := []scalarDef{
-		doubleFunction("acos", "value", "The arc cosine of a number, in radians.", math.Acos),
-		doubleFunction("asin", "value", "The arc sine of a number, in radians.", math.Asin),
-		doubleFunction("atan", "value", "The arc tangent of a number, in radians.", math.Atan),
+		doubleFunction("acos", "value", "The arc cosine of a number, in radians.", preciseAcos),
+		doubleFunction("asin", "value", "The arc sine of a number, in radians.", preciseAsin),
+		doubleFunction("atan", "value", "The arc tangent of a number, in radians.", preciseAtan),
 		doubleFunction2("atan2", "y", "x", "The angle, in radians, of the point (x, y).", exact(math.Atan2)),
-		doubleFunction("cbrt", "value", "The cube root of a number.", math.Cbrt),
-		doubleFunction("cos", "value", "The cosine of an angle in radians.", math.Cos),
+		doubleFunction("cbrt", "value", "The cube root of a number.", preciseCbrt),
+		doubleFunction("cos", "value", "The cosine of an angle in radians.", preciseCos),
 		doubleFunction("cosh", "value", "The hyperbolic cosine of a number.", math.Cosh),
-		doubleFunction("cot", "value", "The cotangent of an angle in radians.", func(x float64) float64 { return 1 / math.Tan(x) }),
+		doubleFunction("cot", "value", "The cotangent of an angle in radians.", func(x float64) float64 { return 1 / preciseTan(x) }),
 		doubleFunction("degrees", "value", "An angle in radians as degrees.", func(x float64) float64 { return x * (180 / math.Pi) }),
 		doubleFunction("exp", "exponent", "Euler's number to a power.", math.Exp),
-		doubleFunction("ln", "value", "The natural logarithm of a number.", math.Log),
+		doubleFunction("ln", "value", "The natural logarithm of a number.", preciseLog),
 		log,
 		doubleFunction2("power", "base", "exponent", "A number to a power.", exact(math.Pow)),
 		doubleFunction("radians", "value", "An angle in degrees as radians.", func(x float64) float64 { return x * (math.Pi / 180) }),
-		doubleFunction("sin", "value", "The sine of an angle in radians.", math.Sin),
-		doubleFunction("sinh", "value", "The hyperbolic sine of a number.", math.Sinh),
+		doubleFunction("sin", "value", "The sine of an angle in radians.", preciseSin),
+		doubleFunction("sinh", "value", "The hyperbolic sine of a number.", javaSinh),
 		doubleFunction("sqrt", "value", "The square root of a number.", math.Sqrt),
-		doubleFunction("tan", "value", "The tangent of an angle in radians.", math.Tan),
+		doubleFunction("tan", "value", "The tangent of an angle in radians.", preciseTan),
 		doubleFunction("tanh", "value", "The hyperbolic tangent of a number.", math.Tanh),
 		{"pi", CategoryMath, "The number pi.", []overloadDef{{result: "DOUBLE", impl: Impl{
 			F0: func() (types.Value, error) { return types.DoubleValue(math.Pi), nil },

@@ -47,7 +47,7 @@ func roundingFunctions() []scalarDef {
 	})
 	unary := func(name, description string, onDouble func(float64) float64, onInt, onLong Impl, onDecimal func(*apd.Decimal) (*apd.Decimal, error)) scalarDef {
 		return scalarDef{name, CategoryMath, description, []overloadDef{
-			{params: "DECIMAL val", typeOf: sameType, impl: decimal(onDecimal)},
+			{params: "DECIMAL val", result: "DECIMAL", typeOf: sameType, impl: decimal(onDecimal)},
 			{params: "DOUBLE val", result: "DOUBLE", impl: double(onDouble)},
 			{params: "INT val", result: "INT", impl: onInt},
 			{params: "BIGINT val", result: "BIGINT", impl: onLong},
@@ -73,7 +73,7 @@ func truncation() scalarDef {
 // rounding declares ROUND and TRUNC.
 func rounding(name, description string, whole func(float64) int64, round func(*apd.Decimal, int) (*apd.Decimal, error)) scalarDef {
 	return scalarDef{name, CategoryMath, description, []overloadDef{
-		{params: "DECIMAL val", typeOf: wholePart, impl: decimal(func(d *apd.Decimal) (*apd.Decimal, error) { return round(d, 0) })},
+		{params: "DECIMAL val", result: "DECIMAL", typeOf: wholePart, impl: decimal(func(d *apd.Decimal) (*apd.Decimal, error) { return round(d, 0) })},
 		{params: "DOUBLE val, INT decimalPlaces", result: "DOUBLE", impl: f2(func(v, places types.Value) (types.Value, error) {
 			d, err := types.DecimalFromShortest(v.Double())
 			if err != nil {
@@ -87,7 +87,7 @@ func rounding(name, description string, whole func(float64) int64, round func(*a
 		{params: "DOUBLE val", result: "BIGINT", impl: f1(func(v types.Value) (types.Value, error) {
 			return types.IntValue(whole(v.Double())), nil
 		})},
-		{params: "DECIMAL val, INT decimalPlaces", typeOf: sameType, impl: f2(func(v, places types.Value) (types.Value, error) {
+		{params: "DECIMAL val, INT decimalPlaces", result: "DECIMAL", typeOf: sameType, impl: f2(func(v, places types.Value) (types.Value, error) {
 			d, err := round(v.Decimal(), int(places.Int()))
 			if err != nil {
 				return types.Null, err

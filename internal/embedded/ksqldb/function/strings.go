@@ -259,22 +259,22 @@ func substringFunction() scalarDef {
 		return max(int(min(int64(start)+count, int64(length))), start)
 	}
 	return scalarDef{"substring", CategoryString, "The part of a text, or of bytes, from a position, counted from 1 or backwards from -1.", []overloadDef{
-		{params: "VARCHAR str, INT pos", result: "VARCHAR", impl: f2(func(s, pos types.Value) (types.Value, error) {
-			n := unitLen(s.Str())
-			return text(cut(s.Str(), start(n, pos.Int()), n))
-		})},
 		{params: "VARCHAR str, INT pos, INT length", result: "VARCHAR", impl: f3(func(s, pos, count types.Value) (types.Value, error) {
 			n := unitLen(s.Str())
 			from := start(n, pos.Int())
 			return text(cut(s.Str(), from, end(n, from, count.Int())))
 		})},
-		{params: "BYTES bytes, INT pos", result: "BYTES", impl: f2(func(b, pos types.Value) (types.Value, error) {
-			return types.BytesValue(b.Bytes()[start(len(b.Bytes()), pos.Int()):]), nil
-		})},
 		{params: "BYTES bytes, INT pos, INT length", result: "BYTES", impl: f3(func(b, pos, count types.Value) (types.Value, error) {
 			n := len(b.Bytes())
 			from := start(n, pos.Int())
 			return types.BytesValue(b.Bytes()[from:end(n, from, count.Int())]), nil
+		})},
+		{params: "BYTES bytes, INT pos", result: "BYTES", impl: f2(func(b, pos types.Value) (types.Value, error) {
+			return types.BytesValue(b.Bytes()[start(len(b.Bytes()), pos.Int()):]), nil
+		})},
+		{params: "VARCHAR str, INT pos", result: "VARCHAR", impl: f2(func(s, pos types.Value) (types.Value, error) {
+			n := unitLen(s.Str())
+			return text(cut(s.Str(), start(n, pos.Int()), n))
 		})},
 	}}
 }

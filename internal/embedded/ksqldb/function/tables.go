@@ -10,7 +10,7 @@ func tableFunctions() []tableDef {
 	explode := func(args []types.Value) ([]types.Value, error) { return args[0].Elems(), nil }
 	return []tableDef{
 		{"explode", "A row for each element of an array.", []tableOverloadDef{
-			{params: "ARRAY<DECIMAL> input", rows: explode, typeOf: func(args []*types.Type) (*types.Type, error) { return args[0].Elem, nil }},
+			{params: "ARRAY<DECIMAL> input", result: "DECIMAL", rows: explode, typeOf: func(args []*types.Type) (*types.Type, error) { return args[0].Elem, nil }},
 			{params: "ARRAY<T> list", result: "T", rows: explode},
 		}},
 		{"cube_explode", "A row for each combination of an array's elements, with NULLs where one is left out.", []tableOverloadDef{
