@@ -140,6 +140,7 @@ func (e *Engine) drop(ctx context.Context, r *analyze.DropSource) error {
 		if err := e.runtime.Terminate(ctx, q.ID); err != nil && !errors.Is(err, runtime.ErrUnknownQuery) {
 			errs = append(errs, err)
 		}
+		e.problems.forget(q.ID)
 	}
 	if !r.DeleteTopic || r.Source == nil {
 		return errors.Join(errs...)

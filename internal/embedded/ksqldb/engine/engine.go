@@ -85,6 +85,7 @@ type Engine struct {
 	state     *state.DB
 	runtime   *runtime.Runtime
 	commands  *commandLog
+	problems  *problemLog
 
 	execute sync.Mutex // held by the one request that changes things
 	current atomic.Pointer[snapshot]
@@ -114,7 +115,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, statuses: map[string]CommandStatus{}}
+	e := &Engine{cfg: cfg, log: cfg.Logger, problems: newProblemLog(cfg.Logger, time.Now), statuses: map[string]CommandStatus{}}
 	e.push.running = map[string]*pushQuery{}
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -147,7 +148,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.runtime, err = runtime.New(runtime.Config{
-		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, Logger: e.log, Problem: e.problem,
+		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, Logger: e.log, Problem: e.problems.add,
 	})
 	if err != nil {
 		return err
@@ -221,7 +222,7 @@ func (e *Engine) buildOptions(c *catalog.Catalog, queryID string, properties map
 		Registry:      e.registry,
 		Properties:    effective,
 		Nested: func(err error) {
-			e.problem(queryID, exec.ProcessingError{Type: exec.RecordError, Message: err.Error()})
+			e.problems.add(queryID, exec.ProcessingError{Type: exec.RecordError, Message: err.Error()})
 		},
 	}
 }
@@ -229,12 +230,6 @@ func (e *Engine) buildOptions(c *catalog.Catalog, queryID string, properties map
 // applicationID begins the names of a query's internal topics.
 func (e *Engine) applicationID(queryID string) string {
 	return "_confluent-ksql-" + e.cfg.ServiceID + "query_" + queryID
-}
-
-// problem takes what queries report of records that they could not process.
-func (e *Engine) problem(queryID string, p exec.ProcessingError) {
-	e.log.Warn("a record could not be processed as it should", "query", queryID, "step", p.Step,
-		"topic", p.Topic, "partition", p.Partition, "offset", p.Offset, "message", p.Message, "cause", p.Cause)
 }
 
 // Close stops all queries, each after the batch it is working on. It may be
