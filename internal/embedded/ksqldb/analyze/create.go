@@ -22,6 +22,8 @@ type TopicSpec struct {
 	Partitions  int
 	Replicas    int
 	RetentionMS *int64
+	// Explicit tells that the statement itself gives RetentionMS.
+	Explicit bool
 	// CleanupPolicy is delete, compact or compact,delete.
 	CleanupPolicy string
 }
@@ -410,7 +412,7 @@ func (a *Analyzer) sourceTopic(ctx context.Context, r *CreateSource, s *ast.Crea
 			return badRequest("Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.")
 		}
 	}
-	r.Topic = &TopicSpec{Name: p.topic, Partitions: *p.partitions, CleanupPolicy: policy, RetentionMS: p.retention}
+	r.Topic = &TopicSpec{Name: p.topic, Partitions: *p.partitions, CleanupPolicy: policy, RetentionMS: p.retention, Explicit: p.retention != nil}
 	if p.replicas != nil {
 		r.Topic.Replicas = *p.replicas
 	}

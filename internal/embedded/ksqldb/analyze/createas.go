@@ -288,6 +288,7 @@ func (a *Analyzer) sinkTopic(ctx context.Context, s *catalog.Source, p *properti
 			return topic, shown, badRequest("Invalid config variable in the WITH clause: RETENTION_MS. Non-windowed tables do not support retention.")
 		}
 		retention = *p.retention
+		topic.Explicit = true
 	}
 	shown = topic
 	shown.RetentionMS = &retention

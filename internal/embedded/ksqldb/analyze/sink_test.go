@@ -39,7 +39,7 @@ func TestSinksInheritWhatTheStatementDoesNotSay(t *testing.T) {
 		},
 		{
 			"CREATE STREAM o WITH (kafka_topic='x', partitions=1, retention_ms=7, value_format='JSON') AS SELECT * FROM s;",
-			analyze.TopicSpec{Name: "x", Partitions: 1, Replicas: 1, RetentionMS: ms(7), CleanupPolicy: "delete"}, "KAFKA", "JSON",
+			analyze.TopicSpec{Name: "x", Partitions: 1, Replicas: 1, RetentionMS: ms(7), Explicit: true, CleanupPolicy: "delete"}, "KAFKA", "JSON",
 		},
 		{
 			"CREATE TABLE o AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;",
