@@ -19,6 +19,8 @@ type DropSource struct {
 	Source *catalog.Source
 	// DeleteTopic tells that the topic, and its schemas, go too.
 	DeleteTopic bool
+	// Text is the statement as the server answers it: without DELETE TOPIC.
+	Text string
 	// Stopped are the queries that end with the source; filled in by Apply.
 	Stopped []*catalog.Query
 }
@@ -37,7 +39,12 @@ func (r *DropSource) Apply(c *catalog.Catalog) error {
 }
 
 func (a *Analyzer) dropSource(s *ast.DropSource) (*DropSource, error) {
-	r := &DropSource{Name: s.Name.Name, DeleteTopic: s.DeleteTopic}
+	r := &DropSource{Name: s.Name.Name, DeleteTopic: s.DeleteTopic, Text: s.Text()}
+	if s.DeleteTopic {
+		shown := *s
+		shown.DeleteTopic = false
+		r.Text = ast.Format(&shown)
+	}
 	source, ok := a.Catalog.Source(s.Name.Name)
 	if !ok {
 		if s.IfExists {
