@@ -99,7 +99,37 @@ func (e *Engine) logged(ctx context.Context, stmt ast.Statement, sess *session, 
 	}
 	status := CommandStatus{Status: "SUCCESS", Message: message, QueryID: queryID}
 	e.setStatus(id, status)
-	return currentStatus(text, id, status, sequence), nil
+	entity := currentStatus(text, id, status, sequence)
+	if joinsWithoutGrace(stmt) {
+		entity.Warnings = append(entity.Warnings, Warning{graceNotice})
+	}
+	return entity, nil
+}
+
+// graceNotice is ksqlDB's warning about joins of streams without GRACE PERIOD.
+const graceNotice = "DEPRECATION NOTICE: Stream-stream joins statements without a GRACE PERIOD will not be accepted in a future ksqlDB version.\n" +
+	"Please use the GRACE PERIOD clause as specified in https://docs.ksqldb.io/en/latest/developer-guide/ksqldb-reference/select-push-query/"
+
+func joinsWithoutGrace(stmt ast.Statement) bool {
+	var q *ast.Query
+	switch s := stmt.(type) {
+	case *ast.CreateAsSelect:
+		q = s.Query
+	case *ast.InsertInto:
+		q = s.Query
+	default:
+		return false
+	}
+	for from := q.From; ; {
+		join, ok := from.(*ast.Join)
+		if !ok {
+			return false
+		}
+		if join.Within != nil && join.Within.Grace == nil {
+			return true
+		}
+		from = join.Left
+	}
 }
 
 // takeEffect starts and stops queries and removes what a statement drops.
@@ -187,7 +217,7 @@ func describeCommand(stmt ast.Statement, result analyze.Result) (id, text, messa
 		message = created(r.Query)
 	case *analyze.DropSource:
 		drop := stmt.(*ast.DropSource)
-		id = commandID(drop.Kind, r.Name, "drop")
+		id, text = commandID(drop.Kind, r.Name, "drop"), r.Text
 		message = fmt.Sprintf("Source %s does not exist.", types.QuoteName(r.Name))
 		if r.Source != nil {
 			message = fmt.Sprintf("Source %s (topic: %s) was dropped.", types.QuoteName(r.Name), r.Source.Topic.Name)

@@ -95,7 +95,7 @@ type sourceDescription struct {
 func (e *Engine) describe(c *catalog.Catalog, s *catalog.Source, details kadm.TopicDetails, extended bool) sourceDescription {
 	d := sourceDescription{
 		Name: s.Name, ReadQueries: []queryEntry{}, WriteQueries: []queryEntry{}, Fields: fieldsOf(s.Schema), Type: s.Kind.String(),
-		Extended: extended, KeyFormat: s.Topic.Key.Name, ValueFormat: s.Topic.Value.Name, Topic: s.Topic.Name, Statement: s.SQL,
+		Extended: extended, KeyFormat: keyFormat(s), ValueFormat: s.Topic.Value.Name, Topic: s.Topic.Name, Statement: s.SQL,
 		OffsetSummaries: []struct{}{}, Constraints: []string{}, ClusterStatistics: []struct{}{}, ClusterErrorStats: []struct{}{},
 	}
 	if s.WindowType != "" {
@@ -183,7 +183,7 @@ func (e *Engine) topicDetails(ctx context.Context, sources ...*catalog.Source) (
 	for i, s := range sources {
 		topics[i] = s.Topic.Name
 	}
-	details, err := e.admin.ListTopicsWithInternal(ctx, topics...)
+	details, err := e.listTopics(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("asking for topics: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,6 +86,7 @@ type Engine struct {
 	state     *state.DB
 	runtime   *runtime.Runtime
 	commands  *commandLog
+	hidden    *regexp.Regexp // topics that belong to servers
 	problems  *problemLog
 
 	execute sync.Mutex // held by the one request that changes things
@@ -127,6 +129,9 @@ func (e *Engine) open(ctx context.Context) error {
 	var err error
 	if e.functions, err = function.Builtin(function.Options{}); err != nil {
 		return fmt.Errorf("setting up the functions: %w", err)
+	}
+	if e.hidden, err = hiddenPattern(e.cfg.Properties); err != nil {
+		return err
 	}
 	if e.cfg.SchemaRegistry != "" {
 		if e.registry, err = registry.NewClient(e.cfg.SchemaRegistry); err != nil {

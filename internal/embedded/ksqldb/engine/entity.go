@@ -26,7 +26,7 @@ type currentStatusEntity struct {
 	Warnings      []Warning     `json:"warnings"`
 }
 
-func currentStatus(text, id string, status CommandStatus, sequence int64) any {
+func currentStatus(text, id string, status CommandStatus, sequence int64) currentStatusEntity {
 	return currentStatusEntity{head{"currentStatus", text}, id, status, sequence, []Warning{}}
 }
 

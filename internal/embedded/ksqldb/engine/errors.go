@@ -47,7 +47,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Answer is the JSON object of ksqlDB's REST API.
 func (e *Error) Answer() any {
-	if e.Statement == "" {
+	if e.Statement == "" && !errors.Is(e.cause, errStatement) {
 		return struct {
 			Type    string `json:"@type"`
 			Code    int    `json:"error_code"`
@@ -75,7 +75,7 @@ func (e *Error) Status() int { return e.Code / 100 }
 func statementError(statement string, err error) *Error {
 	var ready *Error
 	if errors.As(err, &ready) {
-		if ready.Statement == "" && ready.Code == CodeBadStatement {
+		if ready.Statement == "" && ready.ofStatement() {
 			ready.Statement = statement
 		}
 		return ready
@@ -89,12 +89,20 @@ func statementError(statement string, err error) *Error {
 	}
 	var found *analyze.Error
 	if errors.As(err, &found) {
-		if found.Code == CodeBadRequest {
+		switch {
+		case found.Code == CodeBadRequest:
 			statement = ""
+		case found.Statement != "":
+			statement = found.Statement
 		}
 		return &Error{Code: found.Code, Message: err.Error(), Statement: statement, cause: err}
 	}
 	return &Error{Code: CodeServerError, Message: err.Error(), Statement: statement, cause: err}
+}
+
+// ofStatement reports whether the answer names the statement at fault.
+func (e *Error) ofStatement() bool {
+	return e.Code == CodeBadStatement || e.Code == CodeServerError
 }
 
 func badStatement(statement, text string, args ...any) *Error {

@@ -47,7 +47,23 @@ func (e *Engine) analyzeInsert(c *catalog.Catalog, s *ast.InsertValues, sess *se
 	if err != nil {
 		return nil, err
 	}
-	return e.analyzer(c, liveTopics{e}, cfg, 0).InsertValues(s)
+	row, err := e.analyzer(c, liveTopics{e}, cfg, 0).InsertValues(s)
+	if err != nil {
+		return nil, err
+	}
+	if e.readOnlyTopic(row.Target.Topic.Name) {
+		return nil, &Error{Code: CodeBadRequest, Message: "Cannot insert values into read-only topic: " + row.Target.Topic.Name}
+	}
+	if row.Target.IsTable() && row.Key == nil {
+		return nil, &Error{Code: CodeBadRequest, Message: fmt.Sprintf(
+			"Failed to insert values into '%s'.\nCaused by: Compacted topic cannot accept message without key in topic partition\n\t%s", row.Target.Name, row.Target.Topic.Name)}
+	}
+	return row, nil
+}
+
+// readOnlyTopic tells the topics that only servers write.
+func (e *Engine) readOnlyTopic(topic string) bool {
+	return topic == e.cfg.ServiceID+"ksql_processing_log" || e.hidden.MatchString(topic)
 }
 
 func (e *Engine) serialize(ctx context.Context, spec format.Spec, values []types.Value) ([]byte, error) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,7 +91,7 @@ var errStatement = errors.New("not a query that can be prepared")
 // behind the message of the error.
 func (e *Error) QuotesStatement() bool {
 	var syntax *parser.Error
-	return errors.Is(e.cause, errStatement) || errors.As(e.cause, &syntax)
+	return errors.Is(e.cause, errStatement) || errors.As(e.cause, &syntax) || strings.Contains(e.Message, "\nStatement: ")
 }
 
 // Prepare makes a query of the one SELECT or PRINT of a request. The error is an
@@ -144,6 +145,9 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 	c := e.Catalog()
 	a := e.analyzer(c, liveTopics{e}, cfg, e.commands.nextSequence())
 	if s.Emit != ast.EmitUnspecified {
+		if err := checkValue("auto.offset.reset", cmp.Or(e.offsetReset(sess.properties), "latest")); err != nil {
+			return &Error{Code: CodeBadRequest, Message: err.Error()}
+		}
 		q.Kind = PushQuery
 		if q.transient, err = a.Push(ctx, s); err != nil {
 			return err

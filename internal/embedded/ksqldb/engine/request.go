@@ -172,6 +172,9 @@ func (e *Engine) try(ctx context.Context, texts []string, sess *session) error {
 		if err != nil {
 			return statementError(text, err)
 		}
+		if err := checkTopic(ctx, topics, result); err != nil {
+			return statementError(text, err)
+		}
 		if err := result.Apply(sandbox); err != nil {
 			return statementError(text, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/runtime"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -40,7 +41,7 @@ func (e *Engine) showSources(ctx context.Context, text string, kind ast.SourceKi
 	list := []sourceEntry{}
 	for _, s := range e.sourcesOf(kind) {
 		list = append(list, sourceEntry{
-			kind.String(), s.Name, s.Topic.Name, s.Topic.Key.Name, s.Topic.Value.Name, s.Topic.Window != types.NoWindow,
+			kind.String(), s.Name, s.Topic.Name, keyFormat(s), s.Topic.Value.Name, s.Topic.Window != types.NoWindow,
 		})
 	}
 	if kind == ast.Stream {
@@ -57,6 +58,15 @@ func (e *Engine) showSources(ctx context.Context, text string, kind ast.SourceKi
 	}{head{"tables", text}, list, []Warning{}}, nil
 }
 
+// keyFormat is the format of a source's keys as ksqlDB shows it: also one without
+// key columns has the format that it was declared with.
+func keyFormat(s *catalog.Source) string {
+	if s.Topic.Key.Name == format.None && len(s.Schema.Key) == 0 && strings.Contains(s.SQL, "KEY_FORMAT='"+format.Kafka+"'") {
+		return format.Kafka
+	}
+	return s.Topic.Key.Name
+}
+
 type topicEntry struct {
 	Name     string `json:"name"`
 	Replicas []int  `json:"replicaInfo"`
@@ -69,17 +79,13 @@ type extendedTopicEntry struct {
 }
 
 func (e *Engine) showTopics(ctx context.Context, s *ast.ShowTopics) (any, error) {
-	details, err := e.admin.ListTopicsWithInternal(ctx)
+	details, err := e.listTopics(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listing the topics: %w", err)
 	}
-	hidden, err := e.hidden()
-	if err != nil {
-		return nil, err
-	}
 	list := []topicEntry{}
 	for _, name := range slices.Sorted(maps.Keys(details)) {
-		if !s.All && hidden.MatchString(name) {
+		if !s.All && e.hidden.MatchString(name) {
 			continue
 		}
 		entry := topicEntry{Name: name, Replicas: []int{}}
@@ -110,9 +116,10 @@ func (e *Engine) showTopics(ctx context.Context, s *ast.ShowTopics) (any, error)
 	}{head{"kafka_topics_extended", s.Text()}, extended, []Warning{}}, nil
 }
 
-func (e *Engine) hidden() (*regexp.Regexp, error) {
+// hiddenPattern matches the topics that belong to servers.
+func hiddenPattern(properties map[string]string) (*regexp.Regexp, error) {
 	list := hiddenTopics
-	if v, ok := e.cfg.Properties["ksql.hidden.topics"]; ok {
+	if v, ok := properties["ksql.hidden.topics"]; ok {
 		list = v
 	}
 	pattern, err := regexp.Compile("^(?:" + strings.ReplaceAll(list, ",", "|") + ")$")

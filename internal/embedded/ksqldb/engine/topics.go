@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 )
@@ -15,7 +17,7 @@ import (
 type liveTopics struct{ e *Engine }
 
 func (t liveTopics) Topic(ctx context.Context, name string) (analyze.Topic, bool, error) {
-	details, err := t.e.admin.ListTopicsWithInternal(ctx, name)
+	details, err := t.e.listTopics(ctx, name)
 	if err != nil {
 		return analyze.Topic{}, false, fmt.Errorf("asking for topic %s: %w", name, err)
 	}
@@ -46,6 +48,33 @@ func (t liveTopics) Topic(ctx context.Context, name string) (analyze.Topic, bool
 	return topic, true, nil
 }
 
+// listTopics describes topics, all of them without names. It asks the broker:
+// what the client remembers may be from before the statement at hand.
+func (e *Engine) listTopics(ctx context.Context, names ...string) (kadm.TopicDetails, error) {
+	req := kmsg.NewPtrMetadataRequest()
+	for _, name := range names {
+		topic := kmsg.NewMetadataRequestTopic()
+		topic.Topic = kmsg.StringPtr(name)
+		req.Topics = append(req.Topics, topic)
+	}
+	resp, err := req.RequestWith(ctx, e.client)
+	if err != nil {
+		return nil, err
+	}
+	details := kadm.TopicDetails{}
+	for _, topic := range resp.Topics {
+		if topic.Topic == nil {
+			continue
+		}
+		d := kadm.TopicDetail{Topic: *topic.Topic, Partitions: kadm.PartitionDetails{}, Err: kerr.ErrorForCode(topic.ErrorCode)}
+		for _, p := range topic.Partitions {
+			d.Partitions[p.Partition] = kadm.PartitionDetail{Topic: *topic.Topic, Partition: p.Partition, Leader: p.Leader, Replicas: p.Replicas}
+		}
+		details[*topic.Topic] = d
+	}
+	return details, nil
+}
+
 // overlaidTopics adds topics that earlier statements of a request would make.
 type overlaidTopics struct {
 	analyze.Topics
@@ -70,8 +99,44 @@ func (t overlaidTopics) add(spec *analyze.TopicSpec) {
 	t.made[spec.Name] = topic
 }
 
+// checkTopic compares a topic that exists with what a statement asks for. More
+// replicas than asked for are fine.
+func checkTopic(ctx context.Context, topics analyze.Topics, result analyze.Result) error {
+	spec := topicOf(result)
+	if spec == nil {
+		return nil
+	}
+	found, exists, err := topics.Topic(ctx, spec.Name)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		if _, plain := result.(*analyze.CreateSource); plain && spec.Partitions < 1 || spec.Partitions < 0 {
+			return topicRefused(spec.Name, "Number of partitions was set to an invalid non-positive value.")
+		}
+		return nil
+	}
+	partitions, replicas := spec.Partitions, spec.Replicas
+	if partitions == 0 {
+		partitions = found.Partitions
+	}
+	if replicas == 0 {
+		replicas = found.Replicas
+	}
+	if partitions == found.Partitions && replicas <= found.Replicas {
+		return nil
+	}
+	return &Error{Code: CodeServerError, Message: fmt.Sprintf("A Kafka topic with the name '%s' already exists, with different partition/replica/retention "+
+		"configuration than required. KSQL expects %d partitions (topic has %d), %d replication factor (topic has %d), and %d retention (topic has %d).",
+		spec.Name, partitions, found.Partitions, replicas, found.Replicas, found.RetentionMS, found.RetentionMS)}
+}
+
+func topicRefused(name, why string) *Error {
+	return &Error{Code: CodeServerError, Message: withCause("Failed to guarantee existence of topic "+name, why)}
+}
+
 // ensureTopic creates a topic as described; one that exists was compared with
-// the description by the analyzer.
+// the description before.
 func (e *Engine) ensureTopic(ctx context.Context, spec *analyze.TopicSpec) error {
 	if spec == nil {
 		return nil
@@ -93,7 +158,7 @@ func (e *Engine) ensureTopic(ctx context.Context, spec *analyze.TopicSpec) error
 	}
 	_, err := e.admin.CreateTopic(ctx, partitions, replicas, configs, spec.Name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("creating topic %s: %w", spec.Name, err)
+		return topicRefused(spec.Name, err.Error())
 	}
 	return nil
 }

@@ -3,7 +3,10 @@ package server_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -32,6 +35,7 @@ type stack struct {
 	ctx      context.Context
 	brokers  []string
 	registry string
+	connect  string
 	dataDir  string
 	server   *server.Server
 	client   *ksql.Client
@@ -52,7 +56,7 @@ func newStack(t *testing.T) *stack {
 	require.NoError(t, reg.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, reg.Stop()) })
 	s := &stack{
-		t: t, ctx: ctx, brokers: cluster.ListenAddrs(), registry: "http://" + reg.Addr(), dataDir: t.TempDir(),
+		t: t, ctx: ctx, connect: newConnect(t), brokers: cluster.ListenAddrs(), registry: "http://" + reg.Addr(), dataDir: t.TempDir(),
 		encoders: map[string]*kafka.Encoder{},
 	}
 	cfg := kafka.Config{Brokers: s.brokers, SchemaRegistry: s.registry}
@@ -65,11 +69,30 @@ func newStack(t *testing.T) *stack {
 	return s
 }
 
+// newConnect is a Connect cluster without connectors.
+func newConnect(t *testing.T) string {
+	notFound := func(w http.ResponseWriter, message string) {
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintf(w, `{"error_code":404,"message":%q}`, message)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /connectors", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") })
+	mux.HandleFunc("GET /connectors/{name}/status", func(w http.ResponseWriter, r *http.Request) {
+		notFound(w, "No status found for connector "+r.PathValue("name"))
+	})
+	mux.HandleFunc("DELETE /connectors/{name}", func(w http.ResponseWriter, r *http.Request) {
+		notFound(w, "Connector "+r.PathValue("name")+" not found")
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
 func (s *stack) start() {
 	s.t.Helper()
 	var err error
 	s.server, err = server.New(server.Config{Listen: "127.0.0.1:0", Config: engine.Config{
-		Brokers: s.brokers, SchemaRegistry: s.registry, DataDir: s.dataDir, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Brokers: s.brokers, SchemaRegistry: s.registry, Connect: s.connect, DataDir: s.dataDir, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(s.ctx))

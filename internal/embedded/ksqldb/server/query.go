@@ -2,9 +2,12 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 )
 
 // query answers POST /query, the older of the end points for queries.
@@ -31,7 +34,8 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 	q, err := s.engine.Prepare(r.Context(), req)
 	if err != nil {
 		s.logFailure(r, err)
-		writeError(w, asError(err), true)
+		failed, typed := olderError(asError(err))
+		writeError(w, failed, typed)
 		return
 	}
 	var out stream
@@ -44,6 +48,23 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request) {
 		out = &objectStream{sink: newSink(w, typeKsql)}
 	}
 	s.run(w, r, q, out, true)
+}
+
+// olderError gives an error the form that it has at /query: syntax errors name
+// their cause, and what the code behind /query-stream finds out comes without a
+// content type.
+func olderError(failed *engine.Error) (quoted *engine.Error, typed bool) {
+	var syntax *parser.Error
+	switch {
+	case errors.As(failed, &syntax) && syntax.Syntax:
+		copied := *failed
+		copied.Message += fmt.Sprintf("\nStatement: %s\nCaused by: line %d:%d: Syntax error at line %[2]d:%[3]d", failed.Statement, syntax.Line, syntax.Col)
+		return &copied, true
+	case errors.As(failed, &syntax) || failed.Code != engine.CodeBadStatement || strings.HasPrefix(failed.Message, "Exception while preparing statement"):
+		return failed, true
+	default:
+		return withStatement(failed), false
+	}
 }
 
 // anyType reports whether the client takes whatever comes, in so many words.
@@ -78,7 +99,7 @@ func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
 	q, err := s.engine.Prepare(r.Context(), req)
 	if err != nil {
 		s.logFailure(r, err)
-		writeError(w, withStatement(asError(err), req.SQL), false)
+		writeError(w, withStatement(asError(err)), false)
 		return
 	}
 	kind := negotiate(r, []string{typeDelimited, typeJSON, typeKsql})
@@ -100,8 +121,8 @@ func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
 }
 
 // withStatement repeats the statement behind the message, where ksqlDB does.
-func withStatement(failed *engine.Error, sql string) *engine.Error {
-	if failed.Statement == "" && sql != "" || !failed.QuotesStatement() {
+func withStatement(failed *engine.Error) *engine.Error {
+	if !failed.QuotesStatement() {
 		return failed
 	}
 	quoted := *failed

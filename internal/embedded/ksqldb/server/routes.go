@@ -56,7 +56,9 @@ func (s *Server) Handler() http.Handler {
 			w.WriteHeader(http.StatusNotFound)
 			write(w, []byte("<html><body><h1>Resource not found</h1></body></html>"))
 		case r.Method != found.method:
-			w.Header().Set("Allow", found.method)
+			if r.Method != http.MethodHead {
+				w.Header().Set("Allow", found.method)
+			}
 			w.WriteHeader(http.StatusMethodNotAllowed)
 		case found.produces != nil && !acceptable(r, found.produces):
 			w.WriteHeader(http.StatusNotAcceptable)

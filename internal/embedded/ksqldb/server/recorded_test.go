@@ -1,0 +1,349 @@
+package server_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// recordedArea finds the recordings of a real ksqlDB server.
+func recordedArea(t *testing.T, area string) string {
+	root := os.Getenv("ORDERFLOW_RECORDED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "..", "..", "shared", "recorded")
+	}
+	folder := filepath.Join(root, area)
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("no recordings in %s: set ORDERFLOW_RECORDED to the folder that holds them", folder)
+	}
+	return folder
+}
+
+// exchange is a line of a recording: a request and its answer, or records that
+// were written.
+type exchange struct {
+	Note           string             `json:"note"`
+	Method         string             `json:"method"`
+	Path           string             `json:"path"`
+	RequestHeaders *map[string]string `json:"request_headers"`
+	RequestBody    string             `json:"request_body"`
+	Status         int                `json:"status"`
+	Headers        map[string]string  `json:"response_headers"`
+	Body           *string            `json:"body"`
+	Chunks         [][]any            `json:"chunks"`
+	Ended          string             `json:"ended"`
+	Produced       []struct {
+		Topic     string  `json:"topic"`
+		Partition int32   `json:"partition"`
+		Timestamp int64   `json:"timestamp"`
+		Key       *string `json:"key_hex"`
+		Value     *string `json:"value_hex"`
+	} `json:"produced"`
+}
+
+func (x *exchange) text() string {
+	if x.Body != nil {
+		return *x.Body
+	}
+	var b strings.Builder
+	for _, c := range x.Chunks {
+		b.WriteString(c[1].(string))
+	}
+	return b.String()
+}
+
+// statement is the SQL of the request.
+func (x *exchange) statement() string {
+	var body struct{ Ksql, SQL string }
+	if json.Unmarshal([]byte(x.RequestBody), &body) != nil {
+		return ""
+	}
+	return body.Ksql + body.SQL
+}
+
+func exchanges(t *testing.T, path string) []exchange {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	var out []exchange
+	in := bufio.NewReader(f)
+	for {
+		line, err := in.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			var x exchange
+			require.NoError(t, json.Unmarshal(line, &x), "%s: %.200s", path, line)
+			out = append(out, x)
+		}
+		if err != nil {
+			return out
+		}
+	}
+}
+
+// knownFailures are the answers that are known not to match, with the reasons.
+func knownFailures(t *testing.T) map[string]string {
+	data, err := os.ReadFile(filepath.Join("testdata", "known-failures.txt"))
+	require.NoError(t, err)
+	known := map[string]string{}
+	for line := range strings.Lines(string(data)) {
+		id, reason, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if ok && !strings.HasPrefix(id, "#") {
+			known[id] = reason
+		}
+	}
+	return known
+}
+
+// areasReplayed are the recordings that are replayed, each on a server of its
+// own. h2c.jsonl has frames instead of exchanges.
+var areasReplayed = []string{"endpoints", "show", "ddl", "errors", "insert-values", "pull", "push", "push-close", "print"}
+
+// processingLog is the stream that the recorded server had from the start.
+const processingLog = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TIME BIGINT, MESSAGE STRUCT<TYPE INT, " +
+	"DESERIALIZATIONERROR STRUCT<TARGET STRING, ERRORMESSAGE STRING, RECORDB64 STRING, CAUSE ARRAY<STRING>, `topic` STRING>, " +
+	"RECORDPROCESSINGERROR STRUCT<ERRORMESSAGE STRING, RECORD STRING, CAUSE ARRAY<STRING>>, PRODUCTIONERROR STRUCT<ERRORMESSAGE STRING>, " +
+	"SERIALIZATIONERROR STRUCT<TARGET STRING, ERRORMESSAGE STRING, RECORD STRING, CAUSE ARRAY<STRING>, `topic` STRING>, " +
+	"KAFKASTREAMSTHREADERROR STRUCT<ERRORMESSAGE STRING, THREADNAME STRING, CAUSE ARRAY<STRING>>>) " +
+	"WITH (KAFKA_TOPIC='default_ksql_processing_log', VALUE_FORMAT='JSON');"
+
+func TestRecordedHTTP(t *testing.T) {
+	folder := recordedArea(t, "http")
+	known := knownFailures(t)
+	seen := map[string]bool{}
+	matched, total := 0, 0
+	t.Cleanup(func() { fmt.Printf("recorded/http: %d of %d match\n", matched, total) })
+	files, err := filepath.Glob(filepath.Join(folder, "*.jsonl"))
+	require.NoError(t, err)
+	for _, file := range files {
+		area := strings.TrimSuffix(filepath.Base(file), ".jsonl")
+		lines := exchanges(t, file)
+		results := map[int]error{}
+		if replayed(area) {
+			r := newReplay(t, lines)
+			for i := range lines {
+				r.line(i, results)
+			}
+		}
+		for i := range lines {
+			if lines[i].Status == 0 {
+				continue
+			}
+			total++
+			id := area + ":" + strconv.Itoa(i+1)
+			seen[id] = true
+			failure, ran := results[i]
+			if !ran {
+				failure = fmt.Errorf("not replayed")
+			}
+			reason, expected := known[id]
+			switch {
+			case failure == nil && expected:
+				t.Errorf("%s matches now: take it off the list of known failures (%s)", id, reason)
+			case failure == nil:
+				matched++
+			case !expected:
+				t.Errorf("%s: %s %s: %v", id, lines[i].Path, lines[i].statement(), failure)
+			}
+		}
+	}
+	for id := range known {
+		if !seen[id] {
+			t.Errorf("%s is on the list of known failures, but not in the recordings", id)
+		}
+	}
+}
+
+func replayed(area string) bool {
+	for _, a := range areasReplayed {
+		if a == area {
+			return true
+		}
+	}
+	return false
+}
+
+// replay runs one recording.
+type replay struct {
+	*stack
+	lines []exchange
+	http  *http.Client
+	held  []int             // requests to be sent while the next push query runs
+	ids   map[string]string // our ids of persistent queries by the recorded ones
+	fresh bool              // records were written that queries have yet to process
+}
+
+func newReplay(t *testing.T, lines []exchange) *replay {
+	r := &replay{stack: newStack(t), lines: lines, ids: map[string]string{}, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	t.Cleanup(r.http.CloseIdleConnections)
+	admin := kadm.NewClient(r.kafka)
+	_, err := admin.CreateTopic(r.ctx, 1, 1, nil, "default_ksql_processing_log")
+	require.NoError(t, err)
+	_, err = admin.CreateTopic(r.ctx, 1, 1, nil, "p-empty")
+	require.NoError(t, err)
+	r.exec(processingLog)
+	return r
+}
+
+func (r *replay) line(i int, results map[int]error) {
+	x := &r.lines[i]
+	switch {
+	case len(x.Produced) > 0:
+		r.produceAll(x)
+	case x.Status == 0 && strings.Contains(x.Note, "dropped again"):
+		r.dropX()
+	case x.Status == 0 && strings.Contains(x.Note, "cleaned server"):
+		r.clean()
+	case x.Status == 0:
+	case r.whilePushing(x):
+		r.held = append(r.held, i)
+	case x.Status == http.StatusOK && len(x.Chunks) > 0:
+		r.stream(i, results)
+	default:
+		results[i] = r.compare(x, r.withIDs(x.RequestBody))
+	}
+}
+
+// whilePushing tells requests that were sent while the query of a later line ran.
+func (r *replay) whilePushing(x *exchange) bool {
+	return x.Note == "while a push query runs" || (strings.Contains(x.RequestBody, "transient_") && x.Status != 0 && len(x.Chunks) == 0)
+}
+
+func (r *replay) produceAll(x *exchange) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.AllowAutoTopicCreation())
+	require.NoError(r.t, err)
+	defer client.Close()
+	counts := map[string]int32{}
+	for _, p := range x.Produced {
+		counts[p.Topic] = max(counts[p.Topic], p.Partition+1)
+	}
+	for topic, n := range counts {
+		_, _ = kadm.NewClient(client).CreateTopic(r.ctx, n, 1, nil, topic)
+	}
+	for _, p := range x.Produced {
+		value := unhex(r.t, p.Value)
+		if id, err := r.avro.LatestID(r.ctx, p.Topic+"-value"); err == nil && len(value) > 5 && value[0] == 0 {
+			binary.BigEndian.PutUint32(value[1:], uint32(id))
+		}
+		rec := &kgo.Record{Topic: p.Topic, Partition: p.Partition, Timestamp: time.UnixMilli(p.Timestamp), Key: unhex(r.t, p.Key), Value: value}
+		require.NoError(r.t, client.ProduceSync(r.ctx, rec).FirstErr())
+	}
+	r.fresh = true
+}
+
+func unhex(t *testing.T, text *string) []byte {
+	if text == nil {
+		return nil
+	}
+	data, err := hex.DecodeString(*text)
+	require.NoError(t, err)
+	return data
+}
+
+// dropX drops the stream or table X that a statement made against expectation.
+func (r *replay) dropX() {
+	for _, kind := range []string{"STREAM", "TABLE"} {
+		_, _ = r.post("/ksql", fmt.Sprintf(`{"ksql":"DROP %s IF EXISTS X;"}`, kind))
+	}
+}
+
+// clean drops everything, as the recorder did between two parts.
+func (r *replay) clean() {
+	_, _ = r.post("/ksql", `{"ksql":"TERMINATE ALL;"}`)
+	for range 5 {
+		for _, kind := range []string{"STREAM", "TABLE"} {
+			body, err := r.post("/ksql", fmt.Sprintf(`{"ksql":"SHOW %sS;"}`, kind))
+			require.NoError(r.t, err)
+			var answer []struct{ Streams, Tables []struct{ Name string } }
+			require.NoError(r.t, json.Unmarshal(body, &answer))
+			for _, s := range append(answer[0].Streams, answer[0].Tables...) {
+				if s.Name != "KSQL_PROCESSING_LOG" {
+					_, _ = r.post("/ksql", fmt.Sprintf("{\"ksql\":\"DROP %s `%s` DELETE TOPIC;\"}", kind, s.Name))
+					_, _ = r.post("/ksql", fmt.Sprintf("{\"ksql\":\"DROP %s `%s`;\"}", kind, s.Name))
+				}
+			}
+		}
+	}
+}
+
+var createdID = regexp.MustCompile(`"queryId":"((?:CSAS|CTAS|CST)_\w+_\d+|INSERTQUERY_\d+)"`)
+
+// noteIDs learns which query of ours is which of the recorded ones.
+func (r *replay) noteIDs(recorded, ours string) {
+	theirs, own := createdID.FindAllStringSubmatch(recorded, -1), createdID.FindAllStringSubmatch(ours, -1)
+	for i := range min(len(theirs), len(own)) {
+		r.ids[theirs[i][1]] = own[i][1]
+	}
+}
+
+func (r *replay) withIDs(body string) string {
+	for theirs, own := range r.ids {
+		body = strings.ReplaceAll(body, theirs, own)
+	}
+	return body
+}
+
+func (r *replay) post(path, body string) ([]byte, error) {
+	resp, err := r.http.Post("http://"+r.server.Addr()+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
+func (r *replay) request(x *exchange, body string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(r.ctx, x.Method, "http://"+r.server.Addr()+x.Path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	headers := map[string]string{"Content-Type": "application/vnd.ksql.v1+json", "Accept": "application/vnd.ksql.v1+json"}
+	if x.RequestHeaders != nil {
+		headers = *x.RequestHeaders
+	}
+	for name, value := range headers {
+		req.Header.Set(name, value)
+	}
+	return r.http.Do(req)
+}
+
+// compare sends a request and compares its whole answer. What depends on
+// queries' progress is asked again for a while.
+func (r *replay) compare(x *exchange, body string) error {
+	tries := 1
+	if x.Status == http.StatusOK && strings.HasPrefix(x.Path, "/query") || strings.Contains(x.RequestBody, "EXTENDED") && r.fresh {
+		tries = 20
+	}
+	var failure error
+	for range tries {
+		resp, err := r.request(x, body)
+		if err != nil {
+			return err
+		}
+		data, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return err
+		}
+		r.noteIDs(x.text(), string(data))
+		if failure = compareAnswers(x, resp, string(data)); failure == nil {
+			return nil
+		}
+	}
+	return failure
+}
