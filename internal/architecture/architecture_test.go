@@ -122,6 +122,7 @@ func TestServicesAndEmbeddedServersDoNotImportEachOther(t *testing.T) {
 // packages of lower layers, or those listed beside it.
 var engineLayers = [][]string{
 	{"types"},
+	{"timefmt"},
 	{"ast", "function", "format", "state"},
 	{"parser", "expr", "plan"},
 	{"catalog"},
