@@ -114,7 +114,7 @@ func (t *testRun) bind(ctx context.Context, c *codec) error {
 		}
 		spec = foreign
 	}
-	serde, err := format.New(ctx, spec, t.engine.Registry())
+	serde, err := format.New(ctx, spec, t.schemas)
 	if err != nil {
 		return fmt.Errorf("making the format of topic %s: %w", spec.Topic, err)
 	}
@@ -124,17 +124,17 @@ func (t *testRun) bind(ctx context.Context, c *codec) error {
 
 // foreignSpec describes the latest schema of a subject.
 func (t *testRun) foreignSpec(ctx context.Context, spec format.Spec) (format.Spec, error) {
-	latest, err := t.engine.Registry().Latest(ctx, spec.Subject())
+	latest, err := t.schemas.Latest(ctx, spec.Subject())
 	if err != nil {
 		return spec, err
 	}
 	asked := spec
 	asked.SchemaID = &latest.ID
-	found, err := format.Infer(ctx, t.engine.Registry(), asked)
+	found, err := format.Infer(ctx, t.schemas, asked)
 	if err != nil && !spec.IsKey && spec.Wrap == nil {
 		bare := false
 		asked.Wrap = &bare
-		found, err = format.Infer(ctx, t.engine.Registry(), asked)
+		found, err = format.Infer(ctx, t.schemas, asked)
 	}
 	if err != nil {
 		return spec, err

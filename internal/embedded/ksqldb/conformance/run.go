@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
@@ -84,6 +85,7 @@ const defaultPartitions = 4
 type testRun struct {
 	test    Test
 	engine  *sqltest.Engine
+	schemas format.SchemaRegistry
 	foreign map[string]bool // subjects whose schemas the test brought along
 	codecs  map[string]*codec
 	// registered are the topics whose schemas are in the registry.
@@ -161,8 +163,11 @@ func (t *testRun) setUp(functions *function.Registry) error {
 		ServiceID: "some.ksql.service.id", Properties: properties, Functions: functions, Registry: &registry.Memory{},
 		Topics: topics, MissingPartitions: defaultPartitions,
 	})
-	t.engine = engine
-	return err
+	if err != nil {
+		return err
+	}
+	t.engine, t.schemas = engine, engine.Registry()
+	return nil
 }
 
 var (
@@ -180,7 +185,7 @@ func (t *testRun) registerFor(sql string) error {
 			continue
 		}
 		t.registered[spec.Name] = true
-		if err := t.register(t.engine.Registry(), spec); err != nil {
+		if err := t.register(t.schemas, spec); err != nil {
 			return err
 		}
 	}
@@ -188,7 +193,7 @@ func (t *testRun) registerFor(sql string) error {
 }
 
 // register puts the schemas of a topic into the registry.
-func (t *testRun) register(reg *registry.Memory, spec TopicSpec) error {
+func (t *testRun) register(reg format.SchemaRegistry, spec TopicSpec) error {
 	value := spec.ValueSchema
 	if len(value) == 0 {
 		value = spec.Schema
@@ -216,8 +221,8 @@ func (t *testRun) register(reg *registry.Memory, spec TopicSpec) error {
 			s.References = append(s.References, registry.Reference{Name: ref.Name, Subject: ref.Name, Version: 1})
 		}
 		t.foreign[subject] = true
-		if side.id != nil {
-			reg.Put(subject, *side.id, s)
+		if memory, ok := reg.(*registry.Memory); ok && side.id != nil {
+			memory.Put(subject, *side.id, s)
 			continue
 		}
 		if _, err := reg.Register(context.Background(), subject, s); err != nil {
