@@ -31,20 +31,22 @@ const patience = 30 * time.Second
 
 // stack is a broker, a Schema Registry and a ksqlDB over them.
 type stack struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	brokers  []string
 	registry string
 	connect  string
 	dataDir  string
-	server   *server.Server
-	client   *ksql.Client
-	kafka    *kgo.Client
-	avro     *kafka.Registry
-	encoders map[string]*kafka.Encoder
+	// properties are server-wide settings of the next start.
+	properties map[string]string
+	server     *server.Server
+	client     *ksql.Client
+	kafka      *kgo.Client
+	avro       *kafka.Registry
+	encoders   map[string]*kafka.Encoder
 }
 
-func newStack(t *testing.T) *stack {
+func newStack(t testing.TB) *stack {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	t.Cleanup(cancel)
@@ -70,7 +72,7 @@ func newStack(t *testing.T) *stack {
 }
 
 // newConnect is a Connect cluster without connectors.
-func newConnect(t *testing.T) string {
+func newConnect(t testing.TB) string {
 	notFound := func(w http.ResponseWriter, message string) {
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprintf(w, `{"error_code":404,"message":%q}`, message)
@@ -92,7 +94,7 @@ func (s *stack) start() {
 	s.t.Helper()
 	var err error
 	s.server, err = server.New(server.Config{Listen: "127.0.0.1:0", Config: engine.Config{
-		Brokers: s.brokers, SchemaRegistry: s.registry, Connect: s.connect, DataDir: s.dataDir, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Brokers: s.brokers, SchemaRegistry: s.registry, Connect: s.connect, DataDir: s.dataDir, Properties: s.properties, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(s.ctx))

@@ -246,7 +246,7 @@ func (r *replay) produceAll(x *exchange) {
 	r.fresh = true
 }
 
-func unhex(t *testing.T, text *string) []byte {
+func unhex(t testing.TB, text *string) []byte {
 	if text == nil {
 		return nil
 	}
