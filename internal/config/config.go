@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"net/url"
 	"path/filepath"
 	"strconv"
@@ -45,6 +46,11 @@ type Config struct {
 	// Elasticsearch is the URL of a real Elasticsearch. Empty: the embedded one.
 	Elasticsearch string
 
+	// SMTP says which mail server takes the e-mails.
+	SMTP SMTP
+	// EmailTemplates is a directory of e-mail templates; empty means the built-in ones.
+	EmailTemplates string
+
 	// ShutdownTimeout bounds how long a graceful stop may take.
 	ShutdownTimeout time.Duration
 	// LogLevel is debug, info, warn or error.
@@ -66,6 +72,21 @@ type Listen struct {
 	Elasticsearch  string
 }
 
+// SMTP has the settings of a mail server.
+type SMTP struct {
+	// Address is the server's "host:port". Empty: e-mails go to the log.
+	Address string
+	// From is the sender of e-mails: an address, or a name and an address.
+	From string
+	// Username and Password are used when the name is set.
+	Username string
+	Password string
+	// TLS is starttls, tls or none.
+	TLS string
+	// CAFile names a PEM file of certificates to trust in place of the system's.
+	CAFile string
+}
+
 // Default returns the settings that hold when nothing else is said: loopback and
 // the ports that each protocol's users expect.
 func Default() Config {
@@ -82,6 +103,7 @@ func Default() Config {
 			KsqlDB:         "127.0.0.1:8088",
 			Elasticsearch:  "127.0.0.1:9200",
 		},
+		SMTP:            SMTP{From: "orderflow <orderflow@localhost>", TLS: "starttls"},
 		ShutdownTimeout: 10 * time.Second,
 		LogLevel:        "info",
 		LogFormat:       "text",
@@ -124,6 +146,7 @@ func (c *Config) Validate() error {
 	if c.KsqlDBPassword != "" && c.KsqlDBUsername == "" {
 		errs = append(errs, errors.New("--ksqldb-password is set without --ksqldb-username: name the user it belongs to"))
 	}
+	c.SMTP.validate(bad)
 	if c.ShutdownTimeout <= 0 {
 		bad("shutdown-timeout", c.ShutdownTimeout.String(), "must be longer than 0")
 	}
@@ -135,6 +158,23 @@ func (c *Config) Validate() error {
 		bad("log-format", c.LogFormat, "must be text or json")
 	}
 	return errors.Join(errs...)
+}
+
+func (s *SMTP) validate(bad func(flag, value, problem string)) {
+	if s.Address != "" {
+		if err := checkHostPort(s.Address, false); err != nil {
+			bad("smtp", s.Address, err.Error())
+		}
+	}
+	if _, err := mail.ParseAddress(s.From); err != nil {
+		bad("smtp-from", s.From, "must be an e-mail address such as Shop <shop@example.com>")
+	}
+	if s.TLS != "starttls" && s.TLS != "tls" && s.TLS != "none" {
+		bad("smtp-tls", s.TLS, "must be starttls, tls or none")
+	}
+	if s.Password != "" && s.Username == "" {
+		bad("smtp-username", "", "--smtp-password is set without the user it belongs to")
+	}
 }
 
 // EmbedKafka reports whether the embedded broker is wanted; the other Embed

@@ -55,6 +55,14 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.Listen.KsqlDB, "ksqldb-listen", c.Listen.KsqlDB, "address of the embedded ksqlDB")
 	own.StringVar(&c.Listen.Elasticsearch, "elasticsearch-listen", c.Listen.Elasticsearch, "address of the embedded Elasticsearch")
 
+	own.StringVar(&c.SMTP.Address, "smtp", c.SMTP.Address, "mail server that takes the e-mails, host:port (without one they go to the log)")
+	own.StringVar(&c.SMTP.From, "smtp-from", c.SMTP.From, "sender of the e-mails, such as \"Shop <shop@example.com>\"")
+	own.StringVar(&c.SMTP.Username, "smtp-username", c.SMTP.Username, "user name at the mail server")
+	own.StringVar(&c.SMTP.Password, "smtp-password", c.SMTP.Password, "password at the mail server (better given in the environment)")
+	own.StringVar(&c.SMTP.TLS, "smtp-tls", c.SMTP.TLS, "how the connection to the mail server is protected: starttls (as on port 587), tls (as on port 465) or none")
+	own.StringVar(&c.SMTP.CAFile, "smtp-ca", c.SMTP.CAFile, "PEM file of certificates that a mail server's may come from (instead of the system's)")
+	own.StringVar(&c.EmailTemplates, "email-templates", c.EmailTemplates, "directory of edited e-mail templates (orderflow email templates DIR writes the built-in ones there)")
+
 	own.DurationVar(&c.ShutdownTimeout, "shutdown-timeout", c.ShutdownTimeout, "longest time a graceful stop may take")
 	own.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	own.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")

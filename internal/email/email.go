@@ -10,7 +10,8 @@
 //   - An e-mail whose entry is in the ledger is not sent again. Between the Sender's
 //     success and the entry's acknowledgement lies the only moment whose crash can
 //     repeat one.
-//   - An input record's offset is committed only after its e-mail's entry is in the ledger.
+//   - An input record's offset is committed only after its e-mail's entry, or its dead
+//     letter, is written. While the way to the mail server is broken, e-mails wait.
 package email
 
 import (
@@ -32,16 +33,31 @@ type Email struct {
 	MessageID string
 	To        string
 	Subject   string
-	// Body is plain text with lines ending in \n.
-	Body      string
+	// Text is the message as plain text with lines ending in \n, HTML the same as a page.
+	Text      string
+	HTML      string
 	OrderID   string
 	PaymentID string
 }
 
-// Sender delivers e-mails. When it returns nil the e-mail is on its way.
+// Sender delivers e-mails. When it returns nil the e-mail is on its way. A
+// RefusedError is about this e-mail; any other error is about the way to send any, and
+// the same e-mail is tried until it is gone.
 type Sender interface {
 	Send(ctx context.Context, e Email) error
 }
+
+// RefusedError says that a server will not take an e-mail.
+type RefusedError struct {
+	// Temporary reports whether the server may take it later.
+	Temporary bool
+	Err       error
+}
+
+func (e *RefusedError) Error() string { return "the e-mail is refused: " + e.Err.Error() }
+
+// Unwrap returns what the server said.
+func (e *RefusedError) Unwrap() error { return e.Err }
 
 // LogSender is a Sender that writes each e-mail as a line into the log.
 type LogSender struct{ Logger *slog.Logger }
@@ -97,37 +113,36 @@ func decode(ctx context.Context, registry *kafka.Registry, value []byte, out any
 }
 
 // compose makes an e-mail of a value of emails.v1. The error is errUnreadable for a
-// value that never will be one.
-func compose(ctx context.Context, registry *kafka.Registry, value []byte) (Email, error) {
+// value that never will be one; it comes with what is known of the e-mail.
+func compose(ctx context.Context, registry *kafka.Registry, templates *Templates, raw []byte) (Email, error) {
 	var p paidOrder
-	if err := decode(ctx, registry, value, &p); err != nil {
+	if err := decode(ctx, registry, raw, &p); err != nil {
 		return Email{}, err
 	}
-	switch {
-	case p.OrderID == nil || p.PaymentID == nil:
+	if p.OrderID == nil || p.PaymentID == nil {
 		return Email{}, fmt.Errorf("%w: it has no order or no payment", errUnreadable)
-	case p.Email == nil || !strings.Contains(*p.Email, "@"):
-		return Email{}, fmt.Errorf("%w: order %s has no e-mail address", errUnreadable, *p.OrderID)
-	case strings.ContainsAny(*p.Email, "\r\n"):
-		return Email{}, fmt.Errorf("%w: the e-mail address of order %s has a line break", errUnreadable, *p.OrderID)
 	}
-	return Email{
-		MessageID: MessageID(*p.OrderID, *p.PaymentID),
-		To:        *p.Email,
-		Subject:   fmt.Sprintf("Your order %s is paid", *p.OrderID),
-		Body:      body(p),
-		OrderID:   *p.OrderID,
-		PaymentID: *p.PaymentID,
-	}, nil
+	e := Email{MessageID: MessageID(*p.OrderID, *p.PaymentID), To: value(p.Email), OrderID: *p.OrderID, PaymentID: *p.PaymentID}
+	switch {
+	case !strings.Contains(e.To, "@"):
+		return e, fmt.Errorf("%w: order %s has no e-mail address", errUnreadable, e.OrderID)
+	case strings.ContainsAny(e.To, "\r\n"):
+		return e, fmt.Errorf("%w: the e-mail address of order %s has a line break", errUnreadable, e.OrderID)
+	}
+	c, err := templates.render(p.data())
+	if err != nil {
+		return e, fmt.Errorf("%w: the template fails on order %s: %w", errUnreadable, e.OrderID, err)
+	}
+	e.Subject, e.Text, e.HTML = c.subject, c.text, c.html
+	return e, nil
 }
 
-func body(p paidOrder) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Dear %s,\n\nthank you for your payment of %.2f %s (%s) for your order %s:\n\n",
-		strings.TrimSpace(value(p.FirstName)+" "+value(p.LastName)), value(p.Amount), value(p.Currency), *p.PaymentID, *p.OrderID)
-	fmt.Fprintf(&b, "  %d x %s at %.2f each\n\n", value(p.Quantity), value(p.Product), value(p.Price))
-	fmt.Fprintf(&b, "We send it to %s.\n", value(p.Address))
-	return b.String()
+func (p paidOrder) data() Data {
+	return Data{
+		OrderID: value(p.OrderID), PaymentID: value(p.PaymentID), Product: value(p.Product), Quantity: value(p.Quantity), Price: value(p.Price),
+		Amount: value(p.Amount), Currency: value(p.Currency), Name: strings.TrimSpace(value(p.FirstName) + " " + value(p.LastName)),
+		FirstName: value(p.FirstName), LastName: value(p.LastName), Address: value(p.Address), Level: value(p.Level),
+	}
 }
 
 // value returns what p points to, or the zero value for a null column.

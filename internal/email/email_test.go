@@ -2,11 +2,13 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/schemas"
 )
 
 // emailsSchema is what ksqlDB registers for the stream of e-mails.
@@ -36,11 +39,13 @@ const enrichedSchema = `{"type":"record","name":"KsqlDataSourceSchema","namespac
  {"name":"ID","type":["null","string"],"default":null},{"name":"FIRSTNAME","type":["null","string"],"default":null},
  {"name":"LEVEL","type":["null","string"],"default":null}]}`
 
-// outbox is a Sender that keeps what was sent; fail makes it refuse the next ones.
+// outbox is a Sender that keeps what was sent; fail makes the next ones fail, refuse
+// says what becomes of those to an address.
 type outbox struct {
-	mu   sync.Mutex
-	mail []Email
-	fail int
+	mu     sync.Mutex
+	mail   []Email
+	fail   int
+	refuse map[string]error
 }
 
 func (o *outbox) Send(_ context.Context, e Email) error {
@@ -48,7 +53,10 @@ func (o *outbox) Send(_ context.Context, e Email) error {
 	defer o.mu.Unlock()
 	if o.fail > 0 {
 		o.fail--
-		return errors.New("the server is busy")
+		return errors.New("the server is away")
+	}
+	if err := o.refuse[e.To]; err != nil {
+		return err
 	}
 	o.mail = append(o.mail, e)
 	return nil
@@ -62,18 +70,21 @@ func (o *outbox) sent() []Email {
 
 func start(t *testing.T) kafka.Config {
 	t.Helper()
-	ledger, err := os.ReadFile("../../schemas/" + order.ValueSubject(order.TopicEmailLedger) + ".avsc")
-	require.NoError(t, err)
-	return kafkatest.Start(t, 4, []string{order.TopicEmails, order.TopicOrdersEnriched, order.TopicEmailLedger}, map[string]string{
+	subjects := map[string]string{
 		order.ValueSubject(order.TopicEmails):         emailsSchema,
 		order.ValueSubject(order.TopicOrdersEnriched): enrichedSchema,
-		order.ValueSubject(order.TopicEmailLedger):    string(ledger),
-	})
+	}
+	for _, topic := range []string{order.TopicEmailLedger, order.TopicEmailDeadLetters} {
+		schema, err := schemas.Files.ReadFile(order.ValueSubject(topic) + ".avsc")
+		require.NoError(t, err)
+		subjects[order.ValueSubject(topic)] = string(schema)
+	}
+	return kafkatest.Start(t, 4, []string{order.TopicEmails, order.TopicOrdersEnriched, order.TopicEmailLedger, order.TopicEmailDeadLetters}, subjects)
 }
 
 func run(t *testing.T, cfg kafka.Config, group string, sender Sender) (stop func()) {
 	t.Helper()
-	s, err := New(Config{Kafka: cfg, Group: group, Sender: sender})
+	s, err := New(Config{Kafka: cfg, Group: group, Sender: sender, Backoff: time.Millisecond})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -128,9 +139,11 @@ func TestOneEmailPerOrderAndPayment(t *testing.T) {
 	mail := waitSent(t, box, 3)
 	waitLedger(t, cfg, 3)
 	require.Len(t, mail, 3)
+	assert.Contains(t, mail[0].HTML, "<strong>19.00 EUR</strong>")
+	mail[0].HTML = ""
 	assert.Equal(t, Email{
 		MessageID: MessageID("o-1", "p-1"), To: "ann@example.com", Subject: "Your order o-1 is paid", OrderID: "o-1", PaymentID: "p-1",
-		Body: "Dear Ann Able,\n\nthank you for your payment of 19.00 EUR (p-1) for your order o-1:\n\n  2 x JUMPERS at 9.50 each\n\nWe send it to 1 Main St.\n",
+		Text: "Dear Ann Able,\n\nthank you for your payment of 19.00 EUR (p-1) for your order o-1:\n\n  2 x JUMPERS at 9.50 each\n\nWe send it to 1 Main St.\n",
 	}, mail[0])
 }
 
@@ -161,6 +174,58 @@ func TestFailedEmailsAreTriedAgain(t *testing.T) {
 	assert.Equal(t, "o-0", mail[0].OrderID)
 }
 
+func waitDeadLetters(t *testing.T, cfg kafka.Config, n int) []deadLetter {
+	t.Helper()
+	registry, err := kafka.NewRegistry(cfg)
+	require.NoError(t, err)
+	var letters []deadLetter
+	for _, rec := range kafkatest.Consume(t, cfg, order.TopicEmailDeadLetters, func(r []*kgo.Record) bool { return len(r) >= n }) {
+		var l deadLetter
+		require.NoError(t, registry.Decode(t.Context(), rec.Value, &l))
+		assert.Equal(t, l.OrderID, string(rec.Key))
+		letters = append(letters, l)
+	}
+	slices.SortFunc(letters, func(a, b deadLetter) int { return cmp.Compare(a.SourceOffset, b.SourceOffset) })
+	return letters
+}
+
+func TestRefusedEmailsBecomeDeadLetters(t *testing.T) {
+	cfg := start(t)
+	box := &outbox{refuse: map[string]error{
+		"full@example.com": &RefusedError{Temporary: true, Err: errors.New("452 mailbox full")},
+		"gone@example.com": &RefusedError{Err: errors.New("550 no such user")},
+	}}
+	run(t, cfg, "g", box)
+	kafkatest.Produce(t, cfg,
+		record(t, cfg, paid("o-1", "p-1", "full@example.com")),
+		record(t, cfg, paid("o-2", "p-2", "gone@example.com")),
+		record(t, cfg, paid("o-3", "p-3", "ann@example.com")),
+	)
+	letters := waitDeadLetters(t, cfg, 2)
+	require.Len(t, letters, 2)
+	assert.Equal(t, deadLetter{
+		OrderID: "o-1", PaymentID: "p-1", MessageID: MessageID("o-1", "p-1"), Recipient: "full@example.com",
+		Reason: "the e-mail is refused: 452 mailbox full", Attempts: 5, SourceTopic: order.TopicEmails, SourcePartition: letters[0].SourcePartition,
+	}, letters[0])
+	assert.Equal(t, "o-2", letters[1].OrderID)
+	assert.EqualValues(t, 1, letters[1].Attempts, "what is refused for good is not tried again")
+	mail := waitSent(t, box, 1)
+	assert.Equal(t, "o-3", mail[0].OrderID)
+}
+
+func TestServiceStopsWhileTheMailServerIsAway(t *testing.T) {
+	cfg, box := start(t), &outbox{fail: 1 << 30}
+	stop := run(t, cfg, "g", box)
+	kafkatest.Produce(t, cfg, record(t, cfg, paid("o-1", "p-1", "ann@example.com")))
+	require.Eventually(t, func() bool { box.mu.Lock(); defer box.mu.Unlock(); return box.fail < 1<<30 }, 20*time.Second, time.Millisecond)
+	stop()
+	box.mu.Lock()
+	box.fail = 0
+	box.mu.Unlock()
+	run(t, cfg, "g", box)
+	assert.Equal(t, "o-1", waitSent(t, box, 1)[0].OrderID)
+}
+
 func TestRecordsThatAreNoEmailsArePassedOver(t *testing.T) {
 	cfg, box := start(t), &outbox{}
 	run(t, cfg, "g", box)
@@ -176,6 +241,11 @@ func TestRecordsThatAreNoEmailsArePassedOver(t *testing.T) {
 	mail := box.sent()
 	require.Len(t, mail, 1)
 	assert.Equal(t, "o-2", mail[0].OrderID)
+	letters := waitDeadLetters(t, cfg, 5)
+	require.Len(t, letters, 5)
+	i := slices.IndexFunc(letters, func(l deadLetter) bool { return strings.Contains(l.Reason, "order o-1 has no e-mail address") })
+	require.GreaterOrEqual(t, i, 0)
+	assert.Equal(t, "p-1", letters[i].PaymentID)
 }
 
 func TestOrdersOfUnknownCustomersAreCounted(t *testing.T) {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -16,6 +18,14 @@ import (
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
+const (
+	defaultAttempts = 5
+	defaultBackoff  = 500 * time.Millisecond
+	longestBackoff  = 5 * time.Second
+	// maxBatch bounds how many e-mails are sent before their offsets are committed.
+	maxBatch = 50
+)
+
 // DefaultGroup is the consumer group of the service's instances.
 const DefaultGroup = "orderflow-email"
 
@@ -23,8 +33,17 @@ const DefaultGroup = "orderflow-email"
 type Config struct {
 	// Kafka says which brokers and which Schema Registry to use.
 	Kafka kafka.Config
-	// Sender delivers the e-mails. Nil means a LogSender.
+	// Sender delivers the e-mails. Nil means a LogSender. One that is an io.Closer is
+	// closed when Run ends.
 	Sender Sender
+	// Templates make the e-mails. Nil means the built-in ones.
+	Templates *Templates
+	// Attempts is how often an e-mail that is refused for the moment is tried before it
+	// becomes a dead letter. 0 means 5.
+	Attempts int
+	// Backoff is the pause after the first attempt; each further one is twice as long,
+	// up to 5 seconds. 0 means 500 ms.
+	Backoff time.Duration
 	// Group is the consumer group. Empty means DefaultGroup.
 	Group string
 	// Health gets the service's readiness check. Nil means one of its own.
@@ -42,7 +61,7 @@ type Service struct {
 	registry *kafka.Registry
 	ready    atomic.Bool
 
-	sent, repeated, skipped, failed, unknownCustomer prometheus.Counter
+	sent, repeated, skipped, failed, dead, unknownCustomer prometheus.Counter
 }
 
 // New prepares a service; it connects when Run is called.
@@ -62,6 +81,18 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Sender == nil {
 		cfg.Sender = LogSender{Logger: cfg.Logger}
 	}
+	if cfg.Attempts == 0 {
+		cfg.Attempts = defaultAttempts
+	}
+	if cfg.Backoff == 0 {
+		cfg.Backoff = defaultBackoff
+	}
+	if cfg.Templates == nil {
+		var err error
+		if cfg.Templates, err = LoadTemplates(""); err != nil {
+			return nil, err
+		}
+	}
 	if err := cfg.Kafka.Validate(); err != nil {
 		return nil, fmt.Errorf("setting up the e-mail service: %w", err)
 	}
@@ -77,7 +108,8 @@ func New(cfg Config) (*Service, error) {
 		sent:     counter("orderflow_emails_sent_total", "E-mails handed to the sender."),
 		repeated: counter("orderflow_emails_repeated_total", "Records about e-mails that had been sent before."),
 		skipped:  counter("orderflow_emails_records_skipped_total", "Records that cannot become an e-mail."),
-		failed:   counter("orderflow_emails_failed_total", "Attempts to send an e-mail that failed and are repeated."),
+		failed:   counter("orderflow_emails_failed_total", "Attempts to send an e-mail that failed."),
+		dead:     counter("orderflow_emails_dead_letters_total", "E-mails that were given up and noted in "+order.TopicEmailDeadLetters+"."),
 
 		unknownCustomer: counter("orderflow_orders_unknown_customer_total", "New orders of customers who were unknown at that moment: they get no e-mail and no level."),
 	}
@@ -100,6 +132,9 @@ func (s *Service) Run(ctx context.Context) error {
 		defer s.ready.Store(false)
 		return s.work(ctx, progress)
 	})
+	if closer, ok := s.cfg.Sender.(io.Closer); ok {
+		return closer.Close()
+	}
 	return nil
 }
 
@@ -112,7 +147,9 @@ type worker struct {
 	ledger   *kafka.Follower
 	known    map[key]struct{} // the e-mails that are in the ledger
 	entries  *kafka.Encoder
+	letters  *kafka.Encoder // of dead letters
 	progress func()
+	stopping <-chan struct{} // closed when the service is to end
 }
 
 // entry is a value of email-ledger.v1.
@@ -127,9 +164,12 @@ type entry struct {
 }
 
 func (s *Service) work(ctx context.Context, progress func()) error {
-	w := &worker{Service: s, known: map[key]struct{}{}, progress: progress}
+	w := &worker{Service: s, known: map[key]struct{}{}, progress: progress, stopping: ctx.Done()}
 	var err error
 	if w.entries, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicEmailLedger)); err != nil {
+		return err
+	}
+	if w.letters, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicEmailDeadLetters)); err != nil {
 		return err
 	}
 	if w.ledger, err = kafka.NewFollower(s.cfg.Kafka, order.TopicEmailLedger, w.learn); err != nil {
@@ -137,17 +177,18 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	}
 	defer w.ledger.Close()
 	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
-		Group:    s.cfg.Group,
-		Topics:   inputTopics,
-		Assigned: w.takeOver,
-		Handle:   w.batch,
+		Group:      s.cfg.Group,
+		Topics:     inputTopics,
+		Assigned:   w.takeOver,
+		Handle:     w.batch,
+		MaxRecords: maxBatch,
 	})
 	if err != nil {
 		return err
 	}
 	defer group.Close()
 	w.client = group.Client()
-	if _, err := group.CheckTopics(ctx, inputTopics...); err != nil {
+	if _, err := group.CheckTopics(ctx, append([]string{order.TopicEmailDeadLetters}, inputTopics...)...); err != nil {
 		return err
 	}
 	if err := w.ledger.AddAll(ctx); err != nil {
@@ -216,9 +257,14 @@ func (w *worker) enriched(ctx context.Context, rec *kgo.Record) error {
 	return nil
 }
 
-// mail sends what a record of emails.v1 says, unless that was done before.
+// mail sends what a record of emails.v1 says, unless that was done before. What cannot
+// be sent becomes a dead letter.
 func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
-	e, err := compose(ctx, w.registry, rec.Value)
+	e, err := compose(ctx, w.registry, w.cfg.Templates, rec.Value)
+	if errors.Is(err, errUnreadable) {
+		w.skipped.Inc()
+		return w.bury(ctx, rec, e, 0, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -227,8 +273,12 @@ func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
 		w.repeated.Inc()
 		return nil
 	}
-	if err := w.cfg.Sender.Send(ctx, e); err != nil {
-		w.failed.Inc()
+	attempts, err := w.send(ctx, e)
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return w.bury(ctx, rec, e, attempts, err)
+	}
+	if err != nil {
 		return fmt.Errorf("sending e-mail %s about order %s: %w", e.MessageID, e.OrderID, err)
 	}
 	w.sent.Inc()
@@ -239,10 +289,17 @@ func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	out := &kgo.Record{Topic: order.TopicEmailLedger, Key: []byte(e.OrderID), Value: value}
-	if err := w.client.ProduceSync(ctx, out).FirstErr(); err != nil {
-		return fmt.Errorf("writing to %s: %w", order.TopicEmailLedger, err)
+	if err := w.write(ctx, order.TopicEmailLedger, e.OrderID, value); err != nil {
+		return err
 	}
 	w.known[k] = struct{}{}
+	return nil
+}
+
+func (w *worker) write(ctx context.Context, topic, key string, value []byte) error {
+	out := &kgo.Record{Topic: topic, Key: []byte(key), Value: value}
+	if err := w.client.ProduceSync(ctx, out).FirstErr(); err != nil {
+		return fmt.Errorf("writing to %s: %w", topic, err)
+	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// maxBatch bounds how many records a Group hands over at once.
+	// maxBatch is how many records a Group hands over at once when nothing else is said.
 	maxBatch = 1000
 	// batchTimeout bounds how long the work on them may take, also while stopping.
 	batchTimeout = 30 * time.Second
@@ -37,6 +37,9 @@ type GroupConfig struct {
 	// Handle does everything that the records call for. Their offsets are committed
 	// when it has returned nil; after an error they will be handled again.
 	Handle func(ctx context.Context, records []*kgo.Record) error
+	// MaxRecords bounds how many records are handed over at once, which has 30 seconds;
+	// what is slow takes few. 0 means 1000.
+	MaxRecords int
 	// Options are further options of the client.
 	Options []kgo.Opt
 }
@@ -54,6 +57,9 @@ type Group struct {
 
 // NewGroup prepares a member. It joins when Run is called. Whoever made it calls Close.
 func NewGroup(cfg Config, group GroupConfig) (*Group, error) {
+	if group.MaxRecords == 0 {
+		group.MaxRecords = maxBatch
+	}
 	g := &Group{cfg: group, fresh: map[int32]bool{}, wake: func() {}}
 	client, err := NewClient(cfg, append([]kgo.Opt{
 		kgo.ConsumerGroup(group.Group),
@@ -131,7 +137,7 @@ func (g *Group) round(ctx context.Context) error {
 	}
 	g.mu.Unlock()
 
-	fetches := g.client.PollRecords(pollCtx, maxBatch)
+	fetches := g.client.PollRecords(pollCtx, g.cfg.MaxRecords)
 	defer g.client.AllowRebalance()
 	for _, e := range fetches.Errors() {
 		if !errors.Is(e.Err, context.Canceled) {

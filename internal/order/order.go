@@ -123,6 +123,7 @@ const (
 	TopicOrdersEnriched     = "orders-enriched.v1"
 	TopicEmails             = "emails.v1"
 	TopicEmailLedger        = "email-ledger.v1"
+	TopicEmailDeadLetters   = "email-dead-letters.v1"
 )
 
 // ValueSubject returns the Schema Registry subject of a topic's values.
