@@ -101,7 +101,7 @@ func author(name string) string {
 }
 
 func (d scalarDef) info() Info {
-	return Info{Name: d.name, Category: d.category, Description: d.description, Author: author(d.name)}
+	return Info{Name: d.name, Category: d.category, Description: d.description, Author: author(d.name), Examples: examples[upper(d.name)]}
 }
 
 func (d scalarDef) scalar() (*Scalar, error) {
@@ -199,7 +199,7 @@ type aggregateOverloadDef struct {
 }
 
 func (d aggregateDef) aggregate() (*Aggregate, error) {
-	a := &Aggregate{Info: Info{Name: d.name, Category: CategoryAggregate, Description: d.description, Author: author(d.name)}}
+	a := &Aggregate{Info: scalarDef{name: d.name, category: CategoryAggregate, description: d.description}.info()}
 	for _, od := range d.overloads {
 		params, err := ParseParams(od.params)
 		if err != nil {
@@ -234,7 +234,7 @@ type tableOverloadDef struct {
 }
 
 func (d tableDef) table() (*Table, error) {
-	t := &Table{Info: Info{Name: d.name, Category: CategoryTable, Description: d.description, Author: author(d.name)}}
+	t := &Table{Info: scalarDef{name: d.name, category: CategoryTable, description: d.description}.info()}
 	for _, od := range d.overloads {
 		params, err := ParseParams(od.params)
 		if err != nil {

@@ -23,6 +23,22 @@ type Info struct {
 	Description string
 	// Author is the author that ksqlDB names; empty where it names none.
 	Author string
+	// Examples show calls with their results: at least one for each of ksqlDB's
+	// own functions.
+	Examples []Example
+}
+
+// Example is a call of a function and what it gives.
+type Example struct {
+	// Call is the expression. The example of an aggregate function calls it with
+	// the columns x and y.
+	Call string
+	// Rows are what an aggregate function is applied to: the values of x, or of x
+	// and y, row by row.
+	Rows [][]string
+	// Result is the value as CAST(… AS STRING) shows it; the rows of a table
+	// function are divided by semicolons.
+	Result string
 }
 
 // The categories of functions that ksqlDB knows.
