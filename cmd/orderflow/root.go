@@ -31,6 +31,7 @@ var commands = []func(*environment) *cobra.Command{
 	newTopicsCommand,
 	newMigrateCommand,
 	newSQLCommand,
+	newTestCommand,
 	newDoctorCommand,
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strconv"
 	"time"
 
@@ -72,9 +71,6 @@ func New(config Config) (*Migrator, error) {
 	}
 	if config.Replicas == 0 {
 		config.Replicas = 1
-	}
-	if config.LookupEnv == nil {
-		config.LookupEnv = os.LookupEnv
 	}
 	m := &Migrator{
 		client:   config.Client,
@@ -200,7 +196,7 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 
 // plan prepares files up to the first that cannot be.
 func (m *Migrator) plan(ctx context.Context, files []File) ([]plannedFile, error) {
-	common, err := newVariables(m.config)
+	common, err := NewVariables(m.config)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ var notInMigrations = map[string]bool{
 // prepare divides a file into the statements to send. Variables are filled in,
 // and SET, UNSET, DEFINE and UNDEFINE take effect on the statements after them
 // in the file. The error is a *FileError.
-func prepare(ctx context.Context, file File, common *variables) ([]step, error) {
+func prepare(ctx context.Context, file File, common *Variables) ([]step, error) {
 	statements, err := ksql.Split(file.Content)
 	if err != nil {
 		var syntax *ksql.SyntaxError
@@ -60,7 +60,7 @@ func prepare(ctx context.Context, file File, common *variables) ([]step, error) 
 		}
 		return nil, &FileError{File: file.Path, Err: err}
 	}
-	session := ksql.Session{Lookup: func(name string) (string, error) { return common.lookup(ctx, name) }}
+	session := ksql.Session{Lookup: func(name string) (string, error) { return common.Lookup(ctx, name) }}
 	var steps []step
 	for _, statement := range statements {
 		text, handled, err := session.Prepare(statement.Text)

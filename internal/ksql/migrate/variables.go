@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -56,16 +57,21 @@ func ParseDefine(text string) (name, value string, err error) {
 	return name, value, nil
 }
 
-// variables looks up the values of variables and keeps what it has found.
-type variables struct {
+// Variables looks up the values of variables and keeps what it has found.
+type Variables struct {
 	values    map[string]string // found or given
 	sources   map[string]string // from the variables file
 	resolve   func(ctx context.Context, subject string) (int, error)
 	lookupEnv func(string) (string, bool)
 }
 
-func newVariables(config Config) (*variables, error) {
-	v := &variables{
+// NewVariables reads the variables file, if there is one. It uses the
+// FS, Variables, Resolver and LookupEnv of config, and asks no server.
+func NewVariables(config Config) (*Variables, error) {
+	if config.LookupEnv == nil {
+		config.LookupEnv = os.LookupEnv
+	}
+	v := &Variables{
 		values:    map[string]string{},
 		resolve:   config.Resolver,
 		lookupEnv: config.LookupEnv,
@@ -90,8 +96,8 @@ func newVariables(config Config) (*variables, error) {
 	return v, nil
 }
 
-// lookup returns a variable's value.
-func (v *variables) lookup(ctx context.Context, name string) (string, error) {
+// Lookup returns a variable's value; without one the error is ksql.ErrUndefined.
+func (v *Variables) Lookup(ctx context.Context, name string) (string, error) {
 	if value, ok := v.values[name]; ok {
 		return value, nil
 	}
@@ -107,7 +113,7 @@ func (v *variables) lookup(ctx context.Context, name string) (string, error) {
 	return value, nil
 }
 
-func (v *variables) fetch(ctx context.Context, source string) (string, error) {
+func (v *Variables) fetch(ctx context.Context, source string) (string, error) {
 	if subject, ok := strings.CutPrefix(source, schemaIDPrefix); ok {
 		if v.resolve == nil {
 			return "", errors.New("no schema registry is configured")

@@ -1,0 +1,296 @@
+package sqltest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/expr"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+)
+
+// Session runs the statements of a script one by one: plain SQL in the form of
+// ksqlDB's own SQL tests, so that the same text runs on a real ksqlDB's test
+// tool.
+//
+//	CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+//	CREATE STREAM o AS SELECT id, v * 2 AS d FROM s;
+//	INSERT INTO s (id, v, ROWTIME) VALUES (1, 2, 10);
+//	ASSERT VALUES o (id, d, ROWTIME) VALUES (1, 4, 10);
+//	ASSERT NULL VALUES o (id) KEY (1);
+//	ASSERT STREAM o (id INT KEY, d INT) WITH (kafka_topic='O', value_format='JSON');
+//
+// An INSERT … VALUES goes through all queries at once. ASSERT VALUES compares
+// the listed columns of the next record of the source's topic; WINDOWSTART and
+// WINDOWEND may be listed for windowed ones.
+//
+// The only clock is that of the records: what has no ROWTIME of its own, and
+// what asks for the time, gets the highest ROWTIME so far, 0 at the start.
+type Session struct {
+	engine *Engine
+	// cursors are the numbers of records that were compared so far, by topic.
+	cursors map[string]int
+	// time is the highest ROWTIME so far, in milliseconds.
+	time int64
+}
+
+// NewSession makes a session on an engine of its own. Options.Now is not used.
+func NewSession(o Options) (*Session, error) {
+	s := &Session{cursors: map[string]int{}}
+	o.Now = func() time.Time { return time.UnixMilli(s.time) }
+	if o.Functions == nil {
+		builtin, err := function.Builtin(function.Options{Now: o.Now})
+		if err != nil {
+			return nil, err
+		}
+		o.Functions = builtin
+	}
+	engine, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.engine = engine
+	return s, nil
+}
+
+// Engine is what the statements have made so far.
+func (s *Session) Engine() *Engine { return s.engine }
+
+// SchemaID returns the id of a subject's latest schema.
+func (s *Session) SchemaID(ctx context.Context, subject string) (int, error) {
+	schema, err := s.engine.opts.Registry.Latest(ctx, subject)
+	return schema.ID, err
+}
+
+// Execute runs statements, assertions included. properties are settings of
+// these statements alone; SET changes those of all that follow.
+func (s *Session) Execute(ctx context.Context, sql string, properties map[string]string) error {
+	stmts, err := parser.ParseTest(sql)
+	if err != nil {
+		return err
+	}
+	for _, stmt := range stmts {
+		if err := s.executeWith(ctx, stmt, properties); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) executeWith(ctx context.Context, stmt ast.Statement, properties map[string]string) error {
+	switch stmt := stmt.(type) {
+	case *ast.SetProperty, *ast.UnsetProperty:
+		_, err := s.engine.execute(ctx, stmt)
+		return err
+	case *ast.RunScript:
+		return fmt.Errorf("RUN SCRIPT '%s': a session reads no files", stmt.File)
+	}
+	lasting := s.engine.opts.Properties
+	defer func() { s.engine.opts.Properties = lasting }()
+	s.engine.opts.Properties = map[string]string{}
+	maps.Copy(s.engine.opts.Properties, lasting)
+	maps.Copy(s.engine.opts.Properties, properties)
+	return s.execute(ctx, stmt)
+}
+
+func (s *Session) execute(ctx context.Context, stmt ast.Statement) error {
+	switch stmt := stmt.(type) {
+	case *ast.AssertValues:
+		return s.assertValues(ctx, stmt)
+	case *ast.AssertTombstone:
+		return s.assertTombstone(ctx, stmt)
+	case *ast.AssertSource:
+		return s.assertSource(ctx, stmt)
+	}
+	inserted, err := s.engine.execute(ctx, stmt)
+	if err != nil {
+		return err
+	}
+	for _, i := range inserted {
+		s.time = max(s.time, i.Record.Time)
+		if err := s.engine.Feed(i.Topic, i.Record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checked is a record that an assertion is about.
+type checked struct {
+	source *catalog.Source
+	row    *types.Row
+	// place says which record it is.
+	place string
+}
+
+// next decodes the next record of a source's topic that was not compared yet.
+func (s *Session) next(ctx context.Context, name string) (checked, error) {
+	source, ok := s.engine.Catalog.Source(name)
+	if !ok {
+		return checked{}, fmt.Errorf("source %s does not exist", name)
+	}
+	name = source.Topic.Name
+	topic := s.engine.Lookup(name)
+	at := s.cursors[name]
+	if topic == nil || at >= len(topic.Records) {
+		return checked{}, fmt.Errorf("Expected another record, but all records have already been read: %d of topic %s%s", at, name, s.problems())
+	}
+	s.cursors[name]++
+	c := checked{source: source, place: fmt.Sprintf("record %d of topic %s", at+1, name)}
+	var err error
+	if c.row, err = s.engine.decode(ctx, source, topic.Records[at]); err != nil {
+		return checked{}, fmt.Errorf("reading %s: %w", c.place, err)
+	}
+	return c, nil
+}
+
+// problems lists what the queries could not process, since that is often why a
+// record is missing.
+func (s *Session) problems() string {
+	var text strings.Builder
+	for _, q := range s.engine.Queries {
+		for _, p := range q.Problems {
+			fmt.Fprintf(&text, "\n  query %s skipped a record of topic %s: %s", q.ID, p.Topic, strings.Join(append([]string{p.Message}, p.Cause...), ": "))
+		}
+	}
+	return text.String()
+}
+
+// decode reads a record of a source's topic.
+func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record) (*types.Row, error) {
+	row := &types.Row{Time: rec.Time, Headers: rec.Headers}
+	key, window, err := format.SplitWindow(rec.Key, s.Topic.Window, s.Topic.WindowSize.Milliseconds())
+	if err != nil {
+		return nil, err
+	}
+	row.Window = window
+	if len(s.Schema.Key) > 0 {
+		serde, err := format.New(ctx, analyze.KeySpec(s), e.opts.Registry)
+		if err != nil {
+			return nil, err
+		}
+		if row.Key, err = serde.Deserialize(key); err != nil {
+			return nil, err
+		}
+	}
+	serde, err := format.New(ctx, analyze.ValueSpec(s), e.opts.Registry)
+	if err != nil {
+		return nil, err
+	}
+	row.Value, err = serde.Deserialize(rec.Value)
+	return row, err
+}
+
+func (s *Session) assertValues(ctx context.Context, stmt *ast.AssertValues) error {
+	c, err := s.next(ctx, stmt.Target.Name)
+	if err != nil {
+		return err
+	}
+	if c.row.Value == nil && len(c.source.Schema.Value) > 0 {
+		return mismatch(c, "it is a tombstone, expected one with a value")
+	}
+	return s.compare(c, stmt.Columns, stmt.Values)
+}
+
+func (s *Session) assertTombstone(ctx context.Context, stmt *ast.AssertTombstone) error {
+	c, err := s.next(ctx, stmt.Target.Name)
+	if err != nil {
+		return err
+	}
+	if c.row.Value != nil {
+		return mismatch(c, "it has a value, expected a tombstone")
+	}
+	return s.compare(c, stmt.Columns, stmt.Values)
+}
+
+func mismatch(c checked, lines ...string) error {
+	return fmt.Errorf("Expected record does not match actual. In %s:\n  %s", c.place, strings.Join(lines, "\n  "))
+}
+
+// compare checks the listed columns of a row. The error shows all of them.
+func (s *Session) compare(c checked, columns []*ast.Ident, values []ast.Expr) error {
+	scope := expr.ScopeOf(c.source.Schema, c.source.Topic.Window != types.NoWindow)
+	names := make([]string, len(columns))
+	for i, column := range columns {
+		names[i] = column.Name
+	}
+	if len(names) == 0 {
+		for _, column := range slices.Concat(c.source.Schema.Key, c.source.Schema.Value) {
+			names = append(names, column.Name)
+		}
+	}
+	if len(names) != len(values) {
+		return fmt.Errorf("%d columns are compared with %d values", len(names), len(values))
+	}
+	a, err := s.engine.analyzer()
+	if err != nil {
+		return err
+	}
+	compiler := &expr.Compiler{Registry: s.engine.opts.Functions, CustomType: s.engine.Catalog.Type}
+	var lines []string
+	same := true
+	for i, name := range names {
+		column, err := compiler.Compile(&ast.ColumnRef{Name: &ast.Ident{Name: name}}, scope)
+		if err != nil {
+			return err
+		}
+		want, err := a.ColumnValue(types.Column{Name: name, Type: column.Type}, values[i])
+		if err != nil {
+			return err
+		}
+		got, err := column.Eval(c.row)
+		if err != nil {
+			return err
+		}
+		line := fmt.Sprintf("%s is %s", name, types.Text(column.Type, got))
+		if !types.Equal(column.Type, got, want) {
+			line += ", expected " + types.Text(column.Type, want)
+			same = false
+		}
+		lines = append(lines, line)
+	}
+	if !same {
+		return mismatch(c, lines...)
+	}
+	return nil
+}
+
+// assertSource compares a source with its expected declaration.
+func (s *Session) assertSource(ctx context.Context, stmt *ast.AssertSource) error {
+	got, ok := s.engine.Catalog.Source(stmt.Name.Name)
+	if !ok {
+		return fmt.Errorf("source %s does not exist", stmt.Name.Name)
+	}
+	a, err := s.engine.analyzer()
+	if err != nil {
+		return err
+	}
+	a.Catalog, a.Topics = catalog.New(), nil
+	declared, err := a.Analyze(ctx, &ast.CreateSource{Kind: stmt.Kind, Name: stmt.Name, Elements: stmt.Elements, With: stmt.With})
+	if err != nil {
+		return err
+	}
+	want := declared.(*analyze.CreateSource).Source
+	for _, p := range []struct{ name, got, want string }{
+		{"type", got.Kind.String(), want.Kind.String()},
+		{"schema", got.Schema.String(), want.Schema.String()},
+		{"topic", got.Topic.Name, want.Topic.Name},
+		{"key format", got.Topic.Key.Name, want.Topic.Key.Name},
+		{"value format", got.Topic.Value.Name, want.Topic.Value.Name},
+		{"window", got.WindowType, want.WindowType},
+	} {
+		if p.got != p.want {
+			return fmt.Errorf("Expected %s does not match actual for source %s: it is %s, expected %s", p.name, stmt.Name.Name, p.got, p.want)
+		}
+	}
+	return nil
+}

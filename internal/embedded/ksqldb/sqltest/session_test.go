@@ -1,0 +1,21 @@
+package sqltest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
+	"github.com/orderflow/orderflow/internal/ksql/testrun"
+)
+
+func TestScripts(t *testing.T) {
+	runner, err := testrun.New(testrun.Config{NewEngine: func() (testrun.Engine, error) { return sqltest.NewSession(sqltest.Options{}) }})
+	require.NoError(t, err)
+	results, err := runner.RunFile(t.Context(), "testdata/statements.sql")
+	require.NoError(t, err)
+	for _, r := range results {
+		t.Run(r.Name, func(t *testing.T) { assert.NoError(t, r.Err) })
+	}
+}

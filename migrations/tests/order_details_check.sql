@@ -1,0 +1,30 @@
+-- V000003: is the order's content one that can be delivered?
+
+--@test: quantity, price and product decide
+RUN SCRIPT 'setup/flow.sql';
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('good', 'good', 1, 'CREATED', 'JUMPERS', 1, 10, 100);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('free', 'free', 2, 'CREATED', 'JUMPERS', 1, 0, 200);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('none', 'none', 3, 'CREATED', 'JUMPERS', 0, 10, 300);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('less', 'less', 4, 'CREATED', 'JUMPERS', -1, 10, 400);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('paid', 'paid', 5, 'CREATED', 'JUMPERS', 1, -0.01, 500);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('socks', 'socks', 6, 'CREATED', 'STOCKINGS', 1, 10, 600);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('pants', 'pants', 7, 'CREATED', 'UNDERPANTS', 1, 10, 700);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('good', 'good', 'ORDER_DETAILS_CHECK', 'PASS', 100);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('good', 'good', 'FRAUD_CHECK', 'PASS', 100);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('free', 'free', 'ORDER_DETAILS_CHECK', 'PASS', 200);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('free', 'free', 'FRAUD_CHECK', 'PASS', 200);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('none', 'none', 'ORDER_DETAILS_CHECK', 'FAIL', 300);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('none', 'none', 'FRAUD_CHECK', 'PASS', 300);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('less', 'less', 'ORDER_DETAILS_CHECK', 'FAIL', 400);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('less', 'less', 'FRAUD_CHECK', 'PASS', 400);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('paid', 'paid', 'ORDER_DETAILS_CHECK', 'FAIL', 500);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('paid', 'paid', 'FRAUD_CHECK', 'PASS', 500);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('socks', 'socks', 'ORDER_DETAILS_CHECK', 'PASS', 600);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('socks', 'socks', 'FRAUD_CHECK', 'PASS', 600);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('pants', 'pants', 'ORDER_DETAILS_CHECK', 'PASS', 700);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult, ROWTIME) VALUES ('pants', 'pants', 'FRAUD_CHECK', 'PASS', 700);
+
+--@test: the check is written by the registered schema
+RUN SCRIPT 'setup/flow.sql';
+ASSERT STREAM order_validations_out (id STRING KEY, `orderId` STRING, `checkType` STRING, `validationResult` STRING)
+  WITH (KAFKA_TOPIC='order-validations.v1', VALUE_FORMAT='AVRO');
