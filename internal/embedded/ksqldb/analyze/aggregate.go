@@ -142,7 +142,10 @@ func (g *grouping) check(node plan.Node) error {
 	if err := g.checkUngrouped(); err != nil {
 		return err
 	}
-	if g.q.GroupBy == nil {
+	if g.q.GroupBy == nil && !g.persistent {
+		// All rows of a query for a client are one group.
+		g.groups = []ast.Expr{&ast.IntegerLiteral{}}
+	} else if g.q.GroupBy == nil {
 		c := all[0]
 		args := c.Args
 		if len(args) == 0 {
@@ -279,7 +282,7 @@ func (g *grouping) planGroups(node plan.Node) (*keySet, error) {
 	g.agg.ValueFormat = inherited(g.relation.valueFormat)
 	if node.Windowed() != types.NoWindow {
 		if groupsAreKey(g.agg.Groups, node.Schema().Key) {
-			return nil, badStatement("GROUP BY is not supported on a source with windowed keys (%s): declare a stream over its topic without WINDOW_TYPE and group that.", at(g.q.GroupBy))
+			return nil, badStatement("GROUP BY is not supported on a source with windowed keys (%s): declare a stream over its topic without WINDOW_TYPE and group that.", at(g.groups[0]))
 		}
 		return nil, errWindowedRepartition()
 	}

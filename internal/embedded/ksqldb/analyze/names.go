@@ -460,7 +460,8 @@ func (p *planner) starColumns(f *from) []string {
 		for _, c := range s.Key {
 			add(c.Name)
 		}
-		if f.source.Topic.Window != types.NoWindow && !p.persistent {
+		// The bounds of joined windows are no reserved names.
+		if f.source.Topic.Window != types.NoWindow && (!p.persistent || len(p.sources) > 1) {
 			add(types.WindowStart)
 			add(types.WindowEnd)
 		}

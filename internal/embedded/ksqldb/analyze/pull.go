@@ -144,6 +144,9 @@ func (p *planner) pullTable() (*plan.Pull, error) {
 			return nil, badStatement("Table source is not supported with table functions")
 		}
 	}
+	if err := p.checkPullNames(); err != nil {
+		return nil, err
+	}
 	query := p.a.Catalog.Materialized(source.Name)
 	if query == nil {
 		return nil, badStatement("The %s table isn't queryable. To derive a queryable table, you can do 'CREATE TABLE QUERYABLE_%s AS SELECT * FROM %s'.%s",
@@ -170,11 +173,49 @@ func (p *planner) pullTable() (*plan.Pull, error) {
 	if err != nil {
 		return nil, badStatement("%s", err)
 	}
+	if err := p.checkLikes(where, s); err != nil {
+		return nil, err
+	}
 	if err := p.a.checkPredicate(where, s.In("WHERE"), "WHERE"); err != nil {
 		return nil, err
 	}
 	out.Predicate = &plan.Expr{AST: where, Type: types.Boolean}
 	return out, p.pullLookups(out, where)
+}
+
+// checkLikes refuses LIKE on columns that hold no text.
+func (p *planner) checkLikes(where ast.Expr, s *expr.Scope) error {
+	var failed error
+	ast.Walk(where, func(n ast.Node) bool {
+		like, ok := n.(*ast.Like)
+		if !ok || failed != nil {
+			return failed == nil
+		}
+		if _, column := like.Operand.(*ast.ColumnRef); column {
+			if t, err := p.a.typeOf(like.Operand, s); err == nil && t.Kind != types.KindString {
+				failed = badStatement("The column type for Like condition must be VARCHAR. The column type is %s", t)
+			}
+		}
+		return true
+	})
+	return failed
+}
+
+// checkPullNames refuses two columns of one name, even where the table can't be
+// asked at all.
+func (p *planner) checkPullNames() error {
+	var items []outItem
+	for _, it := range p.items {
+		if it.expr == nil {
+			continue
+		}
+		t, err := p.a.typeOf(it.expr, p.sourceScope("SELECT"))
+		if err != nil {
+			return nil //nolint:nilerr // later checks know better what to say of it
+		}
+		items = append(items, outItem{name: it.name, key: -1, typ: t})
+	}
+	return uniqueItems(items)
 }
 
 func (p *planner) pullColumns(out *plan.Pull, s *expr.Scope) error {
@@ -283,10 +324,17 @@ func (p *planner) disjunction(e ast.Expr) ([][]ast.Expr, error) {
 		}
 		return out, nil
 	case *ast.Between:
-		return [][]ast.Expr{{
+		bounds := []ast.Expr{
 			&ast.Comparison{Span: e.Span, Op: ast.GreaterOrEqual, Left: e.Operand, Right: e.Lower},
 			&ast.Comparison{Span: e.Span, Op: ast.LessOrEqual, Left: e.Operand, Right: e.Upper},
-		}}, nil
+		}
+		source := p.sources[0].source
+		for _, b := range bounds {
+			if _, err := p.a.typeOf(b, expr.ScopeOf(source.Schema, source.Topic.Window != types.NoWindow)); err != nil {
+				return nil, badStatement("Invalid expression: %s", err)
+			}
+		}
+		return [][]ast.Expr{bounds}, nil
 	case *ast.Comparison, *ast.Like:
 		return [][]ast.Expr{{e}}, nil
 	default:
@@ -294,67 +342,88 @@ func (p *planner) disjunction(e ast.Expr) ([][]ast.Expr, error) {
 	}
 }
 
+// found is what a conjunction says of the key.
+type found struct {
+	values []types.Value
+	// equal and compared tell which key columns are compared with =, and which in
+	// any way, with a constant.
+	equal, compared []bool
+	ranged          bool
+	bounds          map[string][]*ast.Comparison
+}
+
 // lookup finds the key, or the range of keys, that a conjunction asks for.
 func (p *planner) lookup(out *plan.Pull, conjuncts []ast.Expr) (*plan.Lookup, error) {
 	l := &plan.Lookup{}
-	key := out.Schema.Key
-	values := make([]types.Value, len(key))
-	found := make([]bool, len(key))
-	bounds := map[string][]*ast.Comparison{}
-	var other []string
+	n := len(out.Schema.Key)
+	f := &found{
+		values: make([]types.Value, n), equal: make([]bool, n), compared: make([]bool, n), bounds: map[string][]*ast.Comparison{},
+	}
 	for _, e := range conjuncts {
-		name, cmp := comparedColumn(e)
-		if out.Window != types.NoWindow && (name == types.WindowStart || name == types.WindowEnd) {
-			bounds[name] = append(bounds[name], cmp)
-			continue
-		}
-		at := out.Schema.FindKey(name)
-		if at < 0 || len(refsIn(cmp.Right)) > 0 {
-			continue
-		}
-		if cmp.Op == ast.Equal {
-			v, err := p.keyValue(key[at], cmp.Right)
-			if err != nil {
-				return nil, err
-			}
-			values[at], found[at] = v, true
-			continue
-		}
-		other = append(other, expr.Format(e))
-		if err := p.keyRange(l, key, at, cmp); err != nil {
+		if err := p.constrain(out, l, f, e); err != nil {
 			return nil, err
 		}
 	}
 	var err error
-	if l.Start, err = windowInterval(types.WindowStart, bounds[types.WindowStart], p); err != nil {
+	if l.Start, err = windowInterval(types.WindowStart, f.bounds[types.WindowStart], p); err != nil {
 		return nil, err
 	}
-	if l.End, err = windowInterval(types.WindowEnd, bounds[types.WindowEnd], p); err != nil {
+	if l.End, err = windowInterval(types.WindowEnd, f.bounds[types.WindowEnd], p); err != nil {
 		return nil, err
 	}
-	return p.finishLookup(out, l, conjuncts, values, found, len(other) > 0)
+	return p.finishLookup(out, l, conjuncts, f)
 }
 
-func (p *planner) finishLookup(out *plan.Pull, l *plan.Lookup, conjuncts []ast.Expr, values []types.Value, found []bool, ranged bool) (*plan.Lookup, error) {
-	missing := slices.Index(found, false)
-	switch {
-	case missing < 0:
-		l.Key, l.From, l.To = values, nil, nil
-		return l, nil
-	case slices.Index(found, true) >= 0:
-		var names []string
-		for i, ok := range found {
-			if ok {
-				names = append(names, types.QuoteName(out.Schema.Key[i].Name))
-			}
+// constrain takes one condition of a conjunction into account.
+func (p *planner) constrain(out *plan.Pull, l *plan.Lookup, f *found, e ast.Expr) error {
+	if like, ok := e.(*ast.Like); ok {
+		if _, column := like.Operand.(*ast.ColumnRef); !column {
+			return &notLookup{"Like condition must be between strings"}
 		}
-		return nil, &notLookup{fmt.Sprintf("Multi-column sources must specify every key in the WHERE clause. Specified: [%s] Expected: %s",
-			strings.Join(names, ", "), keyList(out.Schema.Key))}
-	case ranged && (l.From != nil || l.To != nil):
+		return nil
+	}
+	name, cmp := comparedColumn(e)
+	if out.Window != types.NoWindow && (name == types.WindowStart || name == types.WindowEnd) {
+		f.bounds[name] = append(f.bounds[name], cmp)
+		return nil
+	}
+	at := out.Schema.FindKey(name)
+	isKey := func(c *ast.ColumnRef) bool { return out.Schema.FindKey(c.Name.Name) >= 0 }
+	switch {
+	case at < 0 && slices.ContainsFunc(refsIn(e), isKey):
+		return &notLookup{"A comparison must directly reference a key column"}
+	case at < 0:
+		return nil
+	case len(refsIn(cmp.Right)) > 0:
+		return &notLookup{"A comparison must be between a key column and a resolvable expression"}
+	case f.equal[at] || f.compared[at] && cmp.Op == ast.Equal:
+		return &notLookup{"A comparison condition on the key column cannot be combined with other comparisons such as an IN predicate"}
+	}
+	f.compared[at] = true
+	v, err := p.keyValue(out.Schema.Key[at], cmp.Right)
+	if err != nil {
+		return err
+	}
+	if cmp.Op == ast.Equal {
+		f.values[at], f.equal[at] = v, true
+		return nil
+	}
+	if _, ordered := flipped[cmp.Op]; !ordered {
+		return &notLookup{fmt.Sprintf("Bound on key columns '%s' must currently be '='", keyList(out.Schema.Key))}
+	}
+	if p.canRange(out.Schema.Key, at, cmp.Op) {
+		f.ranged = true
+		p.keyRange(l, cmp.Op, v)
+	}
+	return nil
+}
+
+func (p *planner) finishLookup(out *plan.Pull, l *plan.Lookup, conjuncts []ast.Expr, f *found) (*plan.Lookup, error) {
+	switch {
+	case !slices.Contains(f.equal, false):
+		l.Key, l.From, l.To = f.values, nil, nil
 		return l, nil
-	case ranged:
-		return nil, &notLookup{fmt.Sprintf("Bound on key columns '%s' must currently be '='", keyList(out.Schema.Key))}
-	default:
+	case !slices.Contains(f.compared, true):
 		texts := make([]string, len(conjuncts))
 		for i, e := range conjuncts {
 			texts[i] = expr.Format(e)
@@ -364,6 +433,19 @@ func (p *planner) finishLookup(out *plan.Pull, l *plan.Lookup, conjuncts []ast.E
 			text = "(" + text + ")"
 		}
 		return nil, &notLookup{"WHERE clause missing key column for disjunct: " + text}
+	case slices.Contains(f.compared, false):
+		var names []string
+		for i, ok := range f.compared {
+			if ok {
+				names = append(names, types.QuoteName(out.Schema.Key[i].Name))
+			}
+		}
+		return nil, &notLookup{fmt.Sprintf("Multi-column sources must specify every key in the WHERE clause. Specified: [%s] Expected: %s",
+			strings.Join(names, ", "), keyList(out.Schema.Key))}
+	case f.ranged:
+		return l, nil
+	default:
+		return nil, &notLookup{"Query requires table scan to be enabled. Table scans can be enabled by setting ksql.query.pull.table.scan.enabled=true"}
 	}
 }
 
@@ -417,25 +499,26 @@ func (p *planner) keyValue(c types.Column, e ast.Expr) (types.Value, error) {
 	return out, nil
 }
 
-// keyRange narrows the keys of a scan. Only the order of text and bytes in the
-// KAFKA format is the order of the store.
-func (p *planner) keyRange(l *plan.Lookup, key []types.Column, at int, cmp *ast.Comparison) error {
+// canRange reports whether a comparison of a key column makes a range scan.
+func (p *planner) canRange(key []types.Column, at int, op ast.ComparisonOp) bool {
 	kind := key[at].Type.Kind
-	if len(key) != 1 || kind != types.KindString && kind != types.KindBytes || !p.a.Config.RangeScanEnabled ||
-		p.sources[0].source.Topic.Window != types.NoWindow || p.sources[0].source.Topic.Key.Name != format.Kafka {
-		return nil
+	_, ordered := flipped[op]
+	return len(key) == 1 && (kind == types.KindString || kind == types.KindBytes) && ordered &&
+		p.a.Config.RangeScanEnabled && p.sources[0].source.Topic.Window == types.NoWindow
+}
+
+// keyRange narrows the keys of a scan. Only in the KAFKA format the order of
+// text and bytes is that of the store.
+func (p *planner) keyRange(l *plan.Lookup, op ast.ComparisonOp, v types.Value) {
+	if p.sources[0].source.Topic.Key.Name != format.Kafka {
+		return
 	}
-	v, err := p.keyValue(key[at], cmp.Right)
-	if err != nil {
-		return err
-	}
-	switch cmp.Op {
+	switch op {
 	case ast.GreaterThan, ast.GreaterOrEqual:
 		l.From = []types.Value{v}
 	case ast.LessThan:
 		l.To = []types.Value{v}
 	}
-	return nil
 }
 
 var comparisonNames = map[ast.ComparisonOp]string{

@@ -167,9 +167,11 @@ func newRestServer(ctx context.Context, test Test) (*restServer, error) {
 		return s, err
 	}
 	s.stops = append(s.stops, s.kafka.Close)
-	if s.schemas, err = formatregistry.NewClient("http://" + reg.Addr()); err != nil {
+	client, err := formatregistry.NewClient("http://" + reg.Addr())
+	if err != nil {
 		return s, err
 	}
+	s.schemas = importer{client, "http://" + reg.Addr()}
 	dir, err := os.MkdirTemp("", "rqtt")
 	if err != nil {
 		return s, err
@@ -192,20 +194,60 @@ func newRestServer(ctx context.Context, test Test) (*restServer, error) {
 	return s, s.prepare()
 }
 
+// importer is a Schema Registry that takes schemas with given ids, in its mode
+// for imports.
+type importer struct {
+	*formatregistry.Client
+	url string
+}
+
+func (i importer) Put(subject string, id int, schema formatregistry.Schema) {
+	i.send(http.MethodPut, "/mode/"+subject+"?force=true", map[string]any{"mode": "IMPORT"})
+	references := []map[string]any{}
+	for _, r := range schema.References {
+		references = append(references, map[string]any{"name": r.Name, "subject": r.Subject, "version": r.Version})
+	}
+	i.send(http.MethodPost, "/subjects/"+subject+"/versions", map[string]any{
+		"schema": schema.Text, "schemaType": schema.Type, "id": id, "version": 1, "references": references,
+	})
+	i.send(http.MethodPut, "/mode/"+subject, map[string]any{"mode": "READWRITE"})
+}
+
+// send leaves errors to the case: a schema that is missing fails it.
+func (i importer) send(method, path string, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return
+	}
+	req, err := http.NewRequest(method, i.url+path, bytes.NewReader(data))
+	if err != nil {
+		return
+	}
+	req.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+	}
+}
+
 // prepare makes the topics that the statements and inputs name.
 func (s *restServer) prepare() error {
 	names := map[string]int32{}
+	own := map[string]bool{} // topics that a statement makes with its own numbers
 	for _, sql := range s.test.Statements {
 		if isCreateAs.MatchString(sql) {
 			continue
 		}
 		for _, m := range topicOfCreate.FindAllStringSubmatch(sql, -1) {
-			names[m[1]] = 1
+			if strings.Contains(strings.ToUpper(sql), "PARTITIONS") {
+				own[m[1]] = true
+				continue
+			}
+			names[m[1]] = defaultPartitions
 		}
 	}
 	for _, in := range s.test.Inputs {
-		if _, ok := names[in.Topic]; !ok {
-			names[in.Topic] = 1
+		if _, ok := names[in.Topic]; !ok && !own[in.Topic] {
+			names[in.Topic] = defaultPartitions
 		}
 	}
 	topics := map[string]analyze.Topic{}

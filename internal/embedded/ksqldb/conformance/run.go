@@ -192,6 +192,12 @@ func (t *testRun) registerFor(sql string) error {
 	return nil
 }
 
+// schemaPutter is a registry that takes schemas with ids that were chosen
+// before.
+type schemaPutter interface {
+	Put(subject string, id int, s registry.Schema)
+}
+
 // register puts the schemas of a topic into the registry.
 func (t *testRun) register(reg format.SchemaRegistry, spec TopicSpec) error {
 	value := spec.ValueSchema
@@ -221,8 +227,8 @@ func (t *testRun) register(reg format.SchemaRegistry, spec TopicSpec) error {
 			s.References = append(s.References, registry.Reference{Name: ref.Name, Subject: ref.Name, Version: 1})
 		}
 		t.foreign[subject] = true
-		if memory, ok := reg.(*registry.Memory); ok && side.id != nil {
-			memory.Put(subject, *side.id, s)
+		if putter, ok := reg.(schemaPutter); ok && side.id != nil {
+			putter.Put(subject, *side.id, s)
 			continue
 		}
 		if _, err := reg.Register(context.Background(), subject, s); err != nil {

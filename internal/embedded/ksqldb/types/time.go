@@ -110,11 +110,16 @@ func parseTimestamp(text string) (int64, error) {
 	if len(clock) != len(timePattern) {
 		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
 	}
+	// Java reads the end of a day as the begin of the next.
+	days := 0
+	if clock == "24"+timePattern[2:] {
+		clock, days = timePattern, 1
+	}
 	t, err := time.ParseInLocation("2006-01-02T15:04:05.000", date+"T"+clock, loc)
 	if err != nil {
 		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
 	}
-	return t.UnixMilli(), nil
+	return t.AddDate(0, 0, days).UnixMilli(), nil
 }
 
 func completeDate(text string) string {
