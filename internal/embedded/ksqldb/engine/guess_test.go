@@ -28,7 +28,7 @@ func TestFormatsAreGuessedFromAllDataSoFar(t *testing.T) {
 		text  string // of the last one
 	}{
 		{"nothing but nulls", true, [][]byte{nil}, "KAFKA_STRING", "<null>"},
-		{"JSON", false, [][]byte{[]byte(`{"A": 1}`)}, "JSON or KAFKA_STRING", `{"A": 1}`},
+		{"JSON", false, [][]byte{[]byte(`{"A": 10}`)}, "JSON or KAFKA_STRING", `{"A": 10}`},
 		{"JSON, then text", false, [][]byte{[]byte("1"), []byte("text")}, "KAFKA_STRING", "text"},
 		{"INTEGER", true, [][]byte{{0, 0, 0, 1}}, "KAFKA_INT or KAFKA_STRING", "1"},
 		{"BIGINT", true, [][]byte{{0, 0, 0, 0, 0, 0, 0, 5}}, "KAFKA_BIGINT or KAFKA_DOUBLE or KAFKA_STRING", "5"},
