@@ -25,8 +25,9 @@ type Compiler struct {
 	CustomType func(name string) (*types.Type, bool)
 	// Nested is told of errors inside an expression that do not fail the whole
 	// of it: a failed CAST, function argument, or element of a constructor is
-	// NULL. It may be called from several goroutines; nil ignores them.
-	Nested func(err error)
+	// NULL. row is the one that the expression is evaluated on. It may be called
+	// from several goroutines; nil ignores them.
+	Nested func(row *types.Row, err error)
 }
 
 // Compiled is an expression ready to be evaluated, by several goroutines if
@@ -320,7 +321,7 @@ func (b *builder) orNull(n node) node {
 		v, err := eval(r, f)
 		if err != nil {
 			if nested != nil {
-				nested(err)
+				nested(r, err)
 			}
 			return types.Null, nil
 		}

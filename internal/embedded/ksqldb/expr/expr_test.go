@@ -69,7 +69,7 @@ func TestErrorsInsideArgumentsAreNull(t *testing.T) {
 func TestNestedErrorsAreReported(t *testing.T) {
 	c := newCompiler(t)
 	var seen []error
-	c.Nested = func(err error) { seen = append(seen, err) }
+	c.Nested = func(_ *types.Row, err error) { seen = append(seen, err) }
 	compiled, err := compileText(c, expr.ScopeOf(schemaOf(t, "STREAM", columns), false), "CAST(T AS INT)")
 	require.NoError(t, err)
 	r := row()

@@ -276,7 +276,8 @@ func compileText(c *expr.Compiler, scope *expr.Scope, text string) (*expr.Compil
 }
 
 // TestRecordedFunctions evaluates every expression that a real ksqlDB was asked
-// for and compares types, values and error texts.
+// for and compares types, values and error texts; then it runs the recorded
+// aggregations, joins and statements with table functions.
 func TestRecordedFunctions(t *testing.T) {
 	dir := recordedFolder(t, "functions")
 	data, err := os.ReadFile(filepath.Join(dir, "inputs.json"))
@@ -300,29 +301,42 @@ func TestRecordedFunctions(t *testing.T) {
 		rows = append(rows, row)
 	}
 	c, scope := newCompiler(t), expr.ScopeOf(schema, false)
-	total, matched := 0, 0
-	seen := map[string]bool{}
+	counts := &comparison{t: t, seen: map[string]bool{}}
+	defer func() { fmt.Printf("recorded/functions: %d of %d match\n", counts.matched, counts.total) }()
 	for _, line := range readLines(t, filepath.Join(dir, "scalar.jsonl")) {
 		var r recordedExpression
 		require.NoError(t, json.Unmarshal(line, &r))
-		total++
-		difference := r.replay(t, c, scope, rows)
-		reason, known := knownDifferences[r.Expression]
-		switch {
-		case difference == "" && known:
-			matched++
-			t.Errorf("%s matches now: take it off the list of known differences", r.Expression)
-		case difference == "":
-			matched++
-		case !known:
-			t.Errorf("%s %s", r.Expression, difference)
-		case reason == "":
-			t.Errorf("%s: the list of known differences gives no reason", r.Expression)
-		}
-		seen[r.Expression] = true
+		counts.check(r.Expression, r.replay(t, c, scope, rows))
 	}
+	replayAggregates(t, dir, counts)
+	replayJoins(t, dir, counts)
+	replayStatements(t, dir, inputs.Columns, inputs.Rows, counts)
 	for e := range knownDifferences {
-		require.True(t, seen[e], "known difference %q is not in the recordings", e)
+		require.True(t, counts.seen[e], "known difference %q is not in the recordings", e)
 	}
-	fmt.Printf("recorded/functions: %d of %d match\n", matched, total)
+}
+
+// comparison counts the recorded answers, each against the list of known
+// differences.
+type comparison struct {
+	t              *testing.T
+	total, matched int
+	seen           map[string]bool
+}
+
+func (c *comparison) check(recorded, difference string) {
+	c.total++
+	c.seen[recorded] = true
+	reason, known := knownDifferences[recorded]
+	switch {
+	case difference == "" && known:
+		c.matched++
+		c.t.Errorf("%s matches now: take it off the list of known differences", recorded)
+	case difference == "":
+		c.matched++
+	case !known:
+		c.t.Errorf("%s %s", recorded, difference)
+	case reason == "":
+		c.t.Errorf("%s: the list of known differences gives no reason", recorded)
+	}
 }

@@ -1,7 +1,7 @@
 // Package sqltest runs ksqlDB statements in the test process: the engine's own
 // parser, analysis, plans and operators, over topics that are slices in memory.
-// The conformance tests drive it query by query; scripts (see Run) record by
-// record.
+// The conformance tests drive it query by query; scripts (see Session) statement by
+// statement.
 //
 // Invariants: every topic has one partition; nothing depends on the clock but
 // the timestamps of INSERT … VALUES, and those come from Options.Now; an Engine
@@ -389,5 +389,7 @@ type Query struct {
 	tasks   []*exec.Task
 	stores  []*storesOf
 	pending []exec.Output
+	// row gets the rows of a transient query.
+	row     func(*types.Row)
 	offsets map[string]int64
 }

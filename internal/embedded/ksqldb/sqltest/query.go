@@ -6,6 +6,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
 // storesOf are the stores of a sub-topology's one task.
@@ -26,6 +27,11 @@ func newQuery(q *catalog.Query, topology *exec.Topology, before *Query) (*Query,
 			Emit: func(o exec.Output) {
 				o.Key, o.Value = slices.Clone(o.Key), slices.Clone(o.Value)
 				out.pending = append(out.pending, o)
+			},
+			Row: func(row *types.Row) {
+				if out.row != nil {
+					out.row(row)
+				}
 			},
 			Problem: func(p exec.ProcessingError) { out.Problems = append(out.Problems, p) },
 		})
