@@ -173,11 +173,10 @@ func (f *formatter) unary(e *Unary) {
 		sign = "-"
 	}
 	operand := Format(e.Operand)
-	_, literal := e.Operand.(Literal)
 	switch {
 	case e.Negative && strings.HasPrefix(operand, "-"):
 		f.add(sign, " ", operand)
-	case e.Negative && literal && operand[0] >= '0' && operand[0] <= '9':
+	case e.Negative && operand[0] >= '0' && operand[0] <= '9':
 		f.add(sign, "(", operand, ")")
 	default:
 		f.add(sign, operand)

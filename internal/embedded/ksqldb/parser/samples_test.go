@@ -7,7 +7,7 @@ var samples = []string{
 	"select a, `b c`, \"d\", 1x, _y, z@1 from s as t where t.a = 1 emit final;",
 	"SELECT 1, -1, 2147483648, -9223372036854775808, 1.50, .5, 7., -0.25, 1E3, -1.5e-7, 0E0, TRUE, false, NULL, 'it''s' FROM S;",
 	"SELECT `DECIMAL` '3', \"DECIMAL\" '1.50' FROM S;",
-	"SELECT A + B * C - D / E % F || G, -A, +B, - -1, -(1), -(-A), (-A)[1], (A + B)->C FROM S;",
+	"SELECT A + B * C - D / E % F || G, -A, +B, - -1, -(1), -(1)[2], -(1)->A, -(-A), (-A)[1], (A + B)->C FROM S;",
 	"SELECT * FROM S WHERE NOT A = 1 AND B <> 2 OR C != 3 AND (D < 4 OR E <= 5) AND F > 6 AND G >= 7;",
 	"SELECT * FROM S WHERE A IS NULL OR B IS NOT NULL OR C IS DISTINCT FROM D OR E IS NOT DISTINCT FROM F;",
 	"SELECT * FROM S WHERE A BETWEEN 1 AND 2 AND B NOT BETWEEN 3 AND 4 AND C IN (1, 2) AND D NOT IN (3) AND E LIKE 'a%' AND F NOT LIKE '!%' ESCAPE '!';",
