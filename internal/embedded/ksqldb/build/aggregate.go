@@ -18,6 +18,7 @@ func (b *builder) aggregate(n *plan.Aggregate, final bool) (*exec.AggregateStep,
 	s := &exec.AggregateStep{
 		Input: in, Columns: n.Schema(), Undo: n.Input.Changelog(), Store: n.Step, Name: "Aggregate",
 	}
+	b.in(s.Name)
 	if s.Groups, err = b.evals(n.Groups, n.Input); err != nil {
 		return nil, err
 	}

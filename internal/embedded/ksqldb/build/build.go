@@ -32,9 +32,6 @@ type Options struct {
 	Registry format.SchemaRegistry
 	// Properties are those of the query, without the prefix ksql.streams.
 	Properties map[string]string
-	// Nested is told of errors inside expressions that don't fail the whole
-	// expression; may be nil. It may be called from several goroutines.
-	Nested func(error)
 }
 
 // Build makes the topology of a plan. The context bounds what is asked of the
@@ -42,7 +39,7 @@ type Options struct {
 func Build(ctx context.Context, root plan.Node, o Options) (*exec.Topology, error) {
 	b := &builder{
 		ctx: ctx, options: o, topic: "KsqlTopic",
-		compiler: &expr.Compiler{Registry: o.Functions, CustomType: o.CustomType, Nested: o.Nested},
+		compiler: &expr.Compiler{Registry: o.Functions, CustomType: o.CustomType},
 	}
 	step, err := b.node(root)
 	if err != nil {
@@ -66,6 +63,15 @@ type builder struct {
 	// topic is what ksqlDB calls the source below the present step: KsqlTopic, or
 	// KafkaTopic_Left and KafkaTopic_Right below a join.
 	topic string
+}
+
+// in names the step that the expressions compiled from now on belong to.
+func (b *builder) in(step string) {
+	b.compiler.Nested = func(row *types.Row, err error) {
+		if row != nil && row.Report != nil {
+			row.Report(step, err)
+		}
+	}
 }
 
 // node builds any step of a plan.
@@ -119,6 +125,7 @@ func (b *builder) source(n *plan.Source) (exec.Step, error) {
 		ThrowOnInvalidTimestamp: b.options.Properties["ksql.timestamp.throw.on.invalid"] == "true",
 		Store:                   b.topic + "-Reduce",
 	}
+	b.in(s.Name)
 	s.Timestamp, err = b.timestamp(n.Timestamp, n.Columns, n.Topic.Window != types.NoWindow)
 	return s, err
 }
@@ -128,6 +135,7 @@ func (b *builder) filter(n *plan.Filter) (exec.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.in("WhereFilter")
 	predicate, err := b.eval(n.Predicate, n.Input)
 	if err != nil {
 		return nil, err
@@ -143,6 +151,7 @@ func (b *builder) project(n *plan.Project) (exec.Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.in("Project")
 	values, err := b.evals(n.Values, n.Input)
 	if err != nil {
 		return nil, err
@@ -160,6 +169,7 @@ func (b *builder) flatMap(n *plan.FlatMap) (exec.Step, error) {
 		return nil, err
 	}
 	s := &exec.FlatMapStep{Input: in, Columns: n.Schema(), Name: "FlatMap"}
+	b.in(s.Name)
 	for _, c := range n.Calls {
 		bound, err := b.compiler.BindTable(call(c.Function, c.Args), scopeOf(n.Input))
 		if err != nil {
@@ -176,6 +186,7 @@ func (b *builder) rekey(n *plan.Rekey) (exec.Step, error) {
 		return nil, err
 	}
 	s := &exec.RekeyStep{Input: in, Columns: n.Schema(), Name: "PartitionBy"}
+	b.in(s.Name)
 	if s.Keys, err = b.evals(n.Keys, n.Input); err != nil {
 		return nil, err
 	}
@@ -215,6 +226,7 @@ func (b *builder) sink(n *plan.Sink) (exec.Step, error) {
 		return nil, err
 	}
 	s := &exec.SinkStep{Input: in, Topic: n.Topic.Name, Key: key, Value: value, Name: n.Name}
+	b.in(s.Name)
 	if s.Timestamp, err = b.timestamp(n.Timestamp, schema, n.Windowed() != types.NoWindow); err != nil {
 		return nil, err
 	}

@@ -95,6 +95,7 @@ func (b *builder) foreignKeyJoin(n *plan.ForeignKeyJoin) (exec.Step, error) {
 		LeftStore:     n.Step + "KafkaTopic_Left-Reduce", RightStore: n.Step + "KafkaTopic_Right-Reduce",
 		SubscriptionStore: n.Step + "FK-JOIN-SUBSCRIPTION-STATE-STORE", ResultStore: n.Step + "FK-JOIN-RESULT",
 	}
+	b.in(j.Name)
 	if s.ForeignKey, err = b.eval(n.ForeignKey, n.LeftInput); err != nil {
 		return nil, err
 	}

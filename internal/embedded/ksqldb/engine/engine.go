@@ -152,6 +152,9 @@ func (e *Engine) open(ctx context.Context) error {
 	if e.state, err = state.OpenDB(state.DiskConfig{Dir: filepath.Join(e.cfg.DataDir, "state"), Sync: e.cfg.Sync, Logger: e.log}); err != nil {
 		return err
 	}
+	if err := e.openProcessingLog(ctx); err != nil {
+		return err
+	}
 	e.runtime, err = runtime.New(runtime.Config{
 		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, Logger: e.log, Problem: e.problems.add,
 	})
@@ -167,6 +170,9 @@ func (e *Engine) open(ctx context.Context) error {
 	}
 	e.current.Store(snap)
 	if err := e.dropOrphans(snap); err != nil {
+		return err
+	}
+	if err := e.declareProcessingLog(ctx); err != nil {
 		return err
 	}
 	return e.startAll(ctx, snap)
@@ -226,9 +232,6 @@ func (e *Engine) buildOptions(c *catalog.Catalog, queryID string, properties map
 		CustomType:    c.Type,
 		Registry:      e.registry,
 		Properties:    effective,
-		Nested: func(err error) {
-			e.problems.add(queryID, exec.ProcessingError{Type: exec.RecordError, Message: err.Error()})
-		},
 	}
 }
 
@@ -245,6 +248,9 @@ func (e *Engine) Close() error {
 		e.push.stop()
 		if e.runtime != nil {
 			e.runtime.Close()
+		}
+		if e.problems.topic != nil {
+			e.problems.topic.close()
 		}
 		if e.state != nil {
 			errs = append(errs, e.state.Close())

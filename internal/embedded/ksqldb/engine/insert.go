@@ -63,7 +63,7 @@ func (e *Engine) analyzeInsert(c *catalog.Catalog, s *ast.InsertValues, sess *se
 
 // readOnlyTopic tells the topics that only servers write.
 func (e *Engine) readOnlyTopic(topic string) bool {
-	return topic == e.cfg.ServiceID+"ksql_processing_log" || e.hidden.MatchString(topic)
+	return topic == e.processingLogTopic() || e.hidden.MatchString(topic)
 }
 
 func (e *Engine) serialize(ctx context.Context, spec format.Spec, values []types.Value) ([]byte, error) {

@@ -18,6 +18,8 @@ const problemInterval = 10 * time.Second
 type problemLog struct {
 	log *slog.Logger
 	now func() time.Time
+	// topic takes every problem, too; nil without a processing log.
+	topic *processingLog
 
 	mu    sync.Mutex
 	steps map[problemStep]*problemCount
@@ -39,6 +41,12 @@ func newProblemLog(log *slog.Logger, now func() time.Time) *problemLog {
 }
 
 func (l *problemLog) add(queryID string, p exec.ProcessingError) {
+	if l.topic != nil {
+		l.topic.add(queryID, p)
+	}
+	if p.Type == exec.ThreadError {
+		return // the runtime logs it
+	}
 	args := []any{"query", queryID, "step", p.Step, "topic", p.Topic, "partition", p.Partition,
 		"offset", p.Offset, "message", p.Message, "cause", p.Cause}
 	l.log.Debug("a record could not be processed as it should", args...)

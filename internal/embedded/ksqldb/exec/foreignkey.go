@@ -298,7 +298,7 @@ func (o responses) read(rec *InRecord) error {
 		}
 		found = o.found
 	}
-	o.out = change{row: types.Row{Key: key, Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset}}
+	o.out = change{row: types.Row{Key: key, Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset, Report: o.task.nested}}
 	if row != nil && (found != nil || o.step.Type == Left) {
 		var rightKey, right []types.Value
 		if found != nil {

@@ -17,6 +17,7 @@ const (
 	RecordError          ErrorType = 1
 	ProductionError      ErrorType = 2
 	SerializationError   ErrorType = 3
+	ThreadError          ErrorType = 4
 )
 
 // ProcessingError is an entry of the processing log: what was wrong with a
@@ -36,6 +37,9 @@ type ProcessingError struct {
 	Topic     string
 	Partition int32
 	Offset    int64
+	// Record are the bytes that can't be read, for deserialization errors. They
+	// are valid until TaskEnv.Problem returns.
+	Record []byte
 }
 
 // Metrics counts what a task did. It may be read while the task runs.
@@ -50,16 +54,22 @@ type Metrics struct {
 }
 
 func (t *Task) problem(kind ErrorType, step, target, message string, err error) {
+	t.report(ProcessingError{Type: kind, Step: step, Target: target, Message: message}, err)
+}
+
+func (t *Task) report(p ProcessingError, err error) {
 	t.env.Metrics.Problems.Add(1)
-	p := ProcessingError{
-		Type: kind, Step: step, Target: target, Message: message,
-		Topic: t.rec.Topic, Partition: t.rec.Partition, Offset: t.rec.Offset,
-	}
-	for err != nil {
-		p.Cause = append(p.Cause, err.Error())
-		err = errors.Unwrap(err)
-	}
+	p.Topic, p.Partition, p.Offset, p.Cause = t.rec.Topic, t.rec.Partition, t.rec.Offset, Causes(err)
 	t.env.Problem(p)
+}
+
+// Causes lists the texts of an error and of what it wraps.
+func Causes(err error) []string {
+	var texts []string
+	for ; err != nil; err = errors.Unwrap(err) {
+		texts = append(texts, err.Error())
+	}
+	return texts
 }
 
 func (t *Task) deserializationProblem(step, target string, err error) {
@@ -68,5 +78,9 @@ func (t *Task) deserializationProblem(step, target string, err error) {
 	if errors.As(err, &se) {
 		cause = se.Cause
 	}
-	t.problem(DeserializationError, step, target, err.Error(), cause)
+	p := ProcessingError{Type: DeserializationError, Step: step, Target: target, Message: err.Error(), Record: t.rec.Value}
+	if target == "key" {
+		p.Record = t.rec.Key
+	}
+	t.report(p, cause)
 }

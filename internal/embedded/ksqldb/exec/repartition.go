@@ -96,7 +96,7 @@ type repartitionReader struct {
 }
 
 func (o *repartitionReader) read(rec *InRecord) error {
-	o.out = change{row: types.Row{Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset}}
+	o.out = change{row: types.Row{Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset, Report: o.task.nested}}
 	if rec.Key != nil {
 		key, err := o.step.Key.Deserialize(rec.Key)
 		if err != nil {

@@ -83,7 +83,7 @@ type topicSource struct {
 func (o *topicSource) read(rec *InRecord) error {
 	s := o.step
 	row := &o.out.row
-	*row = types.Row{Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset}
+	*row = types.Row{Time: rec.Time, Headers: rec.Headers, Partition: rec.Partition, Offset: rec.Offset, Report: o.task.nested}
 	o.out.old = nil
 	if ok, err := o.decode(rec, row); !ok {
 		return err

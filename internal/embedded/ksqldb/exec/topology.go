@@ -16,6 +16,7 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -158,6 +159,7 @@ func (s *SubTopology) NewTask(env TaskEnv) (*Task, error) {
 		env.Metrics = &Metrics{}
 	}
 	t := &Task{env: env, sources: make(map[string][]recordReader, len(s.Sources))}
+	t.nested = func(step string, err error) { t.problem(RecordError, step, "", err.Error(), errors.Unwrap(err)) }
 	for _, w := range s.terminals {
 		if err := w(t, nil); err != nil {
 			return nil, fmt.Errorf("making the task of sub-topology %d, partition %d: %w", s.ID, env.Partition, err)
@@ -172,6 +174,7 @@ type Task struct {
 	sources map[string][]recordReader
 	flush   []func() error
 	rec     InRecord // that is being processed
+	nested  func(step string, err error)
 }
 
 // Process takes one record and emits everything that follows from it before it

@@ -98,6 +98,10 @@ func (q *query) setState(state string) {
 
 func (q *query) fail(err error) {
 	q.rt.log.Error("a query failed and will be tried again", "query", q.spec.QueryID, "error", err)
+	q.rt.cfg.Problem(q.spec.QueryID, exec.ProcessingError{
+		Type: exec.ThreadError, Step: "ksql.logger.thread.exception.uncaught",
+		Message: "Unhandled exception caught in streams thread", Cause: exec.Causes(err),
+	})
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.state = Errored

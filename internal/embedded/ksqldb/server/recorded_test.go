@@ -114,14 +114,6 @@ func knownFailures(t *testing.T) map[string]string {
 // own. h2c.jsonl has frames instead of exchanges.
 var areasReplayed = []string{"endpoints", "show", "ddl", "errors", "insert-values", "pull", "push", "push-close", "print"}
 
-// processingLog is the stream that the recorded server had from the start.
-const processingLog = "CREATE STREAM KSQL_PROCESSING_LOG (LOGGER STRING, LEVEL STRING, TIME BIGINT, MESSAGE STRUCT<TYPE INT, " +
-	"DESERIALIZATIONERROR STRUCT<TARGET STRING, ERRORMESSAGE STRING, RECORDB64 STRING, CAUSE ARRAY<STRING>, `topic` STRING>, " +
-	"RECORDPROCESSINGERROR STRUCT<ERRORMESSAGE STRING, RECORD STRING, CAUSE ARRAY<STRING>>, PRODUCTIONERROR STRUCT<ERRORMESSAGE STRING>, " +
-	"SERIALIZATIONERROR STRUCT<TARGET STRING, ERRORMESSAGE STRING, RECORD STRING, CAUSE ARRAY<STRING>, `topic` STRING>, " +
-	"KAFKASTREAMSTHREADERROR STRUCT<ERRORMESSAGE STRING, THREADNAME STRING, CAUSE ARRAY<STRING>>>) " +
-	"WITH (KAFKA_TOPIC='default_ksql_processing_log', VALUE_FORMAT='JSON');"
-
 func TestRecordedHTTP(t *testing.T) {
 	folder := recordedArea(t, "http")
 	known := knownFailures(t)
@@ -192,11 +184,8 @@ func newReplay(t *testing.T, lines []exchange) *replay {
 	r := &replay{stack: newStack(t), lines: lines, ids: map[string]string{}, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(r.http.CloseIdleConnections)
 	admin := kadm.NewClient(r.kafka)
-	_, err := admin.CreateTopic(r.ctx, 1, 1, nil, "default_ksql_processing_log")
+	_, err := admin.CreateTopic(r.ctx, 1, 1, nil, "p-empty")
 	require.NoError(t, err)
-	_, err = admin.CreateTopic(r.ctx, 1, 1, nil, "p-empty")
-	require.NoError(t, err)
-	r.exec(processingLog)
 	return r
 }
 

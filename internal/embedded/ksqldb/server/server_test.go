@@ -68,7 +68,7 @@ func TestAStreamMadeByHandIsReadableWithAnyKafkaClient(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, body)
 	status, body = s.post("CREATE STREAM x AS SELECT user, UCASE(page) AS page, n * 2 AS twice FROM clicks WHERE n > 1;", map[string]any{"auto.offset.reset": "earliest"})
 	require.Equal(t, http.StatusOK, status, body)
-	assert.Contains(t, body, `"message":"Created query with ID CSAS_X_1"`)
+	assert.Contains(t, body, `"message":"Created query with ID CSAS_X_2"`)
 	s.exec("INSERT INTO clicks (user, page, n) VALUES ('ann', 'home', 1); INSERT INTO clicks (ROWTIME, user, page, n) VALUES (1700000000000, 'bob', 'cart', 7);")
 
 	records := s.read("X", func(records []*kgo.Record) bool { return len(records) == 1 })
@@ -85,7 +85,7 @@ func TestARequestIsTriedOutBeforeAnyOfItIsCarriedOut(t *testing.T) {
 	assert.Contains(t, body, "'NOTHING' cannot be resolved")
 	streams, err := s.client.ListStreams(s.ctx)
 	require.NoError(t, err)
-	assert.Empty(t, streams)
+	require.Len(t, streams, 1, "the processing log alone")
 
 	status, body = s.post(clicks+" CREATE STREAM y AS SELECT user, page FROM clicks; INSERT INTO y (user, page) VALUES ('a', 'b'); DROP STREAM y;", nil)
 	assert.Equal(t, http.StatusOK, status, body)

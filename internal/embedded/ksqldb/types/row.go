@@ -18,6 +18,10 @@ type Row struct {
 	// ROWOFFSET).
 	Partition int32
 	Offset    int64
+	// Report is told of errors in parts of expressions over the row that make
+	// only the part NULL, with the step that the expression belongs to; nil
+	// ignores them.
+	Report func(step string, err error)
 }
 
 // Window is the window of a key: [Start, End) for time windows, [Start, End]
