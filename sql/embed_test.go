@@ -14,15 +14,22 @@ func TestIDsBecomeQuotedLiterals(t *testing.T) {
 }
 
 func TestEveryQueryIsThere(t *testing.T) {
-	for name, ids := range map[string][]string{OrdersByID: {"a"}, OrderChanges: nil, PaymentsByID: {"a"}, FraudChanges: nil} {
+	for name, ids := range map[string][]string{OrdersByID: {"a"}, OrderChanges: nil, PaymentsByID: {"a"}, FraudChanges: nil, OrderCreated: {"a"}} {
 		text, err := Query(name, ids...)
 		require.NoError(t, err)
 		assert.Regexp(t, `^SELECT .*;$`, text)
 	}
 	_, err := Query(OrdersByID)
-	require.ErrorContains(t, err, "0 ids")
+	require.ErrorContains(t, err, "orders_by_id")
 	_, err = Query(OrderChanges, "x")
-	require.ErrorContains(t, err, "1 ids")
+	require.ErrorContains(t, err, "order_changes")
+	_, err = Query(CustomerByID, "x")
+	require.ErrorContains(t, err, "customer_by_id")
+	_, err = QueryNumber(OrdersByID, 1)
+	require.ErrorContains(t, err, "orders_by_id")
+	text, err := QueryNumber(CustomerByID, -5)
+	require.NoError(t, err)
+	assert.Contains(t, text, "WHERE CUSTOMERID = -5;")
 	_, err = Query("none")
 	require.ErrorContains(t, err, `"none"`)
 }

@@ -2,8 +2,9 @@
 // listing.
 //
 // It writes orders.v1, payments.v1 and warehouse-inventory.v1, and answers from
-// ksqlDB: pull queries over the tables of orders and payments, one push query that
-// wakes those who wait for an order, and one that feeds the fraud view.
+// ksqlDB: pull queries over the tables of orders, payments and customers, one push
+// query that wakes those who wait for an order, and one that feeds the fraud view. The
+// history of an order is read from the topics themselves.
 //
 // Invariants:
 //   - A document that breaks the contract never reaches a topic (see order.DecodeOrder).
@@ -130,7 +131,7 @@ func New(cfg Config) (_ *Service, err error) {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
 	queries := ksqlQueries{s.ksql}
-	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView)
+	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView, kafkaHistory{cfg.Kafka, s.publisher.registry})
 	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,8 +26,11 @@ type fakeStore struct {
 	mu       sync.Mutex
 	orders   map[string]order.Order
 	payments map[string]order.Payment
-	err      error
-	asked    chan []string // gets the ids of each look-up of orders when not nil
+	// submitted is when every order was submitted.
+	submitted time.Time
+	customers map[int64]customer
+	err       error
+	asked     chan []string // gets the ids of each look-up of orders when not nil
 }
 
 func (s *fakeStore) Orders(_ context.Context, ids ...string) (map[string]order.Order, error) {
@@ -49,6 +53,22 @@ func (s *fakeStore) Payments(_ context.Context, ids ...string) (map[string]order
 	defer s.mu.Unlock()
 	found := maps.Clone(s.payments)
 	return found, s.err
+}
+
+func (s *fakeStore) Submitted(_ context.Context, id string) (time.Time, int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.orders[id]; !ok {
+		return time.Time{}, 0, s.err
+	}
+	return s.submitted, 1, s.err
+}
+
+func (s *fakeStore) Customer(_ context.Context, id int64) (customer, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.customers[id]
+	return c, ok, s.err
 }
 
 func (s *fakeStore) put(o order.Order) {
@@ -107,11 +127,38 @@ type fakeStock struct {
 	ready   bool
 	applied bool
 	stocks  []ledger.Stock
+	// reservations has what became of the requests of orders.
+	reservations map[string]ledger.Reservation
+}
+
+func (s *fakeStock) Reservation(id string) (ledger.Reservation, bool) {
+	r, ok := s.reservations[id]
+	return r, ok
 }
 
 func (s *fakeStock) Ready() bool                                             { return s.ready }
 func (s *fakeStock) Stocks() []ledger.Stock                                  { return s.stocks }
 func (s *fakeStock) WaitApplied(context.Context, string, ledger.Source) bool { return s.applied }
+
+// fakeHistory knows events of any order.
+type fakeHistory struct {
+	events []event
+	err    error
+	since  time.Time
+	block  bool // until the context ends
+}
+
+func (f *fakeHistory) Events(ctx context.Context, _ order.Order, since time.Time, found func(event)) error {
+	f.since = since
+	for _, e := range f.events {
+		found(e)
+	}
+	if f.block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.err
+}
 
 // fakeRows plays rows to one reader; closing the channel ends the query.
 type fakeRows struct {
@@ -185,6 +232,7 @@ type fixture struct {
 	store     *fakeStore
 	publisher *fakePublisher
 	stock     *fakeStock
+	history   *fakeHistory
 	handlers  *handlers
 	router    http.Handler
 }
@@ -193,12 +241,13 @@ func newFixture(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{
 		t:         t,
-		store:     &fakeStore{orders: map[string]order.Order{}, payments: map[string]order.Payment{}},
+		store:     &fakeStore{orders: map[string]order.Order{}, payments: map[string]order.Payment{}, customers: map[int64]customer{}},
 		publisher: &fakePublisher{},
-		stock:     &fakeStock{ready: true, applied: true},
+		stock:     &fakeStock{ready: true, applied: true, reservations: map[string]ledger.Reservation{}},
+		history:   &fakeHistory{},
 	}
 	cfg := Config{Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
-	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock)
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history)
 	f.router = f.handlers.router()
 	return f
 }

@@ -34,6 +34,8 @@ const (
 type StockView interface {
 	Ready() bool
 	Stocks() []ledger.Stock
+	// Reservation returns what became of an order's request for stock.
+	Reservation(orderID string) (ledger.Reservation, bool)
 	// WaitApplied waits until the record is in the ledger, and reports false when ctx ended first.
 	WaitApplied(ctx context.Context, product string, source ledger.Source) bool
 }
@@ -43,6 +45,7 @@ type handlers struct {
 	store     Store
 	publisher Publisher
 	stock     StockView
+	history   History
 	log       *slog.Logger
 	health    *telemetry.Health
 	registry  *prometheus.Registry
@@ -55,19 +58,24 @@ type handlers struct {
 	// Locks are taken one per request and never two at a time.
 	orderLocks   idLocks
 	paymentLocks idLocks
+	// historySlots has a place for each history that may be read at the same time.
+	historySlots chan struct{}
 }
 
-func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView) *handlers {
+func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History) *handlers {
 	h := &handlers{
 		store:     store,
 		publisher: publisher,
 		stock:     stock,
+		history:   history,
 		log:       cfg.Logger,
 		health:    cfg.Health,
 		registry:  cfg.Metrics,
 		orders:    newRecent[order.Order](recentLimit),
 		payments:  newRecent[order.Payment](recentLimit),
 		fraud:     newFraudView(),
+
+		historySlots: make(chan struct{}, historyReaders),
 	}
 	h.watch = newWatch(cfg.Logger, func(o order.Order) {
 		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
@@ -93,8 +101,10 @@ func (h *handlers) routes() []route {
 		{http.MethodPost, "/v1/orders", h.postOrder},
 		{http.MethodGet, "/v1/orders/{id}", h.getOrder},
 		{http.MethodGet, "/v1/orders/{id}/validated", h.getValidated},
+		{http.MethodGet, "/v1/orders/{id}/history", h.getHistory},
 		{http.MethodPost, "/v1/orders/{id}/ship", h.postShip},
 		{http.MethodPost, "/v1/payments", h.postPayment},
+		{http.MethodGet, "/v1/customers/{id}", h.getCustomer},
 		{http.MethodGet, "/v1/inventory", h.getInventory},
 		{http.MethodPut, "/v1/inventory/{product}", h.putInventory},
 		{http.MethodGet, "/fraud", h.getFraud},

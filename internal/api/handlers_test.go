@@ -469,26 +469,26 @@ func TestOpenAPIDescribesExactlyTheRoutes(t *testing.T) {
 	assert.ElementsMatch(t, described, routed)
 }
 
-func TestAnswersMatchTheirSchemas(t *testing.T) {
+// matchesSchema checks an answer against a schema of the OpenAPI document.
+func matchesSchema(t *testing.T, name, body string) {
+	t.Helper()
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(openAPI)))
 	require.NoError(t, err)
 	c := jsonschema.NewCompiler()
 	require.NoError(t, c.AddResource("openapi.json", doc))
-	schema := func(name string) *jsonschema.Schema {
-		s, err := c.Compile("openapi.json#/components/schemas/" + name)
-		require.NoError(t, err)
-		return s
-	}
-	check := func(name, body string) {
-		v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
-		require.NoError(t, err)
-		assert.NoError(t, schema(name).Validate(v), body)
-	}
-	check("NewOrder", goodOrder)
+	schema, err := c.Compile("openapi.json#/components/schemas/" + name)
+	require.NoError(t, err)
+	v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	require.NoError(t, err)
+	assert.NoError(t, schema.Validate(v), body)
+}
+
+func TestAnswersMatchTheirSchemas(t *testing.T) {
+	matchesSchema(t, "NewOrder", goodOrder)
 	f := newFixture(t)
-	check("Order", f.do("POST", "/v1/orders", goodOrder).body)
-	check("Payment", f.do("POST", "/v1/payments", goodPayment).body)
-	check("Stock", f.do("PUT", "/v1/inventory/JUMPERS", `{"quantity":4}`).body)
-	check("Problem", f.do("POST", "/v1/orders", "{}").body)
-	check("Health", f.do("GET", "/readyz", "").body)
+	matchesSchema(t, "Order", f.do("POST", "/v1/orders", goodOrder).body)
+	matchesSchema(t, "Payment", f.do("POST", "/v1/payments", goodPayment).body)
+	matchesSchema(t, "Stock", f.do("PUT", "/v1/inventory/JUMPERS", `{"quantity":4}`).body)
+	matchesSchema(t, "Problem", f.do("POST", "/v1/orders", "{}").body)
+	matchesSchema(t, "Health", f.do("GET", "/readyz", "").body)
 }

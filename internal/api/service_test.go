@@ -114,6 +114,9 @@ func (tb *tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				line([]any{p.ID, p.OrderID, p.Currency, p.Amount})
 			}
 		}
+	case strings.Contains(q.SQL, "ORDER_SUBMISSIONS"):
+		header("ID N ROWTIME", "STRING BIGINT BIGINT")
+		line([]any{"o-1", 1, time.Now().UnixMilli()})
 	case strings.Contains(q.SQL, "ORDERS_STREAM"):
 		header(orderNames, orderTypes)
 		tb.mu.Lock()
@@ -153,7 +156,11 @@ func startService(t *testing.T) (*Service, *tables, kafka.Config) {
 		require.NoError(t, err)
 		schemas[order.ValueSubject(topic)] = string(text)
 	}
-	cfg := kafkatest.Start(t, 4, []string{order.TopicOrders, order.TopicPayments, order.TopicWarehouseInventory, order.TopicInventoryLedger}, schemas)
+	return startServiceWith(t, kafkatest.Start(t, 4, []string{order.TopicOrders, order.TopicPayments, order.TopicWarehouseInventory, order.TopicInventoryLedger}, schemas))
+}
+
+func startServiceWith(t *testing.T, cfg kafka.Config) (*Service, *tables, kafka.Config) {
+	t.Helper()
 	tb, url := startTables(t, cfg)
 	tb.fraud = "[402,\"Ford\",\"Fay\",1795298460000,1795298490000,4]\n"
 	s, err := New(Config{Listen: "127.0.0.1:0", FraudListen: "127.0.0.1:0", Kafka: cfg, Ksql: ksql.Config{URL: url}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/order"
@@ -15,6 +16,11 @@ import (
 type Store interface {
 	Orders(ctx context.Context, ids ...string) (map[string]order.Order, error)
 	Payments(ctx context.Context, ids ...string) (map[string]order.Payment, error)
+	// Submitted returns when an order was submitted last, and how often; 0 times when
+	// that is not known.
+	Submitted(ctx context.Context, id string) (at time.Time, times int64, err error)
+	// Customer returns a customer, and false when there is none with the id.
+	Customer(ctx context.Context, id int64) (customer, bool, error)
 }
 
 // Rows is the answer to a query, row by row; see ksql.Rows.
@@ -76,7 +82,32 @@ func (s ksqlStore) Payments(ctx context.Context, ids ...string) (map[string]orde
 	return found, nil
 }
 
-func (s ksqlStore) pull(ctx context.Context, name string, ids []string, row func(Rows) error) (err error) {
+func (s ksqlStore) Submitted(ctx context.Context, id string) (at time.Time, times int64, err error) {
+	err = s.pull(ctx, sql.OrderCreated, []string{id}, func(rows Rows) error {
+		var millis int64
+		err := rows.Scan(nil, &times, &millis)
+		at = time.UnixMilli(millis)
+		return err
+	})
+	return at, times, err
+}
+
+func (s ksqlStore) Customer(ctx context.Context, id int64) (c customer, found bool, err error) {
+	text, err := sql.QueryNumber(sql.CustomerByID, id)
+	if err != nil {
+		return c, false, err
+	}
+	err = s.run(ctx, text, func(rows Rows) error {
+		found = true
+		return rows.Scan(&c.ID, &c.FirstName, &c.LastName, &c.Email, &c.Address, &c.Level)
+	})
+	if err != nil {
+		return c, false, fmt.Errorf("looking up customer %d: %w", id, err)
+	}
+	return c, found, nil
+}
+
+func (s ksqlStore) pull(ctx context.Context, name string, ids []string, row func(Rows) error) error {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -84,6 +115,11 @@ func (s ksqlStore) pull(ctx context.Context, name string, ids []string, row func
 	if err != nil {
 		return err
 	}
+	return s.run(ctx, text, row)
+}
+
+// run hands over the rows of a query. Those that cannot be read do not keep the others back.
+func (s ksqlStore) run(ctx context.Context, text string, row func(Rows) error) (err error) {
 	rows, err := s.queries.Query(ctx, text, nil)
 	if err != nil {
 		return err

@@ -73,6 +73,8 @@ type Reservation struct {
 	Quantity int32
 	// Result is order.Pass when the units were reserved, else order.Fail.
 	Result order.Result
+	// Available is how many units could be promised when the order asked.
+	Available int64
 	// Open reports whether the units are still reserved.
 	Open bool
 }
@@ -128,8 +130,8 @@ func (f *Fold) reserve(e Entry) bool {
 		return false
 	}
 	a.asked = true
-	a.reservation = Reservation{Product: e.Product, Quantity: e.Quantity, Result: order.Fail}
 	s := f.product(e.Product)
+	a.reservation = Reservation{Product: e.Product, Quantity: e.Quantity, Result: order.Fail, Available: s.Available()}
 	// An order that is already over has no use for stock.
 	if !a.closed && e.Quantity > 0 && s.Available()-int64(e.Quantity) >= 0 {
 		s.Reserved += int64(e.Quantity)

@@ -95,7 +95,7 @@ func TestFoldSaysWhatItKnows(t *testing.T) {
 	assert.False(t, ok)
 	r, ok := f.Reservation("a")
 	require.True(t, ok)
-	assert.Equal(t, Reservation{Product: "J", Quantity: 2, Result: order.Pass}, r)
+	assert.Equal(t, Reservation{Product: "J", Quantity: 2, Result: order.Pass, Available: 9}, r)
 	assert.Equal(t, []Stock{{"J", 7, 0}}, f.Stocks())
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -11,11 +12,13 @@ import (
 
 // Reader keeps the folds of ledger partitions. A partition that is read stays so: a
 // fold is right whoever writes, and is there at once when it is needed again. One
-// goroutine uses a Reader.
+// goroutine uses a Reader, but for Reservation.
 type Reader struct {
 	*kafka.Follower
 	registry *kafka.Registry
-	folds    map[int32]*Fold
+	// mu is held while a fold changes and while Reservation looks into them.
+	mu    sync.Mutex
+	folds map[int32]*Fold
 	// lastSet has the source of the last stock-set, by product.
 	lastSet map[string]Source
 }
@@ -33,6 +36,25 @@ func NewReader(cfg kafka.Config, registry *kafka.Registry) (*Reader, error) {
 
 // Fold returns the fold of what has been read of a partition.
 func (r *Reader) Fold(partition int32) *Fold {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.fold(partition)
+}
+
+// Reservation returns what became of an order's reserve-request in any partition, and
+// false when none has been read. It is safe for concurrent use.
+func (r *Reader) Reservation(orderID string) (Reservation, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.folds {
+		if found, ok := f.Reservation(orderID); ok {
+			return found, true
+		}
+	}
+	return Reservation{}, false
+}
+
+func (r *Reader) fold(partition int32) *Fold {
 	f := r.folds[partition]
 	if f == nil {
 		f = NewFold()
@@ -47,7 +69,9 @@ func (r *Reader) apply(rec *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	if r.Fold(rec.Partition).Apply(e) && e.Kind == StockSet {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fold(rec.Partition).Apply(e) && e.Kind == StockSet {
 		r.lastSet[e.Product] = e.Source
 	}
 	return nil

@@ -26,6 +26,7 @@ type View struct {
 
 	mu      sync.Mutex
 	ready   bool
+	reader  *Reader
 	stocks  []Stock
 	lastSet map[string]Source
 	changed chan struct{} // closed and replaced at each change
@@ -80,7 +81,7 @@ func (v *View) publish(r *Reader) {
 	slices.SortFunc(stocks, func(a, b Stock) int { return cmp.Compare(a.Product, b.Product) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ready, v.stocks, v.lastSet = true, stocks, maps.Clone(r.lastSet)
+	v.ready, v.reader, v.stocks, v.lastSet = true, r, stocks, maps.Clone(r.lastSet)
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
@@ -97,6 +98,18 @@ func (v *View) Stocks() []Stock {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.Clone(v.stocks)
+}
+
+// Reservation returns what became of an order's reserve-request, and false when none
+// has been read.
+func (v *View) Reservation(orderID string) (Reservation, bool) {
+	v.mu.Lock()
+	reader := v.reader
+	v.mu.Unlock()
+	if reader == nil {
+		return Reservation{}, false
+	}
+	return reader.Reservation(orderID)
 }
 
 // WaitApplied waits until the ledger has a stock-set of product that comes from source

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/order"
+)
+
+// kafkaHistory is a History over the Kafka protocol.
+type kafkaHistory struct {
+	cfg      kafka.Config
+	registry *kafka.Registry
+}
+
+func (k kafkaHistory) Events(ctx context.Context, o order.Order, since time.Time, found func(event)) error {
+	spans := []kafka.Span{
+		{Topic: order.TopicOrders, Key: o.ID, Since: since},
+		{Topic: order.TopicValidations, Key: o.ID, Since: since},
+		{Topic: order.TopicPayments, Since: since},
+		{Topic: order.TopicInventoryLedger, Key: string(o.Product), Since: since},
+		{Topic: order.TopicEmailLedger, Key: o.ID, Since: since},
+		{Topic: order.TopicEmailDeadLetters, Key: o.ID, Since: since},
+	}
+	id := []byte(o.ID)
+	return kafka.Scan(ctx, k.cfg, spans, func(rec *kgo.Record) error {
+		// Only what can be about the order is decoded.
+		if !bytes.Equal(rec.Key, id) && !bytes.Contains(rec.Value, id) {
+			return nil
+		}
+		e := event{Time: rec.Timestamp.UTC(), Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+		about, err := k.decode(ctx, rec, &e)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, kafka.ErrUnavailable):
+			return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
+		case err == nil && about == o.ID:
+			found(e)
+		}
+		// A foreign writer's record that cannot be read is not about the order.
+		return nil
+	})
+}
+
+// decode fills in kind and value of an event and returns whose order it is about.
+func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (orderID string, err error) {
+	switch rec.Topic {
+	case order.TopicOrders:
+		var o order.Order
+		err = k.registry.Decode(ctx, rec.Value, &o)
+		e.Kind, e.Value, orderID = eventOrder, o, o.ID
+	case order.TopicValidations:
+		var v order.Validation
+		err = k.registry.Decode(ctx, rec.Value, &v)
+		e.Kind, e.Value, orderID = eventCheck, v, v.OrderID
+	case order.TopicPayments:
+		var p order.Payment
+		err = k.registry.Decode(ctx, rec.Value, &p)
+		e.Kind, e.Value, orderID = eventPayment, p, p.OrderID
+	case order.TopicInventoryLedger:
+		var entry ledger.Entry
+		entry, err = ledger.Decode(ctx, k.registry, rec.Value)
+		e.Kind, orderID = eventReservation, entry.OrderID
+		e.Value = reservationEvent{Entry: entry.Kind, OrderID: entry.OrderID, Product: entry.Product, Quantity: entry.Quantity}
+	default:
+		var mail emailEvent
+		err = k.registry.Decode(ctx, rec.Value, &mail)
+		e.Kind, e.Value, orderID = eventEmail, mail, mail.OrderID
+		if rec.Topic == order.TopicEmailDeadLetters {
+			e.Kind = eventDeadLetter
+		}
+	}
+	return orderID, err
+}

@@ -1,0 +1,2 @@
+-- Pull query: the customer with the given number.
+SELECT CUSTOMERID, FIRSTNAME, LASTNAME, EMAIL, ADDRESS, LEVEL FROM CUSTOMERS_TABLE WHERE CUSTOMERID = ${number};
