@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +16,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var updateKnown = flag.Bool("update-known", false, "rewrite the list of known failures from this run")
+var (
+	updateKnown = flag.Bool("update-known", false, "rewrite the list of known failures from this run")
+	only        = flag.String("case", "", "run only cases whose key contains this text")
+)
 
 const (
 	knownPath     = "testdata/known_failures.txt"
@@ -46,12 +51,19 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// load reads the cases of a folder, those that are asked for.
+func load(t *testing.T, path string) []Case {
+	t.Helper()
+	cases, err := Load(path)
+	require.NoError(t, err)
+	return slices.DeleteFunc(cases, func(c Case) bool { return !strings.Contains(c.Key(), *only) })
+}
+
 // TestQTT runs the query-validation-tests. A case that fails must be on the list
 // of known failures, and one on the list must fail.
 func TestQTT(t *testing.T) {
 	path := folder(t, "query-validation-tests")
-	cases, err := Load(path)
-	require.NoError(t, err)
+	cases := load(t, path)
 	known, err := LoadKnown(knownPath)
 	require.NoError(t, err)
 	functions, err := TestFunctions()
