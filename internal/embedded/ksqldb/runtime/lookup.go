@@ -16,7 +16,8 @@ type Table struct {
 	key        partitioner
 }
 
-// Table gives the table that a query keeps. The error says when it keeps none.
+// Table gives the table that a query keeps. The error says when it keeps none,
+// or when the query has not run since the start, so that nothing is known of it.
 // A Table is used by one goroutine.
 func (r *Runtime) Table(queryID string) (*Table, error) {
 	q, err := r.query(queryID)
@@ -27,8 +28,12 @@ func (r *Runtime) Table(queryID string) (*Table, error) {
 	if m == nil {
 		return nil, fmt.Errorf("query %s keeps no table", queryID)
 	}
+	tasks := q.tasksOf(m.Sub)
+	if tasks == 0 {
+		return nil, fmt.Errorf("query %s has not started yet", queryID)
+	}
 	t := &Table{Materialization: m, key: newPartitioner()}
-	for p := range q.tasksOf(m.Sub) {
+	for p := range tasks {
 		t.partitions = append(t.partitions, r.cfg.State.Committed(state.TaskID{Query: queryID, Sub: m.Sub, Partition: p}))
 	}
 	return t, nil
