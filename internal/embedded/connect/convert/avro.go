@@ -1,0 +1,245 @@
+package convert
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/avro"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/config"
+	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+)
+
+// wireHeader is the length of the magic byte and the schema id.
+const wireHeader = 5
+
+func avroClass() Class {
+	return Class{
+		Name: "io.confluent.connect.avro.AvroConverter",
+		Definition: &config.Definition{Keys: []config.Key{
+			{Name: "schema.registry.url", Type: config.List, Required: true, Importance: config.High, Order: -1, Width: config.NoWidth,
+				Display: "schema.registry.url", Check: config.NonNull, Doc: "The URLs of the Schema Registry, separated by commas."},
+			flagKey("auto.register.schemas", "true", false, "Whether the schema of written data is registered."),
+			flagKey("use.latest.version", "false", false, "Whether data is written with the subject's latest schema; needs auto.register.schemas=false."),
+			flagKey("latest.compatibility.strict", "true", false, "Whether the latest schema must be able to read what the data's own schema writes."),
+			flagKey("connect.meta.data", "true", false, "Whether registered schemas carry names and versions as properties."),
+			flagKey("enhanced.avro.schema.support", "false", true, "Whether enums and namespaces are kept."),
+			flagKey("normalize.schemas", "false", true, "Whether schemas are normalized before they are registered."),
+			textKey("key.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
+			textKey("value.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
+			textKey("basic.auth.credentials.source", "URL"),
+			textKey("basic.auth.user.info", ""),
+		}},
+		make: newAvroConverter,
+	}
+}
+
+func flagKey(name, def string, unsupported bool, doc string) config.Key {
+	return config.Key{Name: name, Type: config.Boolean, Default: &def, Importance: config.Medium, Order: -1, Width: config.NoWidth, Display: name, Doc: doc, Unsupported: unsupported}
+}
+
+func textKey(name, def string) config.Key {
+	return config.Key{Name: name, Type: config.String, Default: &def, Importance: config.Medium, Order: -1, Width: config.NoWidth, Display: name,
+		Doc: "Only the default is supported by the embedded worker.", Unsupported: true}
+}
+
+// avroConverter writes Avro in the wire format of Confluent's registry: a zero
+// byte, the schema's id in four bytes, the data.
+type avroConverter struct {
+	registry *sr.Client
+	key      bool
+	register bool
+	latest   bool
+	strict   bool
+	meta     bool
+
+	writers map[string]*avroWriter // by subject and schema text
+	readers map[int]*avroReader    // by schema id
+}
+
+type avroWriter struct {
+	id     int
+	schema *avro.Schema
+	root   *avro.SchemaNode
+}
+
+type avroReader struct {
+	schema  *avro.Schema
+	connect *data.Schema
+}
+
+func newAvroConverter(key bool, s config.Settings) (Converter, error) {
+	client, err := sr.NewClient(sr.URLs(s.List("schema.registry.url")...), sr.UserAgent("orderflow-connect"))
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the Schema Registry: %w", err)
+	}
+	return &avroConverter{
+		registry: client, key: key,
+		register: s.Flag("auto.register.schemas"), latest: s.Flag("use.latest.version"),
+		strict: s.Flag("latest.compatibility.strict"), meta: s.Flag("connect.meta.data"),
+		writers: map[string]*avroWriter{}, readers: map[int]*avroReader{},
+	}, nil
+}
+
+func (c *avroConverter) subject(topic string) string {
+	if c.key {
+		return topic + "-key"
+	}
+	return topic + "-value"
+}
+
+func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *data.Schema, value any) ([]byte, error) {
+	if schema == nil && value == nil {
+		return nil, nil
+	}
+	if value == nil && schema.Optional {
+		return nil, nil
+	}
+	if schema == nil {
+		return nil, fault.New(fault.Data, "Failed to serialize Avro data from topic %s : data without a schema needs a converter that writes such", topic)
+	}
+	text, err := AvroSchema(schema, c.meta)
+	if err != nil {
+		return nil, fault.Wrap(fault.Data, err, "Failed to serialize Avro data from topic %s :", topic)
+	}
+	w, err := c.writer(ctx, c.subject(topic), text)
+	if err != nil {
+		return nil, fault.Wrap(fault.Data, fault.Wrap(fault.Serialization, err, "Error serializing Avro message"), "Failed to serialize Avro data from topic %s :", topic)
+	}
+	native, err := toAvro(schema, value, w.root)
+	if err != nil {
+		return nil, fault.Wrap(fault.Data, err, "Failed to serialize Avro data from topic %s :", topic)
+	}
+	buf := binary.BigEndian.AppendUint32(make([]byte, 1, 128), uint32(w.id))
+	buf, err = w.schema.AppendEncode(buf, native)
+	if err != nil {
+		return nil, fault.Wrap(fault.Data, fault.Wrap(fault.Serialization, err, "Error serializing Avro message"), "Failed to serialize Avro data from topic %s :", topic)
+	}
+	return buf, nil
+}
+
+// writer finds the schema that a subject's data is written with.
+func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avroWriter, error) {
+	cacheKey := subject + "\x00" + text
+	if w := c.writers[cacheKey]; w != nil {
+		return w, nil
+	}
+	var id int
+	chosen := text
+	switch {
+	case c.register:
+		got, err := c.registry.RegisterSchema(ctx, subject, sr.Schema{Schema: text}, 0, 0)
+		if err != nil {
+			return nil, fmt.Errorf("registering a schema of %s: %w", subject, err)
+		}
+		id = got
+	case c.latest:
+		latest, err := c.registry.SchemaByVersion(ctx, subject, -1)
+		if err != nil {
+			return nil, fmt.Errorf("looking up the latest schema of %s; register one first: %w", subject, err)
+		}
+		id, chosen = latest.ID, latest.Schema.Schema
+		if c.strict {
+			if err := compatible(text, chosen); err != nil {
+				return nil, err
+			}
+		}
+	default:
+		found, err := c.registry.LookupSchema(ctx, subject, sr.Schema{Schema: text})
+		if err != nil {
+			return nil, fmt.Errorf("looking up the schema %s of %s: %w", text, subject, err)
+		}
+		id = found.ID
+	}
+	schema, err := avro.Parse(chosen)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the schema %d of %s: %w", id, subject, err)
+	}
+	w := &avroWriter{id: id, schema: schema, root: schema.Root().ExpandReferences()}
+	c.writers[cacheKey] = w
+	return w, nil
+}
+
+func compatible(own, latest string) error {
+	writer, err := avro.Parse(own)
+	if err != nil {
+		return fmt.Errorf("compiling the schema of the data: %w", err)
+	}
+	reader, err := avro.Parse(latest)
+	if err != nil {
+		return fmt.Errorf("compiling the latest schema: %w", err)
+	}
+	if avro.CheckCompatibility(writer, reader) != nil {
+		return fault.New(fault.IO, "Incompatible schema '%s' with refs '[]' of type 'AVRO' for schema '%s'. Set latest.compatibility.strict=false to disable this check. See log file for more details.", latest, own)
+	}
+	return nil
+}
+
+func (c *avroConverter) ToConnect(ctx context.Context, topic string, raw []byte) (*data.Schema, any, error) {
+	if raw == nil {
+		return nil, nil, nil
+	}
+	failed := func(err error) error {
+		return fault.Wrap(fault.Data, err, "Failed to deserialize data for topic %s to Avro: ", topic)
+	}
+	if len(raw) < wireHeader || raw[0] != 0 {
+		return nil, nil, failed(fault.New(fault.Serialization, "Unknown magic byte!"))
+	}
+	id := int(binary.BigEndian.Uint32(raw[1:wireHeader]))
+	r, err := c.reader(ctx, id)
+	if err != nil {
+		return nil, nil, failed(fault.Wrap(fault.Serialization, err, "Error retrieving Avro value schema for id %d", id))
+	}
+	var native any
+	rest, err := r.schema.Decode(raw[wireHeader:], &native)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes are left over", len(rest))
+	}
+	if err != nil {
+		return nil, nil, failed(fault.Wrap(fault.Serialization, err, "Error deserializing Avro message for id %d", id))
+	}
+	value, err := fromAvro(r.connect, native)
+	if err != nil {
+		return nil, nil, failed(err)
+	}
+	return r.connect, value, nil
+}
+
+func (c *avroConverter) reader(ctx context.Context, id int) (*avroReader, error) {
+	if r := c.readers[id]; r != nil {
+		return r, nil
+	}
+	text, err := c.registry.SchemaByID(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if text.Type != sr.TypeAvro {
+		return nil, fmt.Errorf("the schema %d is of type %s", id, text.Type)
+	}
+	if len(text.References) > 0 {
+		return nil, fmt.Errorf("the schema %d refers to other schemas, which the embedded worker does not support", id)
+	}
+	schema, err := avro.Parse(text.Schema)
+	if err != nil {
+		return nil, err
+	}
+	connect, err := connectSchema(schema.Root().ExpandReferences(), map[string]bool{})
+	if err != nil {
+		return nil, err
+	}
+	r := &avroReader{schema: schema, connect: connect}
+	c.readers[id] = r
+	return r, nil
+}
+
+// fullName splits a schema's name as Avro wants it.
+func fullName(name string) (namespace, short string) {
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		return name[:i], name[i+1:]
+	}
+	return "", name
+}

@@ -1,0 +1,67 @@
+// Package fault carries errors with the Java class that the real worker's
+// traces name, since clients and people look for these.
+//
+// Invariant: Trace of an error from here is what the real trace says, without
+// the lines of stack frames.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The classes that traces name.
+const (
+	Connect         = "org.apache.kafka.connect.errors.ConnectException"
+	Data            = "org.apache.kafka.connect.errors.DataException"
+	Config          = "org.apache.kafka.common.config.ConfigException"
+	Serialization   = "org.apache.kafka.common.errors.SerializationException"
+	IllegalArgument = "java.lang.IllegalArgumentException"
+	IO              = "java.io.IOException"
+	SQL             = "java.sql.SQLException"
+	NumberFormat    = "java.lang.NumberFormatException"
+)
+
+// Fault is an error with a class and perhaps a cause.
+type Fault struct {
+	Class   string
+	Message string
+	Cause   error
+}
+
+// New makes a fault without a cause.
+func New(class, format string, args ...any) *Fault {
+	return &Fault{Class: class, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap makes a fault with a cause.
+func Wrap(class string, cause error, format string, args ...any) *Fault {
+	return &Fault{Class: class, Message: fmt.Sprintf(format, args...), Cause: cause}
+}
+
+// Error gives the messages from the outermost on.
+func (f *Fault) Error() string {
+	if f.Cause == nil {
+		return f.Message
+	}
+	return f.Message + ": " + f.Cause.Error()
+}
+
+// Unwrap gives the cause.
+func (f *Fault) Unwrap() error { return f.Cause }
+
+// Trace writes an error as a trace: a line per cause.
+func Trace(err error) string {
+	var lines []string
+	for err != nil {
+		f, ok := errors.AsType[*Fault](err)
+		if !ok {
+			lines = append(lines, Connect+": "+err.Error())
+			break
+		}
+		lines = append(lines, f.Class+": "+f.Message)
+		err = f.Cause
+	}
+	return strings.Join(lines, "\nCaused by: ")
+}

@@ -1,0 +1,308 @@
+package jdbc
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
+)
+
+// offset is how far a table was read.
+type offset struct {
+	timestamp    int64
+	hasTimestamp bool
+	increment    int64
+	hasIncrement bool
+}
+
+// The names that the real connector gives the parts of an offset.
+const (
+	incrementingPart = "incrementing"
+	timestampPart    = "timestamp"
+	nanosPart        = "timestamp_nanos"
+)
+
+func (o offset) parts() map[string]any {
+	m := map[string]any{}
+	if o.hasTimestamp {
+		m[timestampPart] = o.timestamp
+		m[nanosPart] = int64(0)
+	}
+	if o.hasIncrement {
+		m[incrementingPart] = o.increment
+	}
+	return m
+}
+
+func offsetOf(m map[string]any) offset {
+	var o offset
+	if n, ok := m[timestampPart].(int64); ok {
+		o.timestamp, o.hasTimestamp = n, true
+	}
+	if n, ok := m[incrementingPart].(int64); ok {
+		o.increment, o.hasIncrement = n, true
+	}
+	return o
+}
+
+// querier reads one table, query by query.
+type querier struct {
+	db           *database
+	table        string
+	topic        string
+	mode         string
+	incrementing string   // the growing column, empty for none
+	timestamps   []string // the columns with the time of the last change
+	delay        time.Duration
+	from         offset
+	last         time.Time // when the last query ended
+
+	columns []column
+	types   []sqlType
+	schema  *data.Schema
+	rows    *sql.Rows
+	// pending is a record that waits to know whether the next one has the same
+	// timestamp, in timestamp mode.
+	pending   *plugin.Record
+	pendingAt int64
+}
+
+func (q *querier) usesTimestamp() bool {
+	return q.mode == modeTimestamp || q.mode == modeTimestampIncrementing
+}
+
+func (q *querier) usesIncrement() bool {
+	return q.mode == modeIncrementing || q.mode == modeTimestampIncrementing
+}
+
+func (q *querier) partition() map[string]any {
+	return map[string]any{"protocol": "1", "table": q.table}
+}
+
+// statement writes the query and its parameters.
+func (q *querier) statement(ctx context.Context) (string, []any, error) {
+	table := quote(q.table)
+	text := "SELECT * FROM " + table
+	column := func(name string) string { return table + "." + quote(name) }
+	var at string
+	if q.usesTimestamp() {
+		quoted := make([]string, len(q.timestamps))
+		for i, name := range q.timestamps {
+			quoted[i] = column(name)
+		}
+		at = quoted[0]
+		if len(quoted) > 1 {
+			at = "COALESCE(" + strings.Join(quoted, ",") + ")"
+		}
+	}
+	var until int64
+	if q.usesTimestamp() {
+		now, err := q.db.now(ctx)
+		if err != nil {
+			return "", nil, err
+		}
+		until = now - q.delay.Milliseconds()
+	}
+	id := column(q.incrementing)
+	switch q.mode {
+	case modeIncrementing:
+		return text + " WHERE " + id + " > ? ORDER BY " + id + " ASC", []any{q.from.increment}, nil
+	case modeTimestamp:
+		return text + " WHERE " + at + " > ? AND " + at + " < ? ORDER BY " + at + " ASC", []any{q.from.timestamp, until}, nil
+	case modeTimestampIncrementing:
+		return text + " WHERE " + at + " < ? AND ((" + at + " = ? AND " + id + " > ?) OR " + at + " > ?) ORDER BY " + at + "," + id + " ASC",
+			[]any{until, q.from.timestamp, q.from.increment, q.from.timestamp}, nil
+	default:
+		return text, nil, nil
+	}
+}
+
+// begin runs the query.
+func (q *querier) begin(ctx context.Context) error {
+	columns, err := q.db.columns(ctx, q.table)
+	if err != nil {
+		return err
+	}
+	text, args, err := q.statement(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := q.db.db.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	names, err := rows.Columns()
+	if err == nil && !slices.EqualFunc(names, columns, func(n string, c column) bool { return n == c.name }) {
+		err = fmt.Errorf("the table %s changed while it was read", quote(q.table))
+	}
+	if err != nil {
+		return joinClose(err, rows)
+	}
+	q.columns, q.rows, q.types = columns, rows, nil
+	return nil
+}
+
+func joinClose(err error, rows *sql.Rows) error {
+	if closeErr := rows.Close(); closeErr != nil {
+		return fmt.Errorf("%w; %w", err, closeErr)
+	}
+	return err
+}
+
+// end closes the query's rows.
+func (q *querier) end() error {
+	if q.rows == nil {
+		return nil
+	}
+	rows := q.rows
+	q.rows, q.pending = nil, nil
+	return rows.Close()
+}
+
+// next gives up to n records and whether there may be more of the same query.
+func (q *querier) next(n int) ([]*plugin.Record, bool, error) {
+	began := q.from
+	records, more, err := q.collect(n)
+	if err != nil {
+		// None of them leaves here, so the next query begins before them.
+		q.from = began
+	}
+	return records, more, err
+}
+
+func (q *querier) collect(n int) ([]*plugin.Record, bool, error) {
+	var records []*plugin.Record
+	for len(records) < n {
+		if !q.rows.Next() {
+			if err := q.rows.Err(); err != nil {
+				return nil, false, err
+			}
+			if q.pending != nil {
+				records = append(records, q.release(q.pendingAt))
+			}
+			return records, false, nil
+		}
+		record, err := q.record()
+		if err != nil {
+			return nil, false, err
+		}
+		if record != nil {
+			records = append(records, record)
+		}
+	}
+	return records, true, nil
+}
+
+func (q *querier) record() (*plugin.Record, error) {
+	raw := make([]any, len(q.columns))
+	targets := make([]any, len(raw))
+	for i := range raw {
+		targets[i] = &raw[i]
+	}
+	if err := q.rows.Scan(targets...); err != nil {
+		return nil, err
+	}
+	if q.types == nil {
+		if err := q.decideTypes(raw); err != nil {
+			return nil, err
+		}
+	}
+	st := data.NewStruct(q.schema)
+	for i, c := range q.columns {
+		var err error
+		if st.Values[i], err = valueOf(q.types[i], c, q.schema.Fields[i].Schema, raw[i]); err != nil {
+			return nil, err
+		}
+	}
+	record := &plugin.Record{Topic: q.topic, ValueSchema: q.schema, Value: st, SourcePartition: q.partition()}
+	if q.mode == modeBulk {
+		record.SourcePartition = map[string]any{"table": q.table}
+		return record, nil
+	}
+	at, err := q.offset(raw)
+	if err != nil {
+		return nil, err
+	}
+	if q.mode != modeTimestamp {
+		q.from = at
+		record.SourceOffset = at.parts()
+		return record, nil
+	}
+	// After a crash rows of one timestamp are found again only when the offset
+	// is still before it, so all but the last carry the one before.
+	var released *plugin.Record
+	if q.pending != nil {
+		if at.timestamp != q.pendingAt {
+			released = q.release(q.pendingAt)
+		} else {
+			released = q.release(q.from.timestamp)
+		}
+	}
+	q.pending, q.pendingAt = record, at.timestamp
+	return released, nil
+}
+
+// release gives the pending record, read up to a timestamp.
+func (q *querier) release(timestamp int64) *plugin.Record {
+	record := q.pending
+	q.pending = nil
+	q.from = offset{timestamp: timestamp, hasTimestamp: true}
+	record.SourceOffset = q.from.parts()
+	return record
+}
+
+func (q *querier) decideTypes(first []any) error {
+	schema := &data.Schema{Type: data.StructType, Name: q.table}
+	types := make([]sqlType, len(first))
+	for i, c := range q.columns {
+		types[i] = typeOf(c.declared, first[i])
+		s, err := schemaOf(types[i], c)
+		if err != nil {
+			return err
+		}
+		schema.Fields = append(schema.Fields, data.Field{Name: c.name, Schema: s})
+	}
+	q.types = types
+	if !data.Equal(q.schema, schema) {
+		q.schema = schema
+	}
+	return nil
+}
+
+// offset is where a row stands.
+func (q *querier) offset(raw []any) (offset, error) {
+	var o offset
+	if q.usesTimestamp() {
+		for _, name := range q.timestamps {
+			i := q.index(name)
+			if raw[i] == nil {
+				continue
+			}
+			ms, err := milliseconds(q.columns[i], raw[i])
+			if err != nil {
+				return offset{}, err
+			}
+			o.timestamp, o.hasTimestamp = ms, true
+			break
+		}
+	}
+	if q.usesIncrement() {
+		i := q.index(q.incrementing)
+		n, ok := raw[i].(int64)
+		if !ok {
+			return offset{}, fault.New(fault.Connect, "Invalid type for incrementing column: the column %s has %v, which is not a whole number", quote(q.incrementing), raw[i])
+		}
+		o.increment, o.hasIncrement = n, true
+	}
+	return o, nil
+}
+
+func (q *querier) index(name string) int {
+	return slices.IndexFunc(q.columns, func(c column) bool { return strings.EqualFold(c.name, name) })
+}

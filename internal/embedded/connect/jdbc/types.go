@@ -1,0 +1,271 @@
+package jdbc
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+)
+
+// sqlType is what the real driver says a column of a result is. It goes by the
+// declared type and by the kind of value in the first row.
+type sqlType int
+
+const (
+	sqlNumeric sqlType = iota
+	sqlBoolean
+	sqlTinyInt
+	sqlSmallInt
+	sqlInteger
+	sqlBigInt
+	sqlDate
+	sqlTimestamp
+	sqlDecimal
+	sqlDouble
+	sqlReal
+	sqlText
+	sqlBinary
+)
+
+var whenWhole = map[string]sqlType{
+	"BOOLEAN": sqlBoolean, "TINYINT": sqlTinyInt, "SMALLINT": sqlSmallInt, "INT2": sqlSmallInt,
+	"BIGINT": sqlBigInt, "INT8": sqlBigInt, "UNSIGNED BIG INT": sqlBigInt,
+	"DATE": sqlDate, "DATETIME": sqlDate, "TIMESTAMP": sqlTimestamp,
+}
+
+var whenFloat = map[string]sqlType{
+	"DECIMAL": sqlDecimal, "DOUBLE": sqlDouble, "DOUBLE PRECISION": sqlDouble, "NUMERIC": sqlNumeric, "REAL": sqlReal, "FLOAT": sqlDouble,
+}
+
+var whenText = map[string]sqlType{
+	"CHARACTER": sqlText, "NCHAR": sqlText, "NATIVE CHARACTER": sqlText, "CHAR": sqlText, "CLOB": sqlText,
+	"DATE": sqlDate, "DATETIME": sqlDate, "TIMESTAMP": sqlTimestamp,
+	"VARCHAR": sqlText, "VARYING CHARACTER": sqlText, "NVARCHAR": sqlText, "TEXT": sqlText,
+}
+
+// typeOf says what a column is, given its value in the first row.
+func typeOf(declared string, first any) sqlType {
+	t, ok := sqlNumeric, false
+	whole, isWhole := first.(int64)
+	_, isFloat := first.(float64)
+	_, isBlob := first.([]byte)
+	_, isText := first.(string)
+	if _, isTime := first.(time.Time); isTime {
+		isText = true
+	}
+	isNull := first == nil
+	if isWhole || isNull {
+		if t, ok = whenWhole[declared]; ok {
+			return t
+		}
+		if isWhole || declared == "INT" || declared == "INTEGER" || declared == "MEDIUMINT" {
+			if whole > math.MaxInt32 || whole < math.MinInt32 {
+				return sqlBigInt
+			}
+			return sqlInteger
+		}
+	}
+	if isFloat || isNull {
+		if t, ok = whenFloat[declared]; ok {
+			return t
+		}
+		if isFloat {
+			return sqlDouble
+		}
+	}
+	if isText || isNull {
+		if t, ok = whenText[declared]; ok {
+			return t
+		}
+		if isText {
+			return sqlText
+		}
+	}
+	if isBlob || isNull && (declared == "BINARY" || declared == "BLOB") {
+		return sqlBinary
+	}
+	return sqlNumeric
+}
+
+// signed is what the real driver says of a declared type; it decides how wide a
+// whole number's type is.
+func signed(declared string) bool {
+	return declared == "NUMERIC" || declared == "INTEGER" || declared == "REAL"
+}
+
+// schemaOf gives the Connect schema of a column.
+func schemaOf(t sqlType, c column) (*data.Schema, error) {
+	var s *data.Schema
+	switch t {
+	case sqlBoolean:
+		s = data.Of(data.Boolean)
+	case sqlTinyInt:
+		s = data.Of(data.Int16)
+	case sqlSmallInt:
+		s = data.Of(data.Int32)
+	case sqlInteger:
+		s = data.Of(data.Int64)
+		if signed(c.declared) {
+			s = data.Of(data.Int32)
+		}
+	case sqlBigInt:
+		s = data.Of(data.Int64)
+	case sqlDouble:
+		s = data.Of(data.Float64)
+	case sqlReal:
+		s = data.Of(data.Float32)
+	case sqlText:
+		s = data.Of(data.String)
+	case sqlBinary:
+		s = data.Of(data.Bytes)
+	case sqlTimestamp:
+		s = data.Timestamp()
+	case sqlDate:
+		s = data.Date()
+	default:
+		return nil, fault.New(fault.Connect, "the column %s is of type %s: the embedded worker reads no decimals; declare it as INTEGER, BIGINT, DOUBLE or TEXT", quote(c.name), c.declared)
+	}
+	return s.AsOptional(c.nullable), nil
+}
+
+// valueOf reads a value as a type of column.
+func valueOf(t sqlType, c column, schema *data.Schema, v any) (any, error) {
+	if v == nil {
+		return nil, nil
+	}
+	switch t {
+	case sqlBoolean:
+		return wholeOf(v) != 0, nil
+	case sqlTinyInt:
+		return int16(wholeOf(v)), nil
+	case sqlSmallInt:
+		return int32(wholeOf(v)), nil
+	case sqlInteger, sqlBigInt:
+		if schema.Type == data.Int32 {
+			return int32(wholeOf(v)), nil
+		}
+		return wholeOf(v), nil
+	case sqlDouble:
+		return floatOf(v), nil
+	case sqlReal:
+		return float32(floatOf(v)), nil
+	case sqlText:
+		return textOf(v), nil
+	case sqlBinary:
+		if raw, ok := v.([]byte); ok {
+			return raw, nil
+		}
+		return []byte(textOf(v)), nil
+	case sqlTimestamp:
+		return timeOf(c, v)
+	default:
+		return dateOf(c, v)
+	}
+}
+
+// wholeOf reads a value as SQLite's column_int64 does.
+func wholeOf(v any) int64 {
+	switch v := v.(type) {
+	case int64:
+		return v
+	case float64:
+		return int64(v)
+	default:
+		text := strings.TrimSpace(textOf(v))
+		end := 0
+		for end < len(text) && (text[end] >= '0' && text[end] <= '9' || end == 0 && (text[0] == '-' || text[0] == '+')) {
+			end++
+		}
+		n, ok := new(big.Int).SetString(text[:end], 10)
+		if !ok || !n.IsInt64() {
+			return 0
+		}
+		return n.Int64()
+	}
+}
+
+func floatOf(v any) float64 {
+	switch v := v.(type) {
+	case int64:
+		return float64(v)
+	case float64:
+		return v
+	default:
+		f, err := strconv.ParseFloat(strings.TrimSpace(textOf(v)), 64)
+		if err != nil {
+			return 0
+		}
+		return f
+	}
+}
+
+// textOf writes a value as SQLite does.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case []byte:
+		return string(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		text := strconv.FormatFloat(v, 'g', 15, 64)
+		if !strings.ContainsAny(text, ".eIN") {
+			text += ".0"
+		}
+		return text
+	case time.Time:
+		return v.UTC().Format("2006-01-02 15:04:05.000")
+	default:
+		return ""
+	}
+}
+
+var timeLayouts = []string{"2006-01-02 15:04:05.999999999", "2006-01-02"}
+
+func timeOf(c column, v any) (any, error) {
+	switch v := v.(type) {
+	case int64:
+		return time.UnixMilli(v).UTC(), nil
+	case float64:
+		// The real driver takes a real number for a Julian day.
+		return time.UnixMilli(int64(math.Round((v - 2440587.5) * 86400000))).UTC(), nil
+	case time.Time:
+		return v.UTC(), nil
+	default:
+		text := textOf(v)
+		for _, layout := range timeLayouts {
+			if at, err := time.ParseInLocation(layout, text, time.UTC); err == nil {
+				return at, nil
+			}
+		}
+		return nil, fault.New(fault.SQL, "Error parsing time stamp: the column %s has %q, which is no time like 2006-01-02 15:04:05.000 and no number of milliseconds", quote(c.name), text)
+	}
+}
+
+func dateOf(c column, v any) (any, error) {
+	at, err := timeOf(c, v)
+	if err != nil {
+		return nil, err
+	}
+	if t, ok := at.(time.Time); ok && t.UnixMilli()%86400000 != 0 {
+		return nil, fault.New(fault.Data, "Kafka Connect Date type should not have any time fields set to non-zero values.")
+	}
+	return at, nil
+}
+
+// milliseconds reads a value of a timestamp column.
+func milliseconds(c column, v any) (int64, error) {
+	at, err := timeOf(c, v)
+	if err != nil {
+		return 0, err
+	}
+	if t, ok := at.(time.Time); ok {
+		return t.UnixMilli(), nil
+	}
+	return 0, nil
+}

@@ -1,0 +1,121 @@
+// Package plugin says what a connector is to the worker: how it is configured
+// and validated, which tasks it has, and how records flow from a source task and
+// into a sink task.
+//
+// Invariants: a task's methods are called from one goroutine; a context ends
+// what a call does, and the next call is Close. An error of Start, Poll or Put
+// fails the task, a *RetryError asks for the same records again.
+package plugin
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/config"
+	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+)
+
+// Kind is what a connector does, as the REST interface names it.
+type Kind string
+
+// The kinds of connectors.
+const (
+	Source Kind = "source"
+	Sink   Kind = "sink"
+)
+
+// Header is a record's header in bytes.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is one record on its way between a connector and a topic.
+type Record struct {
+	Topic string
+	// Partition is nil where the producer chooses.
+	Partition   *int32
+	KeySchema   *data.Schema
+	Key         any
+	ValueSchema *data.Schema
+	Value       any
+	// Timestamp is in milliseconds since 1970, nil for none.
+	Timestamp *int64
+	Headers   []Header
+
+	// SourcePartition and SourceOffset say where a source task got the record.
+	SourcePartition map[string]any
+	SourceOffset    map[string]any
+
+	// KafkaTopic, KafkaPartition and KafkaOffset say where a sink's record
+	// was read, whatever transformations made of Topic.
+	KafkaTopic     string
+	KafkaPartition int32
+	KafkaOffset    int64
+}
+
+// Environment is what the worker gives to a connector and its tasks.
+type Environment struct {
+	// Name is the connector's name.
+	Name string
+	Log  *slog.Logger
+	Now  func() time.Time
+}
+
+// Connector is a class of connectors.
+type Connector interface {
+	Class() string
+	Version() string
+	Kind() Kind
+	// Definition lists the settings of the class, without the common ones.
+	Definition() *config.Definition
+	// Validate finds what is wrong beyond single values, reaching out where
+	// the real connector does. It adds errors to the values; an error of its
+	// own is one with which the real connector breaks off.
+	Validate(ctx context.Context, settings map[string]string, values *config.Values) error
+	// Open starts a connector with validated settings.
+	Open(ctx context.Context, env Environment, settings map[string]string) (Instance, error)
+}
+
+// Instance is a started connector.
+type Instance interface {
+	// TaskConfigs gives the settings of up to max tasks. A change of them is
+	// told by Changed.
+	TaskConfigs(ctx context.Context, max int) ([]map[string]string, error)
+	// Changed is sent to when the tasks must be configured anew; nil when
+	// that never happens.
+	Changed() <-chan struct{}
+	Close() error
+}
+
+// SourceConnector is a connector that brings records into topics.
+type SourceConnector interface {
+	Connector
+	NewSourceTask() SourceTask
+}
+
+// SinkConnector is a connector that brings records out of topics.
+type SinkConnector interface {
+	Connector
+	NewSinkTask() SinkTask
+}
+
+// OffsetReader looks up how far a source partition was read, nil for not at all.
+type OffsetReader func(partition map[string]any) map[string]any
+
+// SourceTask reads records from somewhere.
+type SourceTask interface {
+	Start(ctx context.Context, env Environment, settings map[string]string, offsets OffsetReader) error
+	// Poll waits for records; none is an answer too.
+	Poll(ctx context.Context) ([]*Record, error)
+	Close() error
+}
+
+// SinkTask writes records somewhere.
+type SinkTask interface {
+	Start(ctx context.Context, env Environment, settings map[string]string) error
+	// Put writes records and returns when they are kept where they belong.
+	Put(ctx context.Context, records []*Record) error
+	Close() error
+}

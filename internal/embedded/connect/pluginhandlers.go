@@ -1,0 +1,172 @@
+package connect
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/config"
+	"github.com/orderflow/orderflow/internal/embedded/connect/convert"
+	"github.com/orderflow/orderflow/internal/embedded/connect/transform"
+)
+
+type pluginInfo struct {
+	Class   string `json:"class"`
+	Type    string `json:"type"`
+	Version string `json:"version"`
+}
+
+func listPlugins(_ *worker, c *call) (*answer, error) {
+	list := []pluginInfo{}
+	for _, p := range plugins {
+		list = append(list, pluginInfo{p.Class(), string(p.Kind()), p.Version()})
+	}
+	if c.req.URL.Query().Get("connectorsOnly") == "false" {
+		for _, t := range transform.Classes() {
+			list = append(list, pluginInfo{t.Name, "transformation", Version})
+		}
+		for _, v := range convert.Classes() {
+			list = append(list, pluginInfo{v.Name, "converter", Version})
+		}
+	}
+	return ok(list)
+}
+
+// definitionInfo is a setting as the REST interface describes it.
+type definitionInfo struct {
+	Name          string   `json:"name"`
+	Type          string   `json:"type"`
+	Required      bool     `json:"required"`
+	DefaultValue  *string  `json:"default_value"`
+	Importance    string   `json:"importance"`
+	Documentation string   `json:"documentation"`
+	Group         *string  `json:"group"`
+	Width         string   `json:"width"`
+	DisplayName   string   `json:"display_name"`
+	Dependents    []string `json:"dependents"`
+	Order         int      `json:"order"`
+}
+
+func describe(k *config.Key) definitionInfo {
+	d := definitionInfo{Name: k.Name, Type: string(k.Type), Required: k.Required, DefaultValue: k.Default, Importance: string(k.Importance),
+		Documentation: k.Doc, Width: string(k.Width), DisplayName: k.Display, Dependents: k.Dependents, Order: k.Order}
+	if k.Group != "" || k.Order != -1 {
+		d.Group = &k.Group
+	}
+	if d.Dependents == nil {
+		d.Dependents = []string{}
+	}
+	return d
+}
+
+func getPluginConfig(_ *worker, c *call) (*answer, error) {
+	var def *config.Definition
+	if p, err := findPlugin(c.vars[0]); err == nil {
+		def = p.Definition()
+	} else if t, ok := transform.Find(c.vars[0]); ok {
+		def = t.Definition
+	} else if v, ok := convert.Find(c.vars[0]); ok {
+		def = v.Definition
+	} else {
+		return nil, fail(http.StatusNotFound, "Unknown plugin %s.", c.vars[0])
+	}
+	list := []definitionInfo{}
+	for i := range def.Keys {
+		list = append(list, describe(&def.Keys[i]))
+	}
+	return ok(list)
+}
+
+type valueInfo struct {
+	Name              string   `json:"name"`
+	Value             *string  `json:"value"`
+	RecommendedValues []string `json:"recommended_values"`
+	Errors            []string `json:"errors"`
+	Visible           bool     `json:"visible"`
+}
+
+type configInfo struct {
+	Definition definitionInfo `json:"definition"`
+	Value      valueInfo      `json:"value"`
+}
+
+func validatePluginConfig(w *worker, c *call) (*answer, error) {
+	var given settings
+	if err := json.Unmarshal(c.body, &given); err != nil {
+		return nil, malformed(err)
+	}
+	class, known := given[classSetting]
+	if !known || class == "" {
+		return nil, fail(http.StatusInternalServerError, "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: Connector config %s contains no connector type", javaMap(given))
+	}
+	p, err := findPlugin(class)
+	if err != nil {
+		return nil, validationError(err)
+	}
+	if requested, err := findPlugin(c.vars[0]); err != nil || requested.Class() != p.Class() {
+		return nil, fail(http.StatusBadRequest, "Included connector type %s does not match request type %s", class, c.vars[0])
+	}
+	_, values, err := w.validate(c.req.Context(), given)
+	if err != nil {
+		return nil, validationError(err)
+	}
+	groups := []string{}
+	configs := []configInfo{}
+	for _, v := range values.List {
+		if v.Key.Group != "" && !slices.Contains(groups, v.Key.Group) {
+			groups = append(groups, v.Key.Group)
+		}
+		info := configInfo{Definition: describe(v.Key), Value: valueInfo{Name: v.Key.Name, Value: v.Value, RecommendedValues: v.Recommended, Errors: v.Errors, Visible: v.Visible}}
+		if info.Value.RecommendedValues == nil {
+			info.Value.RecommendedValues = []string{}
+		}
+		if info.Value.Errors == nil {
+			info.Value.Errors = []string{}
+		}
+		configs = append(configs, info)
+	}
+	return ok(map[string]any{"name": p.Class(), "error_count": len(values.Errors()), "groups": groups, "configs": configs})
+}
+
+type offsetInfo struct {
+	Partition map[string]any `json:"partition"`
+	Offset    map[string]any `json:"offset"`
+}
+
+func getOffsets(w *worker, c *call) (*answer, error) {
+	connector, err := w.known(c.vars[0])
+	if err != nil {
+		return nil, err
+	}
+	list := []offsetInfo{}
+	if isSource(w.info(connector).Config) {
+		for _, o := range w.store.offsetsOf(connector.name) {
+			list = append(list, offsetInfo{o.partition, o.offset})
+		}
+	} else if list, err = w.groupOffsets(c.req.Context(), connector.name); err != nil {
+		return nil, err
+	}
+	return ok(map[string]any{"offsets": list})
+}
+
+// groupOffsets tells what a sink's consumer group committed.
+func (w *worker) groupOffsets(ctx context.Context, name string) ([]offsetInfo, error) {
+	committed, err := kadm.NewClient(w.store.client).FetchOffsets(ctx, groupPrefix+name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the offsets of group %s%s: %w", groupPrefix, name, err)
+	}
+	list := []offsetInfo{}
+	for _, o := range committed.Sorted() {
+		if o.At >= 0 {
+			list = append(list, offsetInfo{
+				map[string]any{"kafka_topic": o.Topic, "kafka_partition": o.Partition},
+				map[string]any{"kafka_offset": o.At},
+			})
+		}
+	}
+	return list, nil
+}
