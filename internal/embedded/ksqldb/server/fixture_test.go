@@ -32,6 +32,7 @@ const patience = 30 * time.Second
 // stack is a broker, a Schema Registry and a ksqlDB over them.
 type stack struct {
 	t        testing.TB
+	began    time.Time
 	ctx      context.Context
 	brokers  []string
 	registry string
@@ -58,7 +59,7 @@ func newStack(t testing.TB) *stack {
 	require.NoError(t, reg.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, reg.Stop()) })
 	s := &stack{
-		t: t, ctx: ctx, connect: newConnect(t), brokers: cluster.ListenAddrs(), registry: "http://" + reg.Addr(), dataDir: t.TempDir(),
+		t: t, ctx: ctx, began: time.Now(), connect: newConnect(t), brokers: cluster.ListenAddrs(), registry: "http://" + reg.Addr(), dataDir: t.TempDir(),
 		encoders: map[string]*kafka.Encoder{},
 	}
 	cfg := kafka.Config{Brokers: s.brokers, SchemaRegistry: s.registry}
@@ -146,6 +147,10 @@ func (s *stack) rows(sql string) [][]any {
 	return all
 }
 
+// now is the time of all records: one within a window of 30 seconds, however
+// long a test takes.
+func (s *stack) now() time.Time { return s.began.Truncate(30 * time.Second).Add(time.Second) }
+
 // produce writes a record whose value is Avro by the schema of the topic.
 func (s *stack) produce(topic string, key []byte, at time.Time, value map[string]any) {
 	s.t.Helper()
@@ -164,21 +169,21 @@ func (s *stack) produce(topic string, key []byte, at time.Time, value map[string
 
 func (s *stack) order(id string, customer int64, quantity int, price float64) {
 	s.t.Helper()
-	s.produce("orders.v1", []byte(id), time.Now(), map[string]any{
+	s.produce("orders.v1", []byte(id), s.now(), map[string]any{
 		"id": id, "customerId": customer, "state": "CREATED", "product": "JUMPERS", "quantity": quantity, "price": price,
 	})
 }
 
 func (s *stack) check(order, kind, result string) {
 	s.t.Helper()
-	s.produce("order-validations.v1", []byte(order), time.Now(), map[string]any{
+	s.produce("order-validations.v1", []byte(order), s.now(), map[string]any{
 		"orderId": order, "checkType": kind, "validationResult": result,
 	})
 }
 
 func (s *stack) customer(id int64, first, last, level string) {
 	s.t.Helper()
-	s.produce("customers", binary.BigEndian.AppendUint64(nil, uint64(id)), time.Now(), map[string]any{
+	s.produce("customers", binary.BigEndian.AppendUint64(nil, uint64(id)), s.now(), map[string]any{
 		"id": id, "firstName": first, "lastName": last, "email": first + "@example.org", "address": "1 Way", "level": level,
 	})
 }

@@ -76,7 +76,7 @@ func TestTheMigrationsRunTheOrderFlow(t *testing.T) {
 	defer rows.Close()
 	require.True(t, rows.Next(), rows.Err())
 	assert.Equal(t, "[1 Byron Ada]", fmt.Sprint(rows.Values()[:3]))
-	s.produce("payments.v1", []byte("p1"), time.Now(), map[string]any{"id": "p1", "orderId": "good", "ccy": "CZK", "amount": 1.5})
+	s.produce("payments.v1", []byte("p1"), s.now(), map[string]any{"id": "p1", "orderId": "good", "ccy": "CZK", "amount": 1.5})
 	s.read("emails.v1", func(records []*kgo.Record) bool { return len(records) == 1 })
 	s.read("gold", func(records []*kgo.Record) bool { return len(records) == 4 })
 
