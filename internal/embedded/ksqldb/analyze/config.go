@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -54,7 +55,7 @@ func DefaultConfig() Config {
 // "ksql.streams."; names it has no use for are kept in Properties.
 func ConfigFrom(properties map[string]string) (Config, error) {
 	c := DefaultConfig()
-	c.Properties = properties
+	c.Properties = maps.Clone(properties)
 	get := func(names ...string) (string, bool) {
 		for _, n := range names {
 			if v, ok := properties[n]; ok {

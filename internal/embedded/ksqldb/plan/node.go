@@ -6,7 +6,8 @@
 // a node refers to columns of the node's input by their plain names (system
 // columns such as ROWTIME included), never by a source's alias; column names
 // within one schema are unique, key and value together, except that a value
-// column may carry the same name as a key column after a join or a re-key.
+// column may carry the same name as a key column after a join or a re-key;
+// expressions then mean the value column.
 package plan
 
 import (
