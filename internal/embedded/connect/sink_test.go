@@ -1,0 +1,292 @@
+package connect_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/avro"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+)
+
+// fakeElasticsearch answers as Elasticsearch does, as far as the sink asks, and
+// keeps what it was asked.
+type fakeElasticsearch struct {
+	*httptest.Server
+
+	mu        sync.Mutex
+	requests  []string // "METHOD path" of all but GET /
+	bulks     []string
+	documents map[string]string
+	versions  map[string]int64
+	indices   map[string]bool
+	// faults are answered in place of the next bulk requests; a status of 0
+	// breaks the connection.
+	faults []fault
+}
+
+type fault struct {
+	status int
+	body   string
+}
+
+func newFakeElasticsearch(t testing.TB) *fakeElasticsearch {
+	t.Helper()
+	f := &fakeElasticsearch{documents: map[string]string{}, versions: map[string]int64{}, indices: map[string]bool{}}
+	f.Server = httptest.NewServer(f)
+	t.Cleanup(f.Close)
+	return f
+}
+
+func (f *fakeElasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.URL.Path == "/" {
+		fmt.Fprint(w, `{"version":{"number":"8.14.3"},"tagline":"You Know, for Search"}`)
+		return
+	}
+	f.requests = append(f.requests, r.Method+" "+r.URL.RequestURI())
+	index := strings.TrimPrefix(r.URL.Path, "/")
+	switch {
+	case r.Method == http.MethodHead && !f.indices[index]:
+		w.WriteHeader(http.StatusNotFound)
+	case r.Method == http.MethodHead:
+	case r.Method == http.MethodPut:
+		f.indices[index] = true
+		fmt.Fprintf(w, `{"acknowledged":true,"shards_acknowledged":true,"index":%q}`, index)
+	case r.URL.Path == "/_bulk":
+		f.bulk(w, r)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
+func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
+	raw, err := io.ReadAll(r.Body)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	f.bulks = append(f.bulks, string(raw))
+	if len(f.faults) > 0 {
+		next := f.faults[0]
+		f.faults = f.faults[1:]
+		if next.status == 0 {
+			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
+				conn.Close() //nolint:errcheck // it shall break
+			}
+			return
+		}
+		w.WriteHeader(next.status)
+		fmt.Fprint(w, next.body)
+		return
+	}
+	var items []any
+	failed := false
+	lines := bufio.NewScanner(strings.NewReader(string(raw)))
+	for lines.Scan() {
+		var action map[string]struct {
+			Index   string `json:"_index"`
+			ID      string `json:"_id"`
+			Version *int64 `json:"version"`
+		}
+		if json.Unmarshal(lines.Bytes(), &action) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		for verb, a := range action {
+			key := a.Index + "/" + a.ID
+			item := map[string]any{"_index": a.Index, "_id": a.ID, "status": 200}
+			document := ""
+			if verb == "index" {
+				lines.Scan()
+				document = lines.Text()
+			}
+			known, exists := f.versions[key]
+			switch {
+			case a.Version != nil && exists && *a.Version <= known:
+				failed = true
+				item["status"] = 409
+				item["error"] = map[string]any{"type": "version_conflict_engine_exception", "reason": "version conflict"}
+			case strings.Contains(document, "malformed"):
+				failed = true
+				item["status"] = 400
+				item["error"] = map[string]any{"type": "document_parsing_exception", "reason": "failed to parse"}
+			case verb == "delete":
+				delete(f.documents, key)
+			default:
+				f.documents[key] = document
+			}
+			if a.Version != nil && item["error"] == nil {
+				f.versions[key] = *a.Version
+			}
+			items = append(items, map[string]any{verb: item})
+		}
+	}
+	if err := json.NewEncoder(w).Encode(map[string]any{"took": 1, "errors": failed, "items": items}); err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+	}
+}
+
+func (f *fakeElasticsearch) document(key string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.documents[key]
+}
+
+func (f *fakeElasticsearch) bulkText() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Join(f.bulks, "")
+}
+
+func (f *fakeElasticsearch) fail(faults ...fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = append(f.faults, faults...)
+}
+
+// orders produces orders as the services do.
+type orders struct {
+	s      *stack
+	id     int
+	schema *avro.Schema
+}
+
+func newOrders(s *stack) *orders {
+	s.t.Helper()
+	text := schemaText(s.t, "orders.v1-value.avsc")
+	registered, err := s.sr.CreateSchema(context.Background(), "orders.v1-value", sr.Schema{Schema: text})
+	require.NoError(s.t, err)
+	s.createTopic("orders.v1")
+	return &orders{s, registered.ID, avro.MustParse(text)}
+}
+
+func (o *orders) produce(id, state string) {
+	o.s.t.Helper()
+	buf := binary.BigEndian.AppendUint32([]byte{0}, uint32(o.id))
+	buf, err := o.schema.AppendEncode(buf, map[string]any{"id": id, "customerId": int64(15), "state": state, "product": "JUMPERS", "quantity": int32(3), "price": 5.0})
+	require.NoError(o.s.t, err)
+	o.put(id, buf)
+}
+
+func (o *orders) put(key string, value []byte) {
+	o.s.t.Helper()
+	require.NoError(o.s.t, o.s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "orders.v1", Key: []byte(key), Value: value}).FirstErr())
+}
+
+func (s *stack) createOrdersSink(es *fakeElasticsearch, changes ...string) {
+	s.t.Helper()
+	config := connectorFile(s.t, "orders.v1.json", map[string]string{
+		"ORDERFLOW_CONNECT_ELASTICSEARCH": es.URL, "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL(),
+	})
+	for i := 0; i < len(changes); i += 2 {
+		config[changes[i]] = changes[i+1]
+	}
+	s.create("orders.v1", config)
+	s.waitRunning("orders.v1")
+}
+
+func TestOrdersBecomeOneDocumentEach(t *testing.T) {
+	s := newStack(t)
+	o := newOrders(s)
+	es := newFakeElasticsearch(t)
+	o.produce("o-1", "CREATED")
+	s.createOrdersSink(es)
+	s.waitFor("the first order", func() bool { return es.document("orders.v1/o-1") != "" })
+	began := time.Now()
+	o.produce("o-1", "VALIDATED")
+	s.waitFor("its next state", func() bool { return strings.Contains(es.document("orders.v1/o-1"), "VALIDATED") })
+	t.Logf("a change took %s", time.Since(began))
+	o.put("o-1", nil)
+	s.waitFor("its end", func() bool { return es.document("orders.v1/o-1") == "" })
+	assert.Equal(t, `{"index":{"_index":"orders.v1","_id":"o-1","version":0,"version_type":"external"}}
+{"id":"o-1","customerId":15,"state":"CREATED","product":"JUMPERS","quantity":3,"price":5.0}
+{"index":{"_index":"orders.v1","_id":"o-1","version":1,"version_type":"external"}}
+{"id":"o-1","customerId":15,"state":"VALIDATED","product":"JUMPERS","quantity":3,"price":5.0}
+{"delete":{"_index":"orders.v1","_id":"o-1","version":2,"version_type":"external"}}
+`, es.bulkText())
+	assert.Equal(t, []string{"HEAD /orders.v1", "PUT /orders.v1?master_timeout=30s&timeout=30s", "POST /_bulk?timeout=1m"}, es.requests[:3])
+
+	s.waitFor("the offset", func() bool {
+		return strings.Contains(string(s.request(http.MethodGet, "/connectors/orders.v1/offsets", nil).body), `"kafka_offset":3`)
+	})
+	s.restart()
+	o.produce("o-2", "CREATED")
+	s.waitFor("an order after a restart", func() bool { return es.document("orders.v1/o-2") != "" })
+	assert.Equal(t, 1, strings.Count(es.bulkText(), "VALIDATED"), "nothing is sent twice after a clean stop")
+}
+
+func TestElasticsearchMayFailForAWhile(t *testing.T) {
+	s := newStack(t)
+	o := newOrders(s)
+	es := newFakeElasticsearch(t)
+	s.createOrdersSink(es, "retry.backoff.ms", "1")
+	es.fail(
+		fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`},
+		fault{status: http.StatusServiceUnavailable}, fault{status: 0},
+	)
+	o.produce("o-1", "CREATED")
+	s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
+	assert.Equal(t, "RUNNING", s.status("orders.v1").Tasks[0].State)
+}
+
+func TestATaskThatGivesUpFailsAndGoesOnAfterARestart(t *testing.T) {
+	s := newStack(t)
+	o := newOrders(s)
+	es := newFakeElasticsearch(t)
+	s.createOrdersSink(es, "retry.backoff.ms", "1", "max.retries", "1")
+	rejected := fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`}
+	es.fail(rejected, rejected)
+	o.produce("o-1", "CREATED")
+	failed := s.waitFailed("orders.v1")
+	assert.Equal(t, "RUNNING", failed.Connector.State)
+	assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
+Caused by: org.apache.kafka.connect.errors.ConnectException: Bulk request failed
+Caused by: org.apache.kafka.connect.errors.ConnectException: Failed to execute bulk request due to 'ElasticsearchStatusException[Elasticsearch exception [type=es_rejected_execution_exception, reason=rejected execution]]' after 2 attempt(s)`, failed.Tasks[0].Trace)
+	res := s.request(http.MethodPost, "/connectors/orders.v1/restart?includeTasks=true&onlyFailed=true", nil)
+	assert.Equal(t, http.StatusAccepted, res.status)
+	s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
+	s.waitRunning("orders.v1")
+}
+
+func TestMalformedDocumentsGoByTheSetting(t *testing.T) {
+	s := newStack(t)
+	o := newOrders(s)
+	es := newFakeElasticsearch(t)
+	s.createOrdersSink(es)
+	o.produce("malformed", "CREATED")
+	o.produce("o-2", "CREATED")
+	s.waitFor("the order after it", func() bool { return es.document("orders.v1/o-2") != "" })
+	assert.Empty(t, es.document("orders.v1/malformed"))
+
+	o.put("o-3", []byte("no Avro"))
+	failed := s.waitFailed("orders.v1")
+	assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
+Caused by: org.apache.kafka.connect.errors.DataException: Failed to deserialize data for topic orders.v1 to Avro: 
+Caused by: org.apache.kafka.common.errors.SerializationException: Unknown magic byte!`, failed.Tasks[0].Trace)
+}
+
+func TestASinkWithoutElasticsearchIsRefused(t *testing.T) {
+	s := newStack(t)
+	res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "x", "config": map[string]any{
+		"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "topics": "t", "schema.ignore": true, "key.ignore": false,
+		"connection.url": "http://127.0.0.1:1",
+	}})
+	assert.Equal(t, http.StatusBadRequest, res.status)
+	var answer struct{ Message string }
+	res.decode(t, &answer)
+	assert.Contains(t, answer.Message, "contains the following 2 error(s):\nCould not connect to Elasticsearch. Error message: java.util.concurrent.ExecutionException: java.net.ConnectException: Connection refused")
+}
