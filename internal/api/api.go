@@ -4,7 +4,7 @@
 // It writes orders.v1, payments.v1 and warehouse-inventory.v1, and answers from
 // ksqlDB: pull queries over the tables of orders, payments and customers, one push
 // query that wakes those who wait for an order, and one that feeds the fraud view. The
-// history of an order is read from the topics themselves.
+// history of an order and the stream of orders are read from the topics themselves.
 //
 // Invariants:
 //   - A document that breaks the contract never reaches a topic (see order.DecodeOrder).
@@ -131,7 +131,8 @@ func New(cfg Config) (_ *Service, err error) {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
 	queries := ksqlQueries{s.ksql}
-	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView, kafkaHistory{cfg.Kafka, s.publisher.registry})
+	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView,
+		kafkaHistory{cfg.Kafka, s.publisher.registry}, newTail(cfg.Kafka, s.publisher.registry, cfg.Logger))
 	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
 		return nil, err
 	}
@@ -169,6 +170,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { return s.stockView.Run(ctx) })
 	g.Go(func() error { s.orderFeed.run(ctx); return nil })
 	g.Go(func() error { s.fraudFeed.run(ctx); return nil })
+	g.Go(func() error { s.handlers.tail.run(ctx); return nil })
 	g.Go(func() error { s.handlers.watch.repull(ctx, s.handlers.store); return nil })
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("running the API: %w", err)

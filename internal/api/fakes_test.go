@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/telemetry"
@@ -247,7 +248,7 @@ func newFixture(t *testing.T) *fixture {
 		history:   &fakeHistory{},
 	}
 	cfg := Config{Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
-	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history)
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger))
 	f.router = f.handlers.router()
 	return f
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -52,6 +53,7 @@ type handlers struct {
 	metrics   *metrics
 
 	watch    *watch
+	tail     *tail
 	fraud    *fraudView
 	orders   *recent[order.Order]
 	payments *recent[order.Payment]
@@ -62,7 +64,7 @@ type handlers struct {
 	historySlots chan struct{}
 }
 
-func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History) *handlers {
+func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail) *handlers {
 	h := &handlers{
 		store:     store,
 		publisher: publisher,
@@ -74,13 +76,14 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		orders:    newRecent[order.Order](recentLimit),
 		payments:  newRecent[order.Payment](recentLimit),
 		fraud:     newFraudView(),
+		tail:      tail,
 
 		historySlots: make(chan struct{}, historyReaders),
 	}
 	h.watch = newWatch(cfg.Logger, func(o order.Order) {
 		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
 	})
-	h.metrics = newMetrics(cfg.Metrics, h.watch.count)
+	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count)
 	return h
 }
 
@@ -99,6 +102,7 @@ func (h *handlers) routes() []route {
 	}
 	return []route{
 		{http.MethodPost, "/v1/orders", h.postOrder},
+		{http.MethodGet, streamPath, h.getOrderStream},
 		{http.MethodGet, "/v1/orders/{id}", h.getOrder},
 		{http.MethodGet, "/v1/orders/{id}/validated", h.getValidated},
 		{http.MethodGet, "/v1/orders/{id}/history", h.getHistory},
@@ -108,6 +112,7 @@ func (h *handlers) routes() []route {
 		{http.MethodGet, "/v1/inventory", h.getInventory},
 		{http.MethodPut, "/v1/inventory/{product}", h.putInventory},
 		{http.MethodGet, "/fraud", h.getFraud},
+		{http.MethodGet, "/fraud/stream", h.getFraudStream},
 		{http.MethodGet, "/livez", plain(h.health.LiveHandler())},
 		{http.MethodGet, "/readyz", plain(h.health.ReadyHandler())},
 		{http.MethodGet, "/metrics", plain(telemetry.MetricsHandler(h.registry))},
@@ -118,11 +123,11 @@ func (h *handlers) routes() []route {
 // router serves everything.
 func (h *handlers) router() http.Handler { return h.serve(h.routes()) }
 
-// fraudRouter serves what the second listener has: the fraud listing and liveness.
+// fraudRouter serves what the second listener has: the fraud listing, its stream and liveness.
 func (h *handlers) fraudRouter() http.Handler {
 	var some []route
 	for _, r := range h.routes() {
-		if r.path == "/fraud" || r.path == "/livez" {
+		if strings.HasPrefix(r.path, "/fraud") || r.path == "/livez" {
 			some = append(some, r)
 		}
 	}

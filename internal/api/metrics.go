@@ -17,12 +17,16 @@ type metrics struct {
 	payments prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, waiting func() int) *metrics {
+func newMetrics(reg prometheus.Registerer, waiting, streaming func() int) *metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "orderflow_api_waiters",
 		Help: "Requests that wait for an order.",
 	}, func() float64 { return float64(waiting()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orderflow_api_order_streams",
+		Help: "Event streams of orders that are open.",
+	}, func() float64 { return float64(streaming()) })
 	return &metrics{
 		requests: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "orderflow_http_request_duration_seconds",

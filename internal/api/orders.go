@@ -11,7 +11,17 @@ import (
 	"github.com/orderflow/orderflow/internal/order"
 )
 
-func orderLocation(id string) string { return "/v1/orders/" + url.PathEscape(id) }
+// streamPath takes away the address of an order with the id "stream"; orderLocation has
+// another for it.
+const streamPath = "/v1/orders/stream"
+
+func orderLocation(id string) string {
+	location := "/v1/orders/" + url.PathEscape(id)
+	if location == streamPath {
+		return "/v1/orders/%73tream"
+	}
+	return location
+}
 
 // postOrder takes a new order. Its id is the idempotency key.
 func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {

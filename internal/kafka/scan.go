@@ -20,6 +20,9 @@ type Span struct {
 	Key string
 	// Since is the record's timestamp. The zero time begins with the first record.
 	Since time.Time
+	// After has, for partitions that do not begin by Since, the offset after which they
+	// begin; -1 is before the first record.
+	After map[int32]int64
 }
 
 // Scan reads spans up to their present ends and hands every record to visit, those of
@@ -108,6 +111,9 @@ func resolve(ctx context.Context, admin *kadm.Client, spans []Span) (map[string]
 				if err != nil {
 					return nil, nil, fmt.Errorf("looking up the offsets of %s partition %d: %w", span.Topic, partition, err)
 				}
+			}
+			if after, ok := span.After[partition]; ok {
+				start.Offset = max(start.Offset, after+1)
 			}
 			if start.Offset >= end.Offset {
 				continue
