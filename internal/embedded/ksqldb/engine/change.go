@@ -179,6 +179,8 @@ func (e *Engine) drop(ctx context.Context, r *analyze.DropSource) error {
 	if _, err := e.admin.DeleteTopics(ctx, topic); err != nil {
 		errs = append(errs, fmt.Errorf("deleting topic %s: %w", topic, err))
 	}
+	e.runtime.Forget(topic)
+	e.client.PurgeTopicsFromProducing(topic)
 	if e.registry != nil {
 		for _, spec := range []format.Spec{analyze.KeySpec(r.Source), analyze.ValueSpec(r.Source)} {
 			if !format.SupportsInference(spec.Format) {

@@ -211,17 +211,26 @@ func (t *Task) Flush() error {
 // PartitionCounts gives the number of partitions of every internal topic from
 // those of the source topics, as Kafka Streams does: the number of the topics
 // it has to match, or else the largest number among the topics its rows come
-// from. The error names topics that must match and don't.
-func (t *Topology) PartitionCounts(external map[string]int32) (map[string]int32, error) {
+// from. An internal topic that exists keeps its number, given in present like
+// those of the source topics. The error names topics that must match and don't.
+func (t *Topology) PartitionCounts(present map[string]int32) (map[string]int32, error) {
 	counts := map[string]int32{}
+	for _, in := range t.Internal {
+		if n := present[in.Name]; n > 0 {
+			counts[in.Name] = n
+		}
+	}
 	of := func(topic string) int32 {
 		if n, ok := counts[topic]; ok {
 			return n
 		}
-		return external[topic]
+		return present[topic]
 	}
 	for range len(t.Internal) + 1 {
 		for _, in := range t.Internal {
+			if present[in.Name] > 0 {
+				continue
+			}
 			if n := t.internalCount(in, of); n > counts[in.Name] {
 				counts[in.Name] = n
 			}
@@ -231,12 +240,22 @@ func (t *Topology) PartitionCounts(external map[string]int32) (map[string]int32,
 		for _, group := range sub.CoPartitioned {
 			for _, topic := range group[1:] {
 				if a, b := of(group[0]), of(topic); a != b {
-					return nil, fmt.Errorf("topic %s has %d partitions and topic %s has %d: topics that are joined need equal numbers of partitions", group[0], a, topic, b)
+					return nil, fmt.Errorf("topic %s has %d partitions and topic %s has %d: topics that are joined need equal numbers of partitions%s",
+						group[0], a, topic, b, t.adviceOn(group[0], topic))
 				}
 			}
 		}
 	}
 	return counts, nil
+}
+
+// adviceOn says what helps where one of two topics is internal: it was made when
+// its sources had another number of partitions.
+func (t *Topology) adviceOn(topics ...string) string {
+	if !slices.ContainsFunc(topics, t.isInternal) {
+		return ""
+	}
+	return "; partitions were added to a source after the query began: drop the query and create it again"
 }
 
 func (t *Topology) internalCount(in InternalTopic, of func(string) int32) int32 {

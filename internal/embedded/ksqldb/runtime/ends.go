@@ -32,6 +32,15 @@ func (e *endTracker) atLeast(tp topicPartition, end int64) {
 	}
 }
 
+// set takes an end that the broker gave on request. It may be lower than what
+// acknowledgements said since, or than that of a topic of the same name that was
+// deleted; both are safe, since a bound may be too low but never too high.
+func (e *endTracker) set(tp topicPartition, end int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ends[tp] = end
+}
+
 // forget drops what is known of a topic that may have been made anew.
 func (e *endTracker) forget(topic string) {
 	e.mu.Lock()

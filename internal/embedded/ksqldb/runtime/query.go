@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ type query struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	tasks    map[int]int32 // number of tasks by sub-topology
+	session  *session      // that runs; nil between sessions
 }
 
 func newQuery(rt *Runtime, spec Spec) *query {
@@ -79,15 +81,29 @@ func (q *query) run(ctx context.Context, s *session, err error) {
 			}
 			return
 		}
-		q.fail(err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(backoff):
+		if !errors.Is(err, errGrown) {
+			q.fail(err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(backoff):
+			}
+			backoff = min(2*backoff, q.rt.cfg.MaxRetryBackoff)
 		}
-		backoff = min(2*backoff, q.rt.cfg.MaxRetryBackoff)
 		s, err = openSession(ctx, q)
 	}
+}
+
+func (q *query) setSession(s *session) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.session = s
+}
+
+func (q *query) running() *session {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.session
 }
 
 func (q *query) setState(state string) {

@@ -42,6 +42,9 @@ type Config struct {
 	// doubles up to MaxRetryBackoff. The defaults are 1 s and 1 min.
 	RetryBackoff    time.Duration
 	MaxRetryBackoff time.Duration
+	// PartitionInterval is how often the runtime looks whether partitions were
+	// added to topics of running queries. The default is 5 s.
+	PartitionInterval time.Duration
 	// Problem takes what goes to the processing log; nil drops it.
 	Problem func(queryID string, p exec.ProcessingError)
 	Logger  *slog.Logger
@@ -68,6 +71,9 @@ type Runtime struct {
 	admin  *kadm.Client
 	ends   *endTracker
 
+	unwatch  context.CancelFunc
+	watching sync.WaitGroup
+
 	mu      sync.Mutex
 	queries map[string]*query
 	closed  bool
@@ -87,6 +93,9 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.MaxRetryBackoff == 0 {
 		cfg.MaxRetryBackoff = time.Minute
 	}
+	if cfg.PartitionInterval == 0 {
+		cfg.PartitionInterval = 5 * time.Second
+	}
 	if cfg.Problem == nil {
 		cfg.Problem = func(string, exec.ProcessingError) {}
 	}
@@ -102,10 +111,14 @@ func New(cfg Config) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the engine's Kafka client: %w", err)
 	}
-	return &Runtime{
+	r := &Runtime{
 		cfg: cfg, log: cfg.Logger, client: client, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{},
-	}, nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.unwatch = cancel
+	r.watching.Go(func() { r.watch(ctx) })
+	return r, nil
 }
 
 // Spec is a persistent query to run.
@@ -287,6 +300,8 @@ func (r *Runtime) Close() {
 	}
 	clear(r.queries)
 	r.mu.Unlock()
+	r.unwatch()
+	r.watching.Wait()
 	var wg sync.WaitGroup
 	for _, q := range queries {
 		wg.Go(q.stop)

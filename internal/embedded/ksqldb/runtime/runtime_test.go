@@ -101,7 +101,7 @@ func (w *world) openRuntime(dir string) (*Runtime, func()) {
 	w.t.Helper()
 	db, err := state.OpenDB(state.DiskConfig{Dir: dir})
 	require.NoError(w.t, err)
-	rt, err := New(Config{Brokers: w.brokers, State: db, ServiceID: "default_", RetryBackoff: 10 * time.Millisecond})
+	rt, err := New(Config{Brokers: w.brokers, State: db, ServiceID: "default_", RetryBackoff: 10 * time.Millisecond, PartitionInterval: 10 * time.Millisecond})
 	require.NoError(w.t, err)
 	var once sync.Once
 	stop := func() {

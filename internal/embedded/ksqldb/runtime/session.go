@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,6 +24,9 @@ type session struct {
 	routes   map[topicPartition][]route
 	// partitions are the numbers of partitions of all topics read or written.
 	partitions map[string]int32
+	// grown is closed when one of them has more.
+	grown     chan struct{}
+	growsOnce sync.Once
 }
 
 type route struct {
@@ -33,7 +37,7 @@ type route struct {
 // openSession makes the internal topics, opens the tasks at their last commit
 // and sends what a crash left unsent.
 func openSession(ctx context.Context, q *query) (_ *session, err error) {
-	s := &session{q: q, routes: map[topicPartition][]route{}}
+	s := &session{q: q, routes: map[topicPartition][]route{}, grown: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeTasks())
@@ -122,15 +126,12 @@ func (s *session) position(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking where source topics end: %w", err)
 	}
+	read, err := s.loadCommits()
+	if err != nil {
+		return err
+	}
 	for _, t := range s.tasks {
-		last, err := t.state.Last()
-		if err != nil {
-			return err
-		}
-		if last != nil {
-			t.seq, t.pending = last.NextSeq, last.Outbox
-			t.bounds = last.Bounds
-		}
+		last := t.last
 		for i := range t.feed.sources {
 			src := &t.feed.sources[i]
 			start, _ := starts.Lookup(src.Topic, t.id.Partition)
@@ -144,7 +145,7 @@ func (s *session) position(ctx context.Context) error {
 			case known && pos < start.Offset && !src.Internal:
 				s.q.rt.log.Warn("records were removed from a topic before a query had read them",
 					"query", s.q.spec.QueryID, "topic", src.Topic, "partition", t.id.Partition, "from", pos, "to", start.Offset)
-			case !known && fromEnd(src.Source, s.q.spec.OffsetReset):
+			case !known && !read[subTopic{t.id.Sub, src.Topic}] && fromEnd(src.Source, s.q.spec.OffsetReset):
 				pos, t.fresh = end.Offset, true
 			case !known:
 				pos, t.fresh = start.Offset, true
@@ -155,10 +156,40 @@ func (s *session) position(ctx context.Context) error {
 	return nil
 }
 
-// commitFresh commits the positions of sources that a task reads for the first
-// time, so that the place where a query began is settled.
-func (s *session) commitFresh() error {
+type subTopic struct {
+	sub   int
+	topic string
+}
+
+// loadCommits takes up the tasks' last commits. It gives the topics that were
+// read before: a partition of theirs without a position was added since and is
+// read from its beginning. Partition 0 tells, as it is the last one that a new
+// query commits.
+func (s *session) loadCommits() (map[subTopic]bool, error) {
+	read := map[subTopic]bool{}
 	for _, t := range s.tasks {
+		last, err := t.state.Last()
+		if err != nil {
+			return nil, err
+		}
+		if last == nil {
+			continue
+		}
+		t.last, t.seq, t.pending, t.bounds = last, last.NextSeq, last.Outbox, last.Bounds
+		if t.id.Partition == 0 {
+			for topic := range last.Positions {
+				read[subTopic{t.id.Sub, topic}] = true
+			}
+		}
+	}
+	return read, nil
+}
+
+// commitFresh commits the positions of sources that a task reads for the first
+// time, so that the place where a query began is settled. Partition 0 comes
+// last.
+func (s *session) commitFresh() error {
+	for _, t := range slices.Backward(s.tasks) {
 		if !t.fresh {
 			continue
 		}
@@ -201,10 +232,24 @@ func (s *session) connect() error {
 	return nil
 }
 
-// run moves records until the context ends or something fails.
+// errGrown ends a session that has to begin anew with more tasks.
+var errGrown = errors.New("partitions were added to a topic")
+
+// run moves records until the context ends or something fails, or until it has
+// to begin anew (errGrown).
 func (s *session) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	s.q.setSession(s)
+	defer s.q.setSession(nil)
 	group.Go(func() error { return s.poll(ctx) })
+	group.Go(func() error {
+		select {
+		case <-s.grown:
+			return errGrown
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	for _, t := range s.tasks {
 		group.Go(func() error { return t.run(ctx) })
 	}

@@ -48,7 +48,8 @@ type task struct {
 	pending []state.Pending // outputs since the last commit; after it, those to send
 	bounds  []state.Bound
 	emitErr error
-	fresh   bool // reads a source for the first time
+	fresh   bool          // reads a source for the first time
+	last    *state.Commit // that the session found; nil for a new task
 
 	mu        sync.Mutex
 	unsettled map[topicPartition]int64 // bounds of the committed outbox, for the trimmer

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 )
@@ -47,62 +48,105 @@ func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (m
 	if err != nil {
 		return nil, err
 	}
-	counts, err := topology.PartitionCounts(partitions)
-	if err != nil {
+	if err := r.createInternals(ctx, topology, internal, partitions); err != nil {
 		return nil, err
-	}
-	for _, name := range internal {
-		if err := r.createInternal(ctx, name, counts[name]); err != nil {
-			return nil, err
-		}
-		partitions[name] = counts[name]
 	}
 	return partitions, r.learnEnds(ctx, written)
 }
 
-func (r *Runtime) partitions(ctx context.Context, topics []string) (map[string]int32, error) {
-	counts := map[string]int32{}
-	if len(topics) == 0 {
-		return counts, nil
+// createInternals makes internal topics and adds their numbers of partitions.
+// One that exists keeps its own number.
+func (r *Runtime) createInternals(ctx context.Context, topology *exec.Topology, internal []string, partitions map[string]int32) error {
+	for _, name := range internal {
+		counts, err := topology.PartitionCounts(partitions)
+		if err != nil {
+			return err
+		}
+		made, err := r.createInternal(ctx, name, counts[name])
+		if err != nil {
+			return err
+		}
+		if made {
+			partitions[name] = counts[name]
+			continue
+		}
+		found, err := r.partitions(ctx, []string{name})
+		if err != nil {
+			return err
+		}
+		partitions[name] = found[name]
 	}
-	details, err := r.admin.ListTopicsWithInternal(ctx, topics...)
+	_, err := topology.PartitionCounts(partitions)
+	return err
+}
+
+func missing(topic string) error {
+	return fmt.Errorf("topic %s does not exist: create it, or drop what reads and writes it", topic)
+}
+
+// partitions gives the numbers of partitions of topics, which must exist.
+func (r *Runtime) partitions(ctx context.Context, topics []string) (map[string]int32, error) {
+	counts, err := r.present(ctx, topics)
 	if err != nil {
-		return nil, fmt.Errorf("asking for the partitions of topics: %w", err)
+		return nil, err
 	}
 	for _, topic := range topics {
-		d, ok := details[topic]
-		if !ok || errors.Is(d.Err, kerr.UnknownTopicOrPartition) {
-			return nil, fmt.Errorf("topic %s does not exist: create it, or drop what reads and writes it", topic)
+		if _, ok := counts[topic]; !ok {
+			return nil, missing(topic)
 		}
-		if d.Err != nil {
-			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", topic, d.Err)
-		}
-		counts[topic] = int32(len(d.Partitions))
 	}
 	return counts, nil
 }
 
-func (r *Runtime) createInternal(ctx context.Context, name string, partitions int32) error {
+// present gives the numbers of partitions of those topics that exist. It asks
+// the broker: what the client remembers may be from before a topic was made,
+// changed or deleted.
+func (r *Runtime) present(ctx context.Context, topics []string) (map[string]int32, error) {
+	counts := map[string]int32{}
+	if len(topics) == 0 {
+		return counts, nil
+	}
+	req := kmsg.NewPtrMetadataRequest()
+	for _, topic := range topics {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = kmsg.StringPtr(topic)
+		req.Topics = append(req.Topics, t)
+	}
+	resp, err := req.RequestWith(ctx, r.client)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the partitions of topics: %w", err)
+	}
+	for i := range resp.Topics {
+		t := &resp.Topics[i]
+		if t.Topic == nil {
+			continue
+		}
+		switch err := kerr.ErrorForCode(t.ErrorCode); {
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+		case err != nil:
+			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", *t.Topic, err)
+		default:
+			counts[*t.Topic] = int32(len(t.Partitions))
+		}
+	}
+	return counts, nil
+}
+
+// createInternal makes an internal topic; false says that it is there.
+func (r *Runtime) createInternal(ctx context.Context, name string, partitions int32) (bool, error) {
 	value := func(s string) *string { return &s }
 	_, err := r.admin.CreateTopic(ctx, partitions, -1, map[string]*string{
 		"cleanup.policy": value("delete"), "retention.ms": value("-1"),
 		"segment.bytes": value("52428800"), "message.timestamp.type": value("CreateTime"),
 	}, name)
-	if err == nil || !errors.Is(err, kerr.TopicAlreadyExists) {
-		if err != nil {
-			return fmt.Errorf("creating internal topic %s: %w", name, err)
-		}
-		r.Forget(name)
-		return nil
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return false, nil
 	}
-	counts, err := r.partitions(ctx, []string{name})
 	if err != nil {
-		return err
+		return false, fmt.Errorf("creating internal topic %s: %w", name, err)
 	}
-	if counts[name] != partitions {
-		return fmt.Errorf("internal topic %s has %d partitions and the query needs %d: the partitions of its sources were changed from outside; drop the query and create it again", name, counts[name], partitions)
-	}
-	return nil
+	r.Forget(name)
+	return true, nil
 }
 
 // Forget drops what the runtime remembers of topics. It has to be called when a
@@ -126,7 +170,7 @@ func (r *Runtime) learnEnds(ctx context.Context, topics []string) error {
 	if err != nil {
 		return fmt.Errorf("asking where output topics end: %w", err)
 	}
-	ends.Each(func(o kadm.ListedOffset) { r.ends.atLeast(topicPartition{o.Topic, o.Partition}, o.Offset) })
+	ends.Each(func(o kadm.ListedOffset) { r.ends.set(topicPartition{o.Topic, o.Partition}, o.Offset) })
 	return nil
 }
 

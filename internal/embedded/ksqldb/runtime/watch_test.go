@@ -1,0 +1,84 @@
+package runtime
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// grow gives a topic more partitions and writes a value into the last one.
+func (w *world) grow(topic string, to int, value string) {
+	w.t.Helper()
+	answers, err := kadm.NewClient(w.client).UpdatePartitions(w.t.Context(), to, topic)
+	require.NoError(w.t, err)
+	require.NoError(w.t, answers.Error())
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	require.NoError(w.t, err)
+	defer client.Close()
+	rec := &kgo.Record{Topic: topic, Partition: int32(to - 1), Key: []byte("k"), Value: []byte(value)}
+	require.NoError(w.t, client.ProduceSync(w.t.Context(), rec).FirstErr())
+}
+
+func TestPartitionsAddedToASourceAreReadFromTheirBeginning(t *testing.T) {
+	w := newWorld(t)
+	q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
+	top := w.topology(q.Plan, q.ID)
+	dir := t.TempDir()
+	rt, stop := w.openRuntime(dir)
+	w.produce("in", "before the query")
+	require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: top, OffsetReset: "latest"}))
+	w.grow("in", 6, `{"V":"while it runs"}`)
+	w.eventually("the new partition is read", func() bool { return len(w.content("out")) == 1 })
+	status, err := rt.Status(q.ID)
+	require.NoError(t, err)
+	require.Equal(t, Running, status.State)
+	require.Empty(t, status.Errors)
+
+	stop()
+	w.grow("in", 8, `{"V":"while it is stopped"}`)
+	rt, stop = w.openRuntime(dir)
+	require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: top, OffsetReset: "latest"}))
+	w.eventually("the next one is read after a restart", func() bool { return len(w.content("out")) == 2 })
+	stop()
+	require.Len(t, w.content("out"), 2)
+}
+
+func TestAnAggregateGoesOnWhenItsSourceGetsPartitions(t *testing.T) {
+	w := newWorld(t)
+	q := w.run(countByV)
+	rt, _ := w.openRuntime(t.TempDir())
+	w.produce("in", "a", "b", "a")
+	require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest"}))
+	w.eventually("the first are counted", func() bool { return maps.Equal(counts(t, rt, q.ID), map[string]int64{"a": 2, "b": 1}) })
+	w.grow("in", 9, `{"V":"a"}`)
+	w.eventually("what a new partition holds is counted with the rest", func() bool {
+		return maps.Equal(counts(t, rt, q.ID), map[string]int64{"a": 3, "b": 1})
+	})
+	w.grow("out", 6, `{}`)
+	w.produce("in", "b", "b")
+	w.eventually("a sink may grow too", func() bool { return counts(t, rt, q.ID)["b"] == 3 })
+}
+
+func TestPartitionsThatNoLongerMatchAreAClearError(t *testing.T) {
+	w := newWorld(t)
+	w.run("CREATE TABLE t (id STRING PRIMARY KEY, w STRING) WITH (KAFKA_TOPIC='in2', VALUE_FORMAT='JSON');")
+	q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT s.id AS id, v, w FROM s JOIN t ON s.id = t.id;")
+	rt, _ := w.openRuntime(t.TempDir())
+	require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest"}))
+	w.grow("in", 5, `{}`)
+	w.eventually("the query fails", func() bool {
+		status, err := rt.Status(q.ID)
+		return err == nil && status.State == Errored
+	})
+	status, err := rt.Status(q.ID)
+	require.NoError(t, err)
+	require.Equal(t, "topic in has 5 partitions and topic in2 has 4: topics that are joined need equal numbers of partitions", status.Errors[0].Message)
+	w.grow("in2", 5, `{}`)
+	w.eventually("it runs again when both have as many", func() bool {
+		status, err := rt.Status(q.ID)
+		return err == nil && status.State == Running
+	})
+}
