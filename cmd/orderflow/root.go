@@ -30,6 +30,7 @@ var commands = []func(*environment) *cobra.Command{
 	newPopulateCommand,
 	newTopicsCommand,
 	newMigrateCommand,
+	newConnectorsCommand,
 	newSQLCommand,
 	newTestCommand,
 	newDoctorCommand,
