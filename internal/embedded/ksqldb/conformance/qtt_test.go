@@ -13,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/reference"
 )
 
 var (
@@ -99,6 +102,9 @@ func TestQTT(t *testing.T) {
 			}
 		} else {
 			failures[c.Key()] = Reason(results[i])
+			if reason, ok := known[c.Key()]; ok {
+				failures[c.Key()] = reason
+			}
 		}
 	}
 	summary = append(summary,
@@ -108,6 +114,8 @@ func TestQTT(t *testing.T) {
 		require.NoError(t, failures.Save(knownPath))
 		return
 	}
+	assert.NoError(t, reference.CheckResult("qtt", passed, len(cases)))
+	assert.NoError(t, reference.CheckResult("qtt-language", languagePassed, language))
 	for i, c := range cases {
 		t.Run(c.Key(), func(t *testing.T) { report(t, c, results[i], known) })
 	}

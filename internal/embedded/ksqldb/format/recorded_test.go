@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/reference"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -97,7 +98,10 @@ func knownFailures(t *testing.T) map[string]string {
 func TestRecordedFormats(t *testing.T) {
 	folder := recordedFolder(t, "formats")
 	c := &tally{t: t, known: knownFailures(t), seen: map[string]bool{}}
-	defer func() { fmt.Printf("recorded/formats: %d of %d match\n", c.matched, c.total) }()
+	defer func() {
+		fmt.Printf("recorded/formats: %d of %d match\n", c.matched, c.total)
+		assert.NoError(t, reference.CheckResult("recorded/formats", c.matched, c.total))
+	}()
 	replayReadJSON(t, filepath.Join(folder, "read-json.jsonl"), c)
 	replayReadAvro(t, filepath.Join(folder, "read-avro.jsonl"), c)
 	replayWrite(t, filepath.Join(folder, "write.jsonl"), c)

@@ -181,3 +181,49 @@ func (e *Engine) lastRows(ctx context.Context, source *catalog.Source) ([]*types
 	}
 	return rows, nil
 }
+
+// Check analyzes statements and builds their queries; nothing is read. SELECTs
+// are accepted beside what Execute takes.
+func (e *Engine) Check(ctx context.Context, sql string) error {
+	stmts, err := parser.Parse(sql)
+	if err != nil {
+		return err
+	}
+	for _, s := range stmts {
+		q, ok := s.(*ast.Query)
+		if !ok {
+			if _, err := e.execute(ctx, s); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := e.checkQuery(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) checkQuery(ctx context.Context, q *ast.Query) error {
+	a, err := e.analyzer()
+	if err != nil {
+		return err
+	}
+	var t *analyze.TransientQuery
+	if q.Emit != ast.EmitUnspecified {
+		t, err = a.Push(ctx, q)
+	} else {
+		var pull *analyze.PullQuery
+		if pull, err = a.Pull(ctx, q); err == nil {
+			t = pull.Stream
+		}
+	}
+	if err != nil || t == nil {
+		return err
+	}
+	_, err = build.Build(ctx, t.Output, build.Options{
+		ApplicationID: "transient", Functions: e.opts.Functions, CustomType: e.Catalog.Type, Registry: e.opts.Registry,
+		Properties: e.opts.Properties,
+	})
+	return err
+}
