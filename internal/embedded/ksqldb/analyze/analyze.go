@@ -67,9 +67,17 @@ type Result interface {
 func (a *Analyzer) Analyze(ctx context.Context, stmt ast.Statement) (Result, error) {
 	switch s := stmt.(type) {
 	case *ast.CreateSource:
-		return a.createSource(ctx, s)
+		r, err := a.createSource(ctx, s)
+		if err != nil {
+			return nil, a.quoteCreate(ctx, s, err)
+		}
+		return r, nil
 	case *ast.CreateAsSelect:
-		return a.createAsSelect(ctx, s)
+		r, err := a.createAsSelect(ctx, s)
+		if err != nil {
+			return nil, a.quoteCreateAs(ctx, s, err)
+		}
+		return r, nil
 	case *ast.InsertInto:
 		return a.insertInto(ctx, s)
 	case *ast.DropSource:

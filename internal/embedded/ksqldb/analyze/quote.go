@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // it when it came up. Errors of preparing a statement come before that.
 func quotable(err error) (*Error, bool) {
 	var e *Error
-	if !errors.As(err, &e) || e.Statement != "" || e.Code == CodeBadRequest {
+	if !errors.As(err, &e) || e.Statement != "" || e.Code != CodeBadStatement {
 		return nil, false
 	}
 	for _, prefix := range []string{"Failed to prepare statement", "Illegal argument", "Exception while preparing statement"} {
@@ -46,7 +47,7 @@ func (a *Analyzer) quoteCreate(ctx context.Context, s *ast.CreateSource, err err
 	key, value := p.keyFormat, p.valueFormat
 	formats := a.fillFormats(p)
 	if formats != nil {
-		p.keyFormat, p.valueFormat = cmpOr(key, a.defaultKeyFormat()), cmpOr(value, a.Config.DefaultValueFormat)
+		p.keyFormat, p.valueFormat = cmp.Or(key, a.defaultKeyFormat()), cmp.Or(value, a.Config.DefaultValueFormat)
 	}
 	if p.valueFormat == "" {
 		return err
@@ -68,13 +69,6 @@ func (a *Analyzer) quoteCreate(ctx context.Context, s *ast.CreateSource, err err
 
 // noColumns is ksqlDB's text for a CREATE without columns.
 const noColumns = "No columns supplied."
-
-func cmpOr(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
 
 // quoteCreateAs names the statement in an error about a CREATE … AS SELECT whose
 // sources are known: with all names resolved and the topic's settings filled in.
