@@ -60,8 +60,7 @@ func newConnectorsPlanCommand(env *environment) *cobra.Command {
 
 func newConnectorsApplyCommand(env *environment) *cobra.Command {
 	var dir string
-	var prune, templates bool
-	var wait time.Duration
+	var options applyOptions
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Create and change connectors, put the index templates, wait until all run",
@@ -71,34 +70,58 @@ func newConnectorsApplyCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if templates {
-				if err := connectors.PutTemplates(cmd.Context(), def, env.config.ElasticsearchURL()); err != nil {
-					return err
-				}
-			}
-			client := connectors.NewClient(env.config.ConnectURL())
-			plan, err := connectors.NewPlan(cmd.Context(), def, client, prune)
-			if err != nil {
-				return err
-			}
-			if err := printConnectorPlan(env.stdout, plan); err != nil {
-				return err
-			}
-			if err := plan.Apply(cmd.Context()); err != nil {
-				return err
-			}
-			if wait <= 0 {
-				return nil
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
-			defer cancel()
-			return client.Wait(ctx, def.Names())
+			return applyDefinition(cmd.Context(), env, def, options, env.stdout)
 		},
 	}
-	addConnectorFlags(cmd, &dir, &prune)
-	cmd.Flags().BoolVar(&templates, "templates", true, "also put the index templates into Elasticsearch, before the connectors")
-	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait until all connectors run; 0 does not wait")
+	addConnectorFlags(cmd, &dir, &options.prune)
+	cmd.Flags().BoolVar(&options.templates, "templates", true, "also put the index templates into Elasticsearch, before the connectors")
+	cmd.Flags().DurationVar(&options.wait, "wait", connectorPatience, "how long to wait until all connectors run; 0 does not wait")
 	return cmd
+}
+
+// connectorPatience is how long connectors may take to run after they were applied.
+const connectorPatience = time.Minute
+
+// applyOptions says what applying connectors includes.
+type applyOptions struct {
+	prune     bool
+	templates bool
+	wait      time.Duration // 0 does not wait
+}
+
+// applyConnectors applies the built-in connector files and waits until all run. The
+// plan is printed to w.
+func applyConnectors(ctx context.Context, env *environment, w io.Writer) error {
+	def, err := loadConnectors(env, "")
+	if err != nil {
+		return err
+	}
+	return applyDefinition(ctx, env, def, applyOptions{templates: true, wait: connectorPatience}, w)
+}
+
+func applyDefinition(ctx context.Context, env *environment, def connectors.Definition, options applyOptions, w io.Writer) error {
+	if options.templates {
+		if err := connectors.PutTemplates(ctx, def, env.config.ElasticsearchURL()); err != nil {
+			return err
+		}
+	}
+	client := connectors.NewClient(env.config.ConnectURL())
+	plan, err := connectors.NewPlan(ctx, def, client, options.prune)
+	if err != nil {
+		return err
+	}
+	if err := printConnectorPlan(w, plan); err != nil {
+		return err
+	}
+	if err := plan.Apply(ctx); err != nil {
+		return err
+	}
+	if options.wait <= 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, options.wait)
+	defer cancel()
+	return client.Wait(ctx, def.Names())
 }
 
 func newConnectorsStatusCommand(env *environment) *cobra.Command {
