@@ -102,6 +102,7 @@ func (h *handlers) routes() []route {
 	}
 	return []route{
 		{http.MethodPost, "/v1/orders", h.postOrder},
+		{http.MethodPost, "/v1/orders:batch", h.postBatch},
 		{http.MethodGet, streamPath, h.getOrderStream},
 		{http.MethodGet, "/v1/orders/{id}", h.getOrder},
 		{http.MethodGet, "/v1/orders/{id}/validated", h.getValidated},
@@ -175,16 +176,7 @@ func (h *handlers) instrument(rt route) http.Handler {
 		if err == nil {
 			return
 		}
-		p, ok := err.(*problem)
-		switch {
-		case ok:
-		case r.Context().Err() != nil:
-			p = unavailable("The server is stopping.")
-		default:
-			p = unavailable("Something that this request needs did not answer; try again.")
-			h.log.Warn("a request failed", "method", rt.method, "path", r.URL.EscapedPath(), "error", err)
-		}
-		writeProblem(sw, r, p)
+		writeProblem(sw, r, h.problemOf(r, err))
 	})
 }
 
@@ -239,13 +231,13 @@ func intParam(r *http.Request, name string, otherwise, low, high int) (int, erro
 	return n, nil
 }
 
-// readBody lets decode read a body that is neither too large nor sent too slowly.
-func readBody[T any](w http.ResponseWriter, r *http.Request, decode func(io.Reader) (T, error)) (T, error) {
+// readBody lets decode read a body that is neither larger than limit bytes nor sent too slowly.
+func readBody[T any](w http.ResponseWriter, r *http.Request, limit int64, decode func(io.Reader) (T, error)) (T, error) {
 	conn := http.NewResponseController(w)
 	// Not every ResponseWriter has a connection (those of tests do not); the size
 	// limit holds all the same.
 	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
-	v, err := decode(http.MaxBytesReader(w, r.Body, maxBody))
+	v, err := decode(http.MaxBytesReader(w, r.Body, limit))
 	_ = conn.SetReadDeadline(time.Time{})
 	if err != nil {
 		var none T

@@ -25,35 +25,50 @@ func orderLocation(id string) string {
 
 // postOrder takes a new order. Its id is the idempotency key.
 func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
-	o, err := readBody(w, r, order.DecodeOrder)
+	posted, err := readBody(w, r, maxBody, order.DecodeOrder)
 	if err != nil {
 		h.metrics.refused.Inc()
 		return err
 	}
-	defer h.orderLocks.lock(o.ID)()
-	known, found, err := h.lookupOrder(r.Context(), o.ID)
+	o, created, err := h.place(r.Context(), posted)
+	var p *problem
+	if err == nil || errors.As(err, &p) {
+		w.Header().Set("Location", orderLocation(posted.ID))
+	}
 	if err != nil {
-		return fmt.Errorf("finding out whether order %s is known: %w", o.ID, err)
+		return err
+	}
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	writeJSON(w, status, o)
+	return nil
+}
+
+// place writes an order unless its id is known, and returns the one that has the id. A
+// problem says that another order has it.
+func (h *handlers) place(ctx context.Context, o order.Order) (_ order.Order, created bool, err error) {
+	defer h.orderLocks.lock(o.ID)()
+	known, found, err := h.lookupOrder(ctx, o.ID)
+	if err != nil {
+		return o, false, fmt.Errorf("finding out whether order %s is known: %w", o.ID, err)
 	}
 	if found {
-		w.Header().Set("Location", orderLocation(o.ID))
 		if !known.SameContent(o) {
-			return newProblem(http.StatusConflict, "An order with this id and other content is known; use another id.",
+			return o, false, newProblem(http.StatusConflict, "An order with this id and other content is known; use another id.",
 				order.FieldError{Pointer: "#/id", Detail: "is taken by an order with other content"})
 		}
-		writeJSON(w, http.StatusOK, known)
-		return nil
+		return known, false, nil
 	}
-	if err := h.publisher.PublishOrder(r.Context(), o); err != nil {
-		return fmt.Errorf("taking order %s: %w", o.ID, err)
+	if err := h.publisher.PublishOrder(ctx, o); err != nil {
+		return o, false, fmt.Errorf("taking order %s: %w", o.ID, err)
 	}
 	h.orders.put(o.ID, o)
 	h.watch.tell(o)
 	h.metrics.accepted.Inc()
 	h.log.Debug("order taken", "order", o.ID, "customer", o.CustomerID)
-	w.Header().Set("Location", orderLocation(o.ID))
-	writeJSON(w, http.StatusCreated, o)
-	return nil
+	return o, true, nil
 }
 
 // getOrder waits until the order is known.

@@ -10,7 +10,7 @@ import (
 
 // postPayment takes a payment. Its id is the idempotency key.
 func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
-	p, err := readBody(w, r, order.DecodePayment)
+	p, err := readBody(w, r, maxBody, order.DecodePayment)
 	if err != nil {
 		return err
 	}

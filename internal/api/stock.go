@@ -79,7 +79,7 @@ func (h *handlers) putInventory(w http.ResponseWriter, r *http.Request) error {
 	if !product.Known() {
 		return newProblem(http.StatusNotFound, fmt.Sprintf("There is no product %q; there are %v.", name, order.Products))
 	}
-	units, err := readBody(w, r, order.DecodeQuantity)
+	units, err := readBody(w, r, maxBody, order.DecodeQuantity)
 	if err != nil {
 		return err
 	}

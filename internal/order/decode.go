@@ -307,6 +307,7 @@ func (d *document) integer(member string, low, high int64) int64 {
 const (
 	kindString = "a string"
 	kindNumber = "a number"
+	kindArray  = "an array"
 )
 
 // kindOf names the kind of JSON value that raw begins with.
@@ -318,7 +319,7 @@ func kindOf(raw []byte) string {
 	case '{':
 		return "an object"
 	case '[':
-		return "an array"
+		return kindArray
 	case 't', 'f':
 		return "a boolean"
 	case 'n':
