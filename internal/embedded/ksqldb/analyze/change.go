@@ -75,7 +75,9 @@ func (a *Analyzer) dropSource(s *ast.DropSource) (*DropSource, error) {
 		}
 	}
 	if err := a.Catalog.CheckDrop(source.Name); err != nil {
-		return nil, badStatement("%s", err)
+		refused := badStatement("%s", err)
+		refused.Statement = r.Text
+		return nil, refused
 	}
 	r.Source = source
 	return r, nil

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
@@ -90,8 +89,7 @@ func (a *Analyzer) quoteCreateAs(ctx context.Context, s *ast.CreateAsSelect, err
 	if source.Topic.Name == "" {
 		source.Topic.Name = a.Config.OutputTopicPrefix + s.Name.Name
 	}
-	windowed := s.Query.Window != nil || slices.ContainsFunc(q.sources, func(f *from) bool { return f.source.WindowType != "" })
-	topic, failed := a.quotedTopic(ctx, source, p, left, windowed)
+	topic, failed := a.quotedTopic(ctx, source, p, left, s.Query.Window != nil)
 	if failed != nil {
 		return err
 	}
