@@ -480,8 +480,12 @@ func (k *keySet) missing(sink string, items []*item) error {
 	if k.anyOf {
 		last, example = "or", texts[0]
 	}
-	text := fmt.Sprintf("%s missing from projection (ie, SELECT). \nThe query used to build %s must include the %s%s %s in its projection (eg, SELECT %s...).",
-		keys, types.QuoteName(sink), k.clause, plural, englishList(texts, last), example)
+	link := ""
+	if k.synthetic {
+		link = "See https://cnfl.io/2LV7ouS."
+	}
+	text := fmt.Sprintf("%s missing from projection (ie, SELECT). %s\nThe query used to build %s must include the %s%s %s in its projection (eg, SELECT %s...).",
+		keys, link, types.QuoteName(sink), k.clause, plural, englishList(texts, last), example)
 	if k.synthetic {
 		text += "\n" + texts[0] + " was added as a synthetic key column because the join criteria did not match any source column. This expression must be included in the projection and may be aliased."
 	}
