@@ -71,6 +71,12 @@ type Runtime struct {
 	admin  *kadm.Client
 	ends   *endTracker
 
+	// batch is how many records a task takes into one commit at most.
+	batch int
+	// fault, set by tests only, makes a task fail at a point as a crash would;
+	// of outputs about to be sent, it lets so many through.
+	fault func(p point) (sent int, err error)
+
 	unwatch  context.CancelFunc
 	watching sync.WaitGroup
 
@@ -113,7 +119,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		cfg: cfg, log: cfg.Logger, client: client, admin: kadm.NewClient(client),
-		ends: newEndTracker(), queries: map[string]*query{},
+		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.unwatch = cancel

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -56,6 +57,23 @@ type task struct {
 	read      map[topicPartition]int64 // committed positions in internal topics
 }
 
+// point is where a task may fail in a test.
+type point uint8
+
+const (
+	beforeCommit point = iota
+	beforeSend
+	afterSend
+	beforeSettle
+)
+
+func (t *task) hit(p point) (sent int, err error) {
+	if t.session.q.rt.fault == nil {
+		return 0, nil
+	}
+	return t.session.q.rt.fault(p)
+}
+
 func (t *task) run(ctx context.Context) error {
 	for {
 		n, err := t.step()
@@ -73,7 +91,7 @@ func (t *task) run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return t.settle()
 		}
-		if n == batchRecords {
+		if n == t.session.q.rt.batch {
 			t.drain()
 			continue
 		}
@@ -92,6 +110,9 @@ func (t *task) run(ctx context.Context) error {
 func (t *task) settle() error {
 	if len(t.bounds) == 0 {
 		return nil
+	}
+	if _, err := t.hit(beforeSettle); err != nil {
+		return err
 	}
 	t.pending = nil
 	return t.commit()
@@ -113,7 +134,7 @@ func (t *task) take(f fetched) { t.feed.add(f.source, f.records, f.end) }
 // step processes queued records until a source runs dry that has more to come,
 // or the batch is full.
 func (t *task) step() (int, error) {
-	for n := range batchRecords {
+	for n := range t.session.q.rt.batch {
 		rec := t.feed.next()
 		if rec == nil {
 			return n, nil
@@ -129,7 +150,7 @@ func (t *task) step() (int, error) {
 			return n, err
 		}
 	}
-	return batchRecords, nil
+	return t.session.q.rt.batch, nil
 }
 
 func (t *task) emit(o exec.Output) {
@@ -157,6 +178,9 @@ func clone(b []byte) []byte {
 }
 
 func (t *task) commit() error {
+	if _, err := t.hit(beforeCommit); err != nil {
+		return err
+	}
 	if err := t.exec.Flush(); err != nil {
 		return err
 	}
@@ -200,11 +224,15 @@ func (t *task) send(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
+	if n, err := t.hit(beforeSend); err != nil {
+		return errors.Join(err, t.session.q.rt.produce(ctx, t.tag, t.pending[:min(n, len(t.pending))]))
+	}
 	if err := t.session.q.rt.produce(ctx, t.tag, t.pending); err != nil {
 		return err
 	}
 	t.pending = nil
-	return nil
+	_, err := t.hit(afterSend)
+	return err
 }
 
 // produce writes outputs in order and waits for their acknowledgements.
