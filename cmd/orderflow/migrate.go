@@ -19,7 +19,7 @@ import (
 	"github.com/orderflow/orderflow/migrations"
 )
 
-// newMigrateCommand makes `orderflow migrate new|apply|info|validate|initialize-metadata|destroy`.
+// newMigrateCommand makes `orderflow migrate new|plan|apply|info|validate|initialize-metadata|destroy`.
 func newMigrateCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "migrate",
@@ -31,6 +31,7 @@ a project can switch between the two.`,
 	}
 	cmd.AddCommand(
 		newMigrateNewCommand(),
+		newMigratePlanCommand(env),
 		newMigrateApplyCommand(env),
 		newMigrateInfoCommand(env),
 		newMigrateValidateCommand(env),
@@ -71,9 +72,10 @@ func newMigrateApplyCommand(env *environment) *cobra.Command {
 		Use:   "apply",
 		Short: "Apply migrations that were not applied yet",
 		Long: `Applies the files above the latest version that was applied. All of them are
-read, divided into statements and their variables filled in before the first
-statement runs. A file that fails is noted with the reason; when it is repaired,
-apply runs it again from its start.`,
+read, divided into statements, their variables filled in, and tried on an engine
+in memory that has what stands on the server, before the first statement runs. A
+file that fails is noted with the reason; when it is repaired, apply runs it
+again from its start.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			variables, err := parseDefines(defines)
@@ -91,14 +93,20 @@ apply runs it again from its start.`,
 		},
 	}
 	addMigrationsFlag(cmd, &dir)
+	addSelectionFlags(cmd, &options, &defines)
+	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "show the statements that would run, and run none")
+	cmd.Flags().BoolVar(&options.SkipValidation, "skip-validation", false, "run statements that the embedded engine would refuse")
+	return cmd
+}
+
+// addSelectionFlags adds the flags that say which files to apply.
+func addSelectionFlags(cmd *cobra.Command, options *migrate.ApplyOptions, defines *[]string) {
 	flags := cmd.Flags()
 	flags.BoolVarP(&options.All, "all", "a", false, "apply all of them")
 	flags.BoolVarP(&options.Next, "next", "n", false, "apply the next one")
 	flags.IntVarP(&options.Until, "until", "u", 0, "apply them up to this version")
 	flags.IntVarP(&options.Version, "version", "v", 0, "apply this version only, leaving out lower ones for good")
-	flags.BoolVar(&options.DryRun, "dry-run", false, "show the statements that would run, and run none")
-	flags.StringArrayVarP(&defines, "define", "d", nil, "value of a variable, name=value (may be given more than once)")
-	return cmd
+	flags.StringArrayVarP(defines, "define", "d", nil, "value of a variable, name=value (may be given more than once)")
 }
 
 func newMigrateInfoCommand(env *environment) *cobra.Command {
@@ -224,6 +232,9 @@ func withMigrator(env *environment, dir string, config migrate.Config, f func(*m
 	config.FS = fsys
 	config.LookupEnv = env.lookupEnv
 	config.Logger = env.log
+	config.NewEngine = func(ctx context.Context, topics map[string]int) (migrate.Engine, error) {
+		return newValidationEngine(ctx, env, topics)
+	}
 	config.Resolver = func(ctx context.Context, subject string) (int, error) {
 		registry, err := kafka.NewRegistry(kafkaConfig(env))
 		if err != nil {
@@ -268,6 +279,9 @@ func printApplyReport(w io.Writer, report migrate.Report, dryRun bool, applyErr 
 			len(report.Applied), statements, took.Round(time.Millisecond), report.Current)
 	case applyErr == nil:
 		fmt.Fprintf(&text, "nothing to apply; the current version is %d\n", report.Current)
+	}
+	for _, what := range report.NotValidated {
+		fmt.Fprintf(&text, "not validated before it ran: %s\n", oneLine(what))
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

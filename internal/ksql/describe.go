@@ -118,6 +118,49 @@ func (c *Client) ListQueries(ctx context.Context) ([]RunningQuery, error) {
 	return answer.Queries, nil
 }
 
+// Topic is a topic, as SHOW TOPICS lists it.
+type Topic struct {
+	Name string `json:"name"`
+	// ReplicaInfo has the number of replicas of each partition.
+	ReplicaInfo []int `json:"replicaInfo"`
+}
+
+// ListTopics returns the cluster's topics, without internal ones.
+func (c *Client) ListTopics(ctx context.Context) ([]Topic, error) {
+	var answer struct {
+		Topics []Topic `json:"topics"`
+	}
+	if err := c.ask(ctx, "SHOW TOPICS;", &answer); err != nil {
+		return nil, fmt.Errorf("listing topics: %w", err)
+	}
+	return answer.Topics, nil
+}
+
+// ListTypes returns the custom types by their names.
+func (c *Client) ListTypes(ctx context.Context) (map[string]Schema, error) {
+	var answer struct {
+		Types map[string]Schema `json:"types"`
+	}
+	if err := c.ask(ctx, "SHOW TYPES;", &answer); err != nil {
+		return nil, fmt.Errorf("listing types: %w", err)
+	}
+	return answer.Types, nil
+}
+
+// Explain returns how the server would execute a statement that has a query,
+// as a drawing of its steps.
+func (c *Client) Explain(ctx context.Context, statement string) (string, error) {
+	var answer struct {
+		QueryDescription struct {
+			ExecutionPlan string `json:"executionPlan"`
+		} `json:"queryDescription"`
+	}
+	if err := c.ask(ctx, "EXPLAIN "+statement, &answer); err != nil {
+		return "", fmt.Errorf("explaining a statement: %w", err)
+	}
+	return answer.QueryDescription.ExecutionPlan, nil
+}
+
 // Describe returns what the server says about the stream or table of exactly
 // that name, upper and lower case as it is.
 func (c *Client) Describe(ctx context.Context, name string) (SourceDescription, error) {

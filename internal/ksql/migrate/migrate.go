@@ -25,6 +25,10 @@ type Config struct {
 	Resolver func(ctx context.Context, subject string) (int, error)
 	// LookupEnv reads environment variables. Nil means os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
+	// NewEngine makes an engine in memory that has these topics, with their
+	// numbers of partitions, and nothing else. Nil means that nothing is
+	// validated.
+	NewEngine func(ctx context.Context, topics map[string]int) (Engine, error)
 	// Replicas is the replication factor of the metadata's topics. 0 means 1.
 	Replicas int
 	// Observe is told what happens while it happens. Nil means nobody is.
@@ -104,6 +108,8 @@ type ApplyOptions struct {
 	Until int
 	// Version applies this version only, leaving out lower ones for good.
 	Version int
+	// SkipValidation runs statements that Config.NewEngine's engine would refuse.
+	SkipValidation bool
 	// DryRun checks the files and reports what would run, and changes nothing.
 	DryRun bool
 }
@@ -132,6 +138,9 @@ type Report struct {
 	Current int
 	// Applied are the files that were applied, or would be in a dry run.
 	Applied []AppliedFile
+	// NotValidated says what Config.NewEngine's engine could not judge before it
+	// ran, and why.
+	NotValidated []string
 }
 
 // AppliedFile is one file of a Report.
@@ -172,12 +181,17 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 	if err != nil || len(selected) == 0 {
 		return report, err
 	}
-	planned, planErr := m.plan(ctx, selected)
+	planned, planErr := m.prepareFiles(ctx, selected)
 	if options.DryRun {
 		for _, file := range planned {
 			report.Applied = append(report.Applied, file.report(0))
 		}
 		return report, planErr
+	}
+	if planErr == nil && !options.SkipValidation {
+		if report.NotValidated, err = m.validate(ctx, planned); err != nil {
+			return report, err
+		}
 	}
 	if !history.initialized && (planErr == nil || len(planned) == 0) {
 		if err := m.metadata.initialize(ctx); err != nil {
@@ -194,8 +208,8 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 	return report, m.run(ctx, planned, &report)
 }
 
-// plan prepares files up to the first that cannot be.
-func (m *Migrator) plan(ctx context.Context, files []File) ([]plannedFile, error) {
+// prepareFiles prepares files up to the first that cannot be.
+func (m *Migrator) prepareFiles(ctx context.Context, files []File) ([]plannedFile, error) {
 	common, err := NewVariables(m.config)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
+)
+
+// startMigrationServers starts a broker, a Schema Registry and a ksqlDB, and
+// returns what runs a command against them.
+func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx := t.Context()
+	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
+	require.NoError(t, err)
+	require.NoError(t, kafkaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
+	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
+	require.NoError(t, err)
+	require.NoError(t, schemaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
+	schemaURL := "http://" + schemaServer.Addr()
+	server, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
+		Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: schemaURL, DataDir: t.TempDir(),
+	}})
+	require.NoError(t, err)
+	require.NoError(t, server.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
+	return func(args ...string) (int, string, string) {
+		var out, errs bytes.Buffer
+		noEnv := func(string) (string, bool) { return "", false }
+		args = append(args, "--ksqldb", "http://"+server.Addr(), "--kafka", kafkaServer.Addr(), "--schema-registry", schemaURL)
+		code := run(ctx, args, &out, &errs, noEnv)
+		return code, out.String(), errs.String()
+	}
+}
+
+func TestMigratePlanOfOurMigrations(t *testing.T) {
+	command := startMigrationServers(t)
+	code, _, errs := command("topics", "apply")
+	require.Equal(t, 0, code, errs)
+	code, out, errs := command("migrate", "plan")
+	require.Equal(t, 0, code, errs+out)
+	assert.Contains(t, out, "V000004__fraud_check.sql\n")
+	assert.Contains(t, out, "create table FRAUD_TOTALS with its query\n")
+	assert.Contains(t, out, "write into ORDER_VALIDATIONS_OUT by a query\n")
+	assert.Contains(t, out, "create source table ORDERS_BY_ID with its query\n")
+	assert.Contains(t, out, "8 migrations with 34 statements: 34 valid, 0 would fail, 0 not validated\n")
+
+	code, out, errs = command("migrate", "apply", "--until", "5")
+	require.Equal(t, 0, code, errs+out)
+	code, out, errs = command("migrate", "plan", "--json")
+	require.Equal(t, 0, code, errs+out)
+	var plan migrate.Plan
+	require.NoError(t, json.Unmarshal([]byte(out), &plan))
+	assert.Equal(t, 5, plan.Current)
+	require.Len(t, plan.Files, 3)
+	for _, file := range plan.Files {
+		for _, s := range file.Statements {
+			assert.Equal(t, migrate.Valid, s.Verdict, "%s: %s", s.Text, s.Reason)
+		}
+	}
+	assert.Contains(t, plan.Files[0].Statements[0].Explanation, "[ JOIN ]")
+
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, os.DirFS("../../migrations")))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "V000009__wrong.sql"), []byte("\nDROP STREAM orders_new;\n"), 0o644))
+	code, out, errs = command("migrate", "plan", "--dir", dir)
+	assert.Equal(t, 1, code)
+	assert.Equal(t, "orderflow: 1 statements would fail\n", errs)
+	assert.Contains(t, out, "     2  drop stream ORDERS_NEW\n        invalid: Cannot drop ORDERS_NEW")
+	assert.Contains(t, out, "        is read by CTAS_FRAUD_TOTALS")
+	code, out, errs = command("migrate", "apply", "--all", "--dir", dir)
+	assert.Equal(t, 1, code)
+	assert.Contains(t, errs, "V000009__wrong.sql line 2:1: the server would refuse it, so that no migration was applied: Cannot drop ORDERS_NEW", out)
+
+	code, out, errs = command("migrate", "apply", "--all")
+	require.Equal(t, 0, code, errs+out)
+	code, out, errs = command("migrate", "plan")
+	require.Equal(t, 0, code, errs+out)
+	assert.Equal(t, "nothing to apply; the current version is 8\n", out)
+}
