@@ -23,7 +23,7 @@ CREATE TABLE windows AS SELECT name, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 
 CREATE TABLE sessions AS SELECT name, COUNT(*) AS n FROM s WINDOW SESSION (10 SECONDS) GROUP BY name;
 `
 
-func (s *server) analyzer(t *testing.T) *analyze.Analyzer {
+func (s *server) analyzer(t testing.TB) *analyze.Analyzer {
 	t.Helper()
 	config, err := analyze.ConfigFrom(s.Properties())
 	require.NoError(t, err)

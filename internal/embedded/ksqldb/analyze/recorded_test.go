@@ -96,7 +96,7 @@ type server struct {
 	functions *function.Registry
 }
 
-func newServer(t *testing.T) *server {
+func newServer(t testing.TB) *server {
 	t.Helper()
 	functions, err := function.Builtin(function.Options{})
 	require.NoError(t, err)

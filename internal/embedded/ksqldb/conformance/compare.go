@@ -278,12 +278,12 @@ func compareObjects(got, want map[string]any, t *types.Type, path string) error 
 	for _, name := range sortedKeys(want) {
 		v, ok := got[name]
 		actual := name
+		if !ok && want[name] == nil {
+			continue
+		}
 		if !ok {
 			actual = strings.ToUpper(name)
 			v, ok = got[actual]
-		}
-		if !ok && want[name] == nil {
-			continue
 		}
 		if !ok {
 			return fmt.Errorf("%s has no member %s", path, name)

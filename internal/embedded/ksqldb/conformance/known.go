@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -49,9 +50,13 @@ func (k Known) Save(path string) error {
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
 
+// numbers are ids and times that differ from run to run.
+var numbers = regexp.MustCompile(`\d{11,}`)
+
 // Reason makes one line of an error.
 func Reason(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
+	text = strings.TrimPrefix(numbers.ReplaceAllString(text, "…"), ": ")
 	const most = 160
 	if r := []rune(text); len(r) > most {
 		text = string(r[:most]) + "…"
