@@ -265,8 +265,14 @@ func (e *Engine) Close() error {
 // ServiceID is the ksql.service.id in force.
 func (e *Engine) ServiceID() string { return e.cfg.ServiceID }
 
+// clusterIDTimeout is how long Kafka may take to say who it is, before it counts
+// as unhealthy.
+const clusterIDTimeout = 5 * time.Second
+
 // ClusterID is the id of the Kafka cluster.
 func (e *Engine) ClusterID(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, clusterIDTimeout)
+	defer cancel()
 	metadata, err := e.admin.BrokerMetadata(ctx)
 	if err != nil {
 		return "", fmt.Errorf("asking Kafka for its cluster id: %w", err)

@@ -11,19 +11,17 @@ import (
 // The codes of errors, as ksqlDB's REST API numbers them. The HTTP status is the
 // code divided by 100.
 const (
-	CodeBadRequest         = 40000
-	CodeBadStatement       = 40001
-	CodeQueryEndpoint      = 40002
-	CodeTooManyPushQueries = 40003
-	CodeNeedsHTTP2         = 40004
-	CodeNotFound           = 40400
-	CodeConnectorExists    = 40900
-	CodeAssertFailed       = 41700
-	CodeNoRegistry         = 42801
-	CodeServerError        = 50000
-	CodeCommandTimeout     = 50301
-	CodeNotReady           = 50302
-	CodeShuttingDown       = 50303
+	CodeBadRequest      = 40000
+	CodeBadStatement    = 40001
+	CodeQueryEndpoint   = 40002
+	CodeNeedsHTTP2      = 40004
+	CodeNotFound        = 40400
+	CodeConnectorExists = 40900
+	CodeAssertFailed    = 41700
+	CodeNoRegistry      = 42801
+	CodeServerError     = 50000
+	CodeCommandTimeout  = 50301
+	CodeShuttingDown    = 50303
 )
 
 // Error is an answer that says why a request failed.

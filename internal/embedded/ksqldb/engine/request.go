@@ -16,6 +16,10 @@ import (
 // be executed, ksqlDB's ksql.server.command.response.timeout.ms.
 const commandTimeout = 5 * time.Second
 
+// requestTimeout bounds how long a request that changes something may take, so
+// that one which waits for an absent broker does not hold up all others for ever.
+const requestTimeout = 2 * time.Minute
+
 // Request is a request to execute statements: the body of POST /ksql.
 type Request struct {
 	SQL        string
@@ -46,7 +50,9 @@ func (e *Engine) Execute(ctx context.Context, req Request) ([]any, error) {
 	}
 	if !onlyAsks(texts, sess) {
 		// Once begun, a request is carried out even if its client goes away.
-		ctx = context.WithoutCancel(ctx)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
 		e.execute.Lock()
 		defer e.execute.Unlock()
 	}

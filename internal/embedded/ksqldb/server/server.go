@@ -141,10 +141,3 @@ func (s *Server) Addr() string {
 	}
 	return s.listener.Addr().String()
 }
-
-// Engine is what executes statements; nil before Start.
-func (s *Server) Engine() *engine.Engine {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.engine
-}
