@@ -1,0 +1,458 @@
+package search
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/blevesearch/bleve/v2/index/scorch"
+	index_api "github.com/blevesearch/bleve_index_api"
+	"github.com/cockroachdb/pebble/v2"
+)
+
+const (
+	// batchDocuments and batchBytes bound what is indexed at once.
+	batchDocuments = 1000
+	batchBytes     = 4 << 20
+	// trimAfter is how many changes are kept before those that scorch has on disk
+	// are dropped from the database's list.
+	trimAfter = 1000
+	// parsedKept is how many parsed documents writers leave to the indexer.
+	parsedKept = 256
+	// persistEvery is how long scorch gathers changes before it writes them out.
+	persistEvery = 500 * time.Millisecond
+)
+
+// seqKey is where a scorch index says how far it has come.
+var seqKey = []byte("orderflow.seq")
+
+// engine is the inverted index of one index, and the goroutine that feeds it.
+type engine struct {
+	ix     *index
+	path   string
+	scorch index_api.Index
+	queue  *index_api.AnalysisQueue
+
+	stop    context.CancelFunc
+	stopped chan struct{}
+
+	persisted atomic.Uint64 // what scorch has on disk, as a sequence number
+
+	mu       sync.Mutex // guards what follows
+	wake     chan struct{}
+	interval time.Duration
+	written  uint64 // the last committed change
+	wanted   uint64 // what somebody waits for
+	current  *snapshot
+	changed  chan struct{} // closed when current or failed changes
+	failed   error
+	parsed   map[uint64]*parsedDocument // by sequence number
+}
+
+// snapshot is a state of an index that searches look at.
+type snapshot struct {
+	reader index_api.IndexReader
+	seq    uint64 // the last change in it
+	refs   atomic.Int64
+}
+
+func (s *snapshot) release() {
+	if s.refs.Add(-1) == 0 {
+		_ = s.reader.Close() // it only counts references
+	}
+}
+
+// openEngine opens the scorch index of ix and starts to feed it. It is made anew
+// when it is missing, damaged or doesn't fit the database.
+func openEngine(ix *index) (*engine, error) {
+	e := &engine{
+		ix: ix, wake: make(chan struct{}, 1), changed: make(chan struct{}), stopped: make(chan struct{}),
+		interval: ix.definition().settings.refreshInterval(ix.srv.cfg.RefreshInterval),
+		parsed:   map[uint64]*parsedDocument{},
+	}
+	if ix.srv.store.dir != "" {
+		e.path = filepath.Join(ix.srv.store.dir, strconv.FormatUint(uint64(ix.number), 10))
+	}
+	last := ix.counters.nextSeq - 1
+	seq, err := e.openScorch()
+	if err != nil || seq > last || seq < ix.counters.trimmed {
+		if err != nil {
+			ix.srv.cfg.Logger.Warn("search: building an inverted index anew", "index", ix.name, "error", err)
+		}
+		if seq, err = e.rebuild(); err != nil {
+			return nil, fmt.Errorf("opening the inverted index of %s: %w", ix.name, err)
+		}
+	}
+	reader, err := e.scorch.Reader()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the inverted index of %s: %w", ix.name, err), e.scorch.Close())
+	}
+	e.current = &snapshot{reader: reader, seq: seq}
+	e.current.refs.Store(1)
+	e.written = last
+	e.persisted.Store(seq)
+	ctx, stop := context.WithCancel(context.Background())
+	e.stop = stop
+	go e.run(ctx)
+	if last > seq {
+		e.notify()
+	}
+	return e, nil
+}
+
+func (e *engine) openScorch() (uint64, error) {
+	config := map[string]any{
+		"path": e.path,
+		// The database is what must survive, so a batch needn't wait for the disk.
+		"unsafe_batch": true,
+		"scorchPersisterOptions": map[string]any{
+			"PersisterNapTimeMSec":      int(persistEvery / time.Millisecond),
+			"PersisterNapUnderNumFiles": 1000,
+		},
+	}
+	e.queue = index_api.NewAnalysisQueue(1)
+	opened, err := scorch.NewScorch(scorch.Name, config, e.queue)
+	if err != nil {
+		e.queue.Close()
+		return 0, err
+	}
+	if err := opened.Open(); err != nil {
+		e.queue.Close()
+		return 0, err
+	}
+	e.scorch = opened
+	reader, err := opened.Reader()
+	if err != nil {
+		return 0, errors.Join(err, e.closeScorch())
+	}
+	value, err := reader.GetInternal(seqKey)
+	if err = errors.Join(err, reader.Close()); err != nil {
+		return 0, errors.Join(err, e.closeScorch())
+	}
+	if len(value) != 8 {
+		return 0, nil
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+func (e *engine) closeScorch() error {
+	if e.scorch == nil {
+		return nil
+	}
+	err := e.scorch.Close()
+	e.queue.Close()
+	e.scorch = nil
+	return err
+}
+
+// rebuild indexes every document of the database into a new scorch index.
+func (e *engine) rebuild() (uint64, error) {
+	if err := e.closeScorch(); err != nil {
+		return 0, err
+	}
+	if e.path != "" {
+		if err := os.RemoveAll(e.path); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := e.openScorch(); err != nil {
+		return 0, err
+	}
+	last := e.ix.counters.nextSeq - 1
+	batch, size := index_api.NewBatch(), 0
+	flush := func() error {
+		if len(batch.IndexOps) == 0 {
+			return nil
+		}
+		err := e.scorch.Batch(batch)
+		batch, size = index_api.NewBatch(), 0
+		return err
+	}
+	prefix := numberedKey(keyDocument, e.ix.number)
+	err := e.ix.srv.store.scan(prefix, nil, func(key, value []byte) (bool, error) {
+		r, err := decodeRecord(append([]byte{}, value...))
+		if err != nil || r.deleted {
+			return true, err
+		}
+		if err := e.put(batch, string(key[len(prefix):]), r); err != nil {
+			return false, err
+		}
+		if size += len(r.source); size >= batchBytes || len(batch.IndexOps) >= batchDocuments {
+			return true, flush()
+		}
+		return true, nil
+	})
+	if err == nil {
+		batch.SetInternal(seqKey, binary.BigEndian.AppendUint64(nil, last))
+		err = e.scorch.Batch(batch)
+	}
+	return last, err
+}
+
+// put adds a document to a batch.
+func (e *engine) put(batch *index_api.Batch, id string, r *record) error {
+	parsed := e.takeParsed(r.seq)
+	if parsed == nil {
+		def := e.ix.definition()
+		var apiErr *apiError
+		parsed, _, apiErr = parseDocument(r.source, id, def.mapping, mappingLimits{fields: 1 << 30, depth: maxJSONDepth})
+		if apiErr != nil {
+			return fmt.Errorf("indexing document %s of %s again: %w", id, e.ix.name, apiErr)
+		}
+	}
+	batch.Update(parsed.build(id, r.seq, r.encode()))
+	return nil
+}
+
+func (e *engine) takeParsed(seq uint64) *parsedDocument {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p := e.parsed[seq]
+	delete(e.parsed, seq)
+	return p
+}
+
+// wrote tells that changes up to seq are in the database; parsed has documents
+// among them.
+func (e *engine) wrote(seq uint64, parsed map[uint64]*parsedDocument) {
+	e.mu.Lock()
+	e.written = max(e.written, seq)
+	for seq, p := range parsed {
+		if len(e.parsed) < parsedKept {
+			e.parsed[seq] = p
+		}
+	}
+	e.mu.Unlock()
+	e.notify()
+}
+
+func (e *engine) notify() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// configure sets the refresh interval.
+func (e *engine) configure(interval time.Duration) {
+	e.mu.Lock()
+	e.interval = interval
+	e.mu.Unlock()
+	e.notify()
+}
+
+// run indexes what was written, an interval after the first unseen write or when
+// somebody waits for it.
+func (e *engine) run(ctx context.Context) {
+	defer close(e.stopped)
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	armed := false
+	for {
+		e.mu.Lock()
+		seen, behind, waited, interval := e.current.seq, e.written > e.current.seq, e.wanted > e.current.seq, e.interval
+		e.mu.Unlock()
+		due := false
+		if behind && !waited && interval >= 0 && !armed {
+			timer.Reset(interval)
+			armed = true
+		}
+		if !waited {
+			select {
+			case <-ctx.Done():
+				return
+			case <-e.wake:
+			case <-timer.C:
+				armed, due = false, true
+			}
+		}
+		if !due && !waited {
+			continue
+		}
+		if err := e.advance(ctx, seen); err != nil && ctx.Err() == nil {
+			e.fail(err)
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// fail ends the feeding of an index whose inverted index can't be written.
+func (e *engine) fail(err error) {
+	e.ix.srv.cfg.Logger.Error("search: indexing stopped; restart to build the inverted index anew", "index", e.ix.name, "error", err)
+	e.mu.Lock()
+	e.failed = err
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+}
+
+// advance indexes all changes after a sequence number and shows them.
+func (e *engine) advance(ctx context.Context, after uint64) error {
+	e.mu.Lock()
+	target := e.written
+	e.mu.Unlock()
+	for after < target && ctx.Err() == nil {
+		ids, reached, err := e.ix.srv.store.changes(ctx, e.ix.number, after, batchDocuments)
+		if err != nil {
+			return err
+		}
+		if reached == after {
+			break
+		}
+		if err := e.indexAll(ids, reached); err != nil {
+			return err
+		}
+		after = reached
+	}
+	reader, err := e.scorch.Reader()
+	if err != nil {
+		return err
+	}
+	next := &snapshot{reader: reader, seq: max(after, target)}
+	next.refs.Store(1)
+	e.mu.Lock()
+	previous := e.current
+	e.current = next
+	for seq := range e.parsed {
+		if seq <= next.seq {
+			delete(e.parsed, seq)
+		}
+	}
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+	previous.release()
+	return e.trim()
+}
+
+// indexAll brings documents into the state that the database has of them; with
+// it scorch has all changes up to a sequence number.
+func (e *engine) indexAll(ids []string, reached uint64) error {
+	batch, size := index_api.NewBatch(), 0
+	for i, id := range ids {
+		r, err := e.ix.srv.store.document(e.ix.number, id)
+		switch {
+		case err != nil:
+			return err
+		case r == nil || r.deleted:
+			batch.Delete(id)
+		default:
+			if err := e.put(batch, id, r); err != nil {
+				return err
+			}
+			size += len(r.source)
+		}
+		if size >= batchBytes && i < len(ids)-1 {
+			if err := e.scorch.Batch(batch); err != nil {
+				return err
+			}
+			batch, size = index_api.NewBatch(), 0
+		}
+	}
+	batch.SetInternal(seqKey, binary.BigEndian.AppendUint64(nil, reached))
+	batch.SetPersistedCallback(func(err error) {
+		if err == nil {
+			for {
+				was := e.persisted.Load()
+				if was >= reached || e.persisted.CompareAndSwap(was, reached) {
+					return
+				}
+			}
+		}
+	})
+	return e.scorch.Batch(batch)
+}
+
+// trim drops changes that scorch has on disk from the database's list.
+func (e *engine) trim() error {
+	persisted := e.persisted.Load()
+	ix := e.ix
+	if e.path == "" {
+		// Nothing of it can be lost but together with the database.
+		e.mu.Lock()
+		persisted = e.current.seq
+		e.mu.Unlock()
+	}
+	if !ix.writes.TryLock() {
+		return nil // a writer is at work: the next time
+	}
+	defer ix.writes.Unlock()
+	if persisted < ix.counters.trimmed+trimAfter {
+		return nil
+	}
+	c := ix.counters
+	c.trimmed = persisted
+	b := ix.srv.store.db.NewBatch()
+	if err := errors.Join(
+		b.DeleteRange(numberedKey(keyChange, ix.number), changeKey(ix.number, persisted+1), nil),
+		b.Set(numberedKey(keyCounters, ix.number), c.encode(), nil),
+		b.Commit(pebble.NoSync),
+	); err != nil {
+		return err
+	}
+	ix.counters.trimmed = persisted
+	return nil
+}
+
+// refresh waits until searches see all that was written before.
+func (e *engine) refresh(ctx context.Context) error {
+	e.mu.Lock()
+	target := e.written
+	e.wanted = max(e.wanted, target)
+	e.mu.Unlock()
+	e.notify()
+	for {
+		e.mu.Lock()
+		seen, failed, changed := e.current.seq, e.failed, e.changed
+		e.mu.Unlock()
+		switch {
+		case seen >= target:
+			return nil
+		case failed != nil:
+			return fmt.Errorf("refreshing index %s: %w", e.ix.name, failed)
+		}
+		select {
+		case <-changed:
+		case <-e.stopped:
+			return fmt.Errorf("refreshing index %s: the server is stopping", e.ix.name)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// acquire gives what searches see now; the caller releases it.
+func (e *engine) acquire() *snapshot {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.current.refs.Add(1)
+	return e.current
+}
+
+// close stops the feeding and closes scorch.
+func (e *engine) close() error {
+	e.stop()
+	<-e.stopped
+	e.current.release()
+	return e.closeScorch()
+}
+
+// remove closes the inverted index and deletes its files.
+func (e *engine) remove() error {
+	err := e.close()
+	if e.path != "" {
+		err = errors.Join(err, os.RemoveAll(e.path))
+	}
+	return err
+}

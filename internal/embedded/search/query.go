@@ -1,0 +1,900 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/numeric"
+	index_api "github.com/blevesearch/bleve_index_api"
+)
+
+// maxExpansions bounds the terms that a prefix at the end of a phrase stands for.
+const maxExpansions = 50
+
+// query finds documents. It is parsed once and built for every index.
+type query interface {
+	build(x *execution) (iterator, error)
+}
+
+// execution is one query on one snapshot of an index.
+type execution struct {
+	ctx     context.Context
+	ix      *index
+	mapping *mapping
+	snap    *snapshot
+	now     time.Time
+	counts  map[string]uint64 // documents that have a field
+}
+
+func newExecution(ctx context.Context, ix *index, snap *snapshot, now time.Time) *execution {
+	return &execution{ctx: ctx, ix: ix, mapping: ix.definition().mapping, snap: snap, now: now, counts: map[string]uint64{}}
+}
+
+// postings reads those of a term.
+func (x *execution) postings(path, term string, scored, vectors bool) (index_api.TermFieldReader, error) {
+	return x.snap.reader.TermFieldReader(x.ctx, []byte(term), path, scored, scored, vectors)
+}
+
+// having counts the documents that have a field.
+func (x *execution) having(path string) (uint64, error) {
+	if n, ok := x.counts[path]; ok {
+		return n, nil
+	}
+	r, err := x.postings(fieldNames, path, false, false)
+	if err != nil {
+		return 0, err
+	}
+	n := r.Count()
+	x.counts[path] = n
+	return n, r.Close()
+}
+
+// term makes the iterator of a term, with scores.
+func (x *execution) term(m *mapping, term string, boost float32) (*termIterator, error) {
+	text := m.typ == "text"
+	r, err := x.postings(m.path, term, text, false)
+	if err != nil {
+		return nil, err
+	}
+	all, err := x.having(m.path)
+	if err != nil {
+		return nil, err
+	}
+	avg := float32(1)
+	if text {
+		avg = x.ix.averageLength(m.path, all)
+	}
+	return &termIterator{postings: r, scorer: newBM25(boost, inverseFrequency(all, r.Count()), text, avg)}, nil
+}
+
+// collect adds the documents with a term to a set.
+func (x *execution) collect(docs *roaring.Bitmap, path, term string) error {
+	r, err := x.postings(path, term, false, false)
+	if err != nil {
+		return err
+	}
+	var spare index_api.TermFieldDoc
+	for {
+		doc, err := r.Next(spare.Reset())
+		if err != nil {
+			return err
+		}
+		if doc == nil {
+			return r.Close()
+		}
+		docs.Add(uint32(doc.ID.Value()))
+	}
+}
+
+// expand calls f with the terms of a field between two, in order, until f says
+// stop. An empty end is open.
+func (x *execution) expand(path, from, to string, f func(term string) (bool, error)) (err error) {
+	var dict index_api.FieldDict
+	if to == "" && from == "" {
+		dict, err = x.snap.reader.FieldDict(path)
+	} else {
+		var end []byte
+		if to != "" {
+			end = []byte(to)
+		}
+		dict, err = x.snap.reader.FieldDictRange(path, []byte(from), end)
+	}
+	if err != nil {
+		return err
+	}
+	for {
+		entry, err := dict.Next()
+		if err != nil || entry == nil {
+			return joinClose(err, dict.Close)
+		}
+		more, err := f(entry.Term)
+		if err != nil || !more {
+			return joinClose(err, dict.Close)
+		}
+	}
+}
+
+func joinClose(err error, closeIt func() error) error {
+	if closeErr := closeIt(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// matching makes the iterator of all documents with a term that fits, found among
+// those with a prefix. All have the same score.
+func (x *execution) matching(path, prefix string, fits func(string) bool, boost float32) (iterator, error) {
+	docs := roaring.New()
+	err := x.expand(path, prefix, "", func(term string) (bool, error) {
+		if !strings.HasPrefix(term, prefix) {
+			return false, nil
+		}
+		if fits == nil || fits(term) {
+			return true, x.collect(docs, path, term)
+		}
+		return true, x.ctx.Err()
+	})
+	return newBitmapIterator(docs, boost), err
+}
+
+// matchAllQuery has every document.
+type matchAllQuery struct{ boost float32 }
+
+func (q matchAllQuery) build(x *execution) (iterator, error) {
+	docs, err := x.snap.reader.DocIDReaderAll()
+	if err != nil {
+		return nil, err
+	}
+	return &allIterator{docs: docs, boost: q.boost}, nil
+}
+
+// matchNoneQuery has no document.
+type matchNoneQuery struct{}
+
+func (matchNoneQuery) build(*execution) (iterator, error) { return noneIterator{}, nil }
+
+// failQuery is a query that fails on every index.
+type failQuery struct{ reason string }
+
+func (q failQuery) build(x *execution) (iterator, error) {
+	return nil, queryShard(x.ix, "%s", q.reason)
+}
+
+// unparsable is what a query with a value that doesn't fit the field is told.
+func unparsable(x *execution, text string) *apiError {
+	e := queryShard(x.ix, "failed to create query: For input string: \"%s\"", text)
+	e.cause = newError(0, "number_format_exception", "For input string: \"%s\"", text)
+	return e
+}
+
+// termsQuery has the documents with one of some exact values.
+type termsQuery struct {
+	field  string
+	values []string
+	fold   bool // case_insensitive
+	one    bool // scored, as a single term is
+	boost  float32
+}
+
+func (q *termsQuery) build(x *execution) (iterator, error) {
+	if q.field == "_id" {
+		return (&idsQuery{q.values, q.boost}).build(x)
+	}
+	if q.field == "_index" {
+		if slices.ContainsFunc(q.values, func(p string) bool { return matchSimple(p, x.ix.name) }) {
+			return matchAllQuery{q.boost}.build(x)
+		}
+		return noneIterator{}, nil
+	}
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ == "object" {
+		return noneIterator{}, nil
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	if q.fold {
+		if m.typ != "keyword" && m.typ != "text" {
+			return nil, queryShard(x.ix, "[%s] field which is of type [%s], does not support case insensitive term queries", m.path, m.typ)
+		}
+		return x.matching(m.path, "", func(t string) bool { return strings.EqualFold(t, q.values[0]) }, q.boost)
+	}
+	docs := roaring.New()
+	for _, v := range q.values {
+		switch m.typ {
+		case "date":
+			from, err := m.format.parseMath(v, false, x.now)
+			if err != nil {
+				return nil, err
+			}
+			to, err := m.format.parseMath(v, true, x.now)
+			if err != nil {
+				return nil, err
+			}
+			if err := x.collectRange(docs, m, from, to); err != nil {
+				return nil, err
+			}
+			continue
+		case "keyword", "text", "boolean":
+			term, err := exactText(x, m, v)
+			if err != nil {
+				return nil, err
+			}
+			if q.one && m.indexed {
+				return x.term(m, term, q.boost)
+			}
+			if err := x.collect(docs, m.path, term); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		sortable, possible, err := exactNumber(x, m, v)
+		if err != nil {
+			return nil, err
+		}
+		if possible {
+			if err := x.collect(docs, m.path, exactTerm(sortable)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+// searchable reports a field that can't be searched.
+func searchable(x *execution, m *mapping) *apiError {
+	if m.typ == "binary" {
+		return queryShard(x.ix, "Binary fields do not support searching")
+	}
+	if !m.indexed && !m.docValues {
+		e := queryShard(x.ix, "failed to create query: Cannot search on field [%s] since it is not indexed.", m.path)
+		if m.typ != "text" {
+			e.reason = fmt.Sprintf("failed to create query: Cannot search on field [%s] since it is not indexed nor has doc values.", m.path)
+		}
+		e.cause = illegalArgument("%s", strings.TrimPrefix(e.reason, "failed to create query: "))
+		return e
+	}
+	return nil
+}
+
+// exactText is the term of a value of a keyword, text or boolean field.
+func exactText(x *execution, m *mapping, v string) (string, *apiError) {
+	if m.typ != "boolean" {
+		return v, nil
+	}
+	switch v {
+	case "true":
+		return "T", nil
+	case "false", "":
+		return "F", nil
+	}
+	e := queryShard(x.ix, "failed to create query: Can't parse boolean value [%s], expected [true] or [false]", v)
+	e.cause = illegalArgument("Can't parse boolean value [%s], expected [true] or [false]", v)
+	return "", e
+}
+
+// exactNumber is the sortable form of a value of a numeric field; one that the
+// field can't have is not possible.
+func exactNumber(x *execution, m *mapping, v string) (sortable int64, possible bool, _ *apiError) {
+	f, err := strconv.ParseFloat(v, 64)
+	if err != nil && !math.IsInf(f, 0) || math.IsNaN(f) {
+		return 0, false, unparsable(x, v)
+	}
+	bounds, whole := integerTypes[m.typ]
+	if !whole {
+		if m.typ == "float" {
+			f = float64(float32(f))
+		}
+		return sortableDouble(f), true, nil
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil {
+		if f != math.Trunc(f) || math.Abs(f) >= math.MaxInt64 {
+			return 0, false, nil
+		}
+		n = int64(f)
+	}
+	return n, n >= bounds.min && n <= bounds.max, nil
+}
+
+// idsQuery has the documents of some ids.
+type idsQuery struct {
+	values []string
+	boost  float32
+}
+
+func (q *idsQuery) build(x *execution) (iterator, error) {
+	docs := roaring.New()
+	for _, id := range q.values {
+		internal, err := x.snap.reader.InternalID(id)
+		if err != nil {
+			return nil, err
+		}
+		if internal != nil {
+			docs.Add(uint32(internal.Value()))
+		}
+	}
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+// existsQuery has the documents with a value of a field.
+type existsQuery struct {
+	field string
+	boost float32
+}
+
+func (q *existsQuery) build(x *execution) (iterator, error) {
+	switch q.field {
+	case "_id", "_index", "_seq_no", "_source", "_version":
+		return matchAllQuery{q.boost}.build(x)
+	}
+	docs := roaring.New()
+	for _, m := range x.fields(q.field) {
+		var err error
+		m.leaves(func(leaf *mapping) {
+			if err == nil && leaf.typ != "alias" {
+				err = x.collect(docs, fieldNames, leaf.path)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+// fields finds the fields that a name or pattern means.
+func (x *execution) fields(pattern string) []*mapping {
+	if !strings.Contains(pattern, "*") {
+		if m := x.mapping.lookup(pattern); m != nil {
+			return []*mapping{m}
+		}
+		return nil
+	}
+	var found []*mapping
+	x.mapping.leaves(func(m *mapping) {
+		if matchSimple(pattern, m.path) {
+			found = append(found, m)
+		}
+	})
+	return found
+}
+
+// patternQuery has the documents with a term of some form.
+type patternQuery struct {
+	kind  string // prefix, wildcard, regexp
+	field string
+	value string
+	fold  bool
+	boost float32
+}
+
+func (q *patternQuery) build(x *execution) (iterator, error) {
+	if q.field == "_id" || q.field == "_index" {
+		return nil, unsupported(fmt.Sprintf("a %s query on [%s]", q.kind, q.field))
+	}
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ == "object" {
+		return noneIterator{}, nil
+	}
+	if m.typ != "keyword" && m.typ != "text" {
+		return nil, queryShard(x.ix, "Can only use %s queries on keyword, text and wildcard fields - not on [%s] which is of type [%s]", q.kind, m.path, m.typ)
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	value := q.value
+	if m.typ == "text" && q.kind == "wildcard" {
+		value = toLower(value)
+	}
+	pattern, literal, err := q.compile(value)
+	if err != nil {
+		e := queryShard(x.ix, "failed to create query: %s", err.Error())
+		e.cause = illegalArgument("%s", err.Error())
+		return nil, e
+	}
+	if q.kind == "prefix" && !q.fold {
+		return x.matching(m.path, value, nil, q.boost)
+	}
+	return x.matching(m.path, literal, pattern.MatchString, q.boost)
+}
+
+// compile makes a regular expression and the text that all its matches begin
+// with.
+func (q *patternQuery) compile(value string) (*regexp.Regexp, string, error) {
+	expr, literal := "", ""
+	switch q.kind {
+	case "prefix":
+		expr = regexp.QuoteMeta(value) + ".*"
+	case "wildcard":
+		open := true
+		for i := 0; i < len(value); i++ {
+			switch c := value[i]; {
+			case c == '*':
+				expr, open = expr+".*", false
+			case c == '?':
+				expr, open = expr+".", false
+			default:
+				if c == '\\' && i+1 < len(value) {
+					i++
+				}
+				expr += regexp.QuoteMeta(value[i : i+1])
+				if open {
+					literal += value[i : i+1]
+				}
+			}
+		}
+	default:
+		if i := strings.IndexAny(value, `~<>&@#"`); i >= 0 {
+			return nil, "", fmt.Errorf("the operator [%c] of regular expressions is not supported by the embedded search server", value[i])
+		}
+		expr = value
+		if end := strings.IndexAny(value, `.?+*|{}[]()\`); end > 0 && !strings.ContainsAny(value[end:], "|?*{") {
+			literal = value[:end]
+		}
+	}
+	flags := "(?s)"
+	if q.fold {
+		flags, literal = "(?si)", ""
+	}
+	re, err := regexp.Compile(flags + "^(?:" + expr + ")$")
+	if err != nil && q.kind == "regexp" {
+		if strings.Contains(err.Error(), "missing closing") {
+			return nil, "", fmt.Errorf("unexpected end-of-string")
+		}
+		return nil, "", err
+	}
+	return re, literal, err
+}
+
+// fuzzyQuery has the documents with a term a few letters away.
+type fuzzyQuery struct {
+	field, value string
+	distance     int // -1: by the length of the value
+	prefix       int
+	boost        float32
+}
+
+func (q *fuzzyQuery) build(x *execution) (iterator, error) {
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ == "object" {
+		return noneIterator{}, nil
+	}
+	if m.typ != "keyword" && m.typ != "text" {
+		return nil, queryShard(x.ix, "Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ)
+	}
+	distance := q.distance
+	if distance < 0 {
+		distance = min(2, (len([]rune(q.value)))/3)
+	}
+	runes := []rune(q.value)
+	prefix := string(runes[:min(q.prefix, len(runes))])
+	dict, err := x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, distance, prefix)
+	if err != nil {
+		return nil, err
+	}
+	any := &boolIterator{minimum: 1, boost: 1}
+	for {
+		entry, err := dict.Next()
+		if err != nil || entry == nil || len(any.optional) >= maxExpansions {
+			return any, joinClose(err, dict.Close)
+		}
+		boost := q.boost
+		if d := int(entry.EditDistance); d > 0 {
+			boost *= 1 - float32(d)/float32(min(len([]rune(entry.Term)), len(runes)))
+		}
+		it, err := x.term(m, entry.Term, boost)
+		if err != nil {
+			return nil, joinClose(err, dict.Close)
+		}
+		any.optional = append(any.optional, it)
+	}
+}
+
+// rangeQuery has the documents with a value between two.
+type rangeQuery struct {
+	field             string
+	from, to          *string
+	openLow, openHigh bool // the bound itself is left out
+	format            *dateFormat
+	zone              time.Duration
+	boost             float32
+}
+
+func (q *rangeQuery) build(x *execution) (iterator, error) {
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ == "object" {
+		return noneIterator{}, nil
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	docs := roaring.New()
+	switch m.typ {
+	case "keyword", "text", "boolean":
+		err := q.collectTexts(x, m, docs)
+		return newBitmapIterator(docs, q.boost), err
+	case "date":
+		low, high, err := q.dates(x, m)
+		if err != nil {
+			return nil, err
+		}
+		if err := x.collectRange(docs, m, low, high); err != nil {
+			return nil, err
+		}
+		return newBitmapIterator(docs, q.boost), nil
+	}
+	low, high, err := q.numbers(x, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.collectRange(docs, m, low, high); err != nil {
+		return nil, err
+	}
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *roaring.Bitmap) error {
+	from, to := "", ""
+	for _, b := range []struct {
+		given *string
+		into  *string
+	}{{q.from, &from}, {q.to, &to}} {
+		if b.given != nil {
+			term, err := exactText(x, m, *b.given)
+			if err != nil {
+				return err
+			}
+			*b.into = term
+		}
+	}
+	return x.expand(m.path, from, to, func(term string) (bool, error) {
+		if q.from != nil && (term < from || q.openLow && term == from) {
+			return true, nil
+		}
+		if q.to != nil && (term > to || q.openHigh && term == to) {
+			return false, nil
+		}
+		return true, x.collect(docs, m.path, term)
+	})
+}
+
+// dates gives the bounds, both included, in milliseconds.
+func (q *rangeQuery) dates(x *execution, m *mapping) (low, high int64, _ *apiError) {
+	low, high = math.MinInt64, math.MaxInt64
+	format := m.format
+	if q.format != nil {
+		format = q.format
+	}
+	if q.from != nil {
+		v, err := format.parseMath(*q.from, q.openLow, x.now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if low = v - q.zone.Milliseconds(); q.openLow {
+			low++
+		}
+	}
+	if q.to != nil {
+		v, err := format.parseMath(*q.to, !q.openHigh, x.now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if high = v - q.zone.Milliseconds(); q.openHigh {
+			high--
+		}
+	}
+	return low, high, nil
+}
+
+// numbers gives the bounds, both included, in their sortable form.
+func (q *rangeQuery) numbers(x *execution, m *mapping) (low, high int64, _ *apiError) {
+	low, high = math.MinInt64, math.MaxInt64
+	_, whole := integerTypes[m.typ]
+	bound := func(text string, open, lower bool) (int64, *apiError) {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil && !math.IsInf(f, 0) || math.IsNaN(f) {
+			return 0, unparsable(x, text)
+		}
+		step := int64(1)
+		if !lower {
+			step = -1
+		}
+		if !whole {
+			v := sortableDouble(f)
+			if m.typ == "float" {
+				v = sortableDouble(float64(float32(f)))
+			}
+			if open {
+				v += step
+			}
+			return v, nil
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			switch {
+			case f >= math.MaxInt64:
+				return math.MaxInt64, nil
+			case f <= math.MinInt64:
+				return math.MinInt64, nil
+			case lower:
+				n = int64(math.Ceil(f))
+			default:
+				n = int64(math.Floor(f))
+			}
+			open = open && f == math.Trunc(f)
+		}
+		if open && !(lower && n == math.MaxInt64) && !(!lower && n == math.MinInt64) {
+			n += step
+		}
+		return n, nil
+	}
+	var err *apiError
+	if q.from != nil {
+		if low, err = bound(*q.from, q.openLow, true); err != nil {
+			return 0, 0, err
+		}
+	}
+	if q.to != nil {
+		if high, err = bound(*q.to, q.openHigh, false); err != nil {
+			return 0, 0, err
+		}
+	}
+	return low, high, nil
+}
+
+// collectRange adds the documents with a number between two, both included, to a
+// set: the exact numbers at the ends, shorter forms in between.
+func (x *execution) collectRange(docs *roaring.Bitmap, m *mapping, low, high int64) error {
+	if low > high {
+		return nil
+	}
+	terms := func(path string, low, high int64, shift uint) error {
+		from := string(numeric.MustNewPrefixCodedInt64(low, shift))
+		to := string(numeric.MustNewPrefixCodedInt64(high, shift))
+		return x.expand(path, from, to, func(term string) (bool, error) {
+			if term > to {
+				return false, nil
+			}
+			return true, x.collect(docs, path, term)
+		})
+	}
+	if !m.indexed {
+		return terms(m.path, low, high, 0)
+	}
+	// Unsigned arithmetic on the order-preserving form avoids overflows.
+	from, to := uint64(low)^(1<<63), uint64(high)^(1<<63)
+	signed := func(v uint64) int64 { return int64(v ^ (1 << 63)) }
+	for shift := uint(0); ; shift += coarseStep {
+		path := m.path
+		if shift > 0 {
+			path += coarseSuffix
+		}
+		span := uint64(1) << (shift + coarseStep)
+		if shift+coarseStep >= 64 || from>>(shift+coarseStep) == to>>(shift+coarseStep) {
+			return terms(path, signed(from), signed(to), shift)
+		}
+		mask := span - 1
+		if from&mask != 0 {
+			if err := terms(path, signed(from), signed(from|mask), shift); err != nil {
+				return err
+			}
+			from = (from | mask) + 1
+		}
+		unit := uint64(1)<<shift - 1
+		if to&mask|unit != mask {
+			if err := terms(path, signed(to&^mask), signed(to), shift); err != nil {
+				return err
+			}
+			to = (to &^ mask) - 1
+		}
+		if from > to {
+			return nil
+		}
+	}
+}
+
+// boolQuery combines others.
+type boolQuery struct {
+	must, filter, should, mustNot []query
+	minimum                       string
+	boost                         float32
+}
+
+func (q *boolQuery) build(x *execution) (iterator, error) {
+	if len(q.must)+len(q.filter)+len(q.should)+len(q.mustNot) == 0 {
+		return matchAllQuery{q.boost}.build(x)
+	}
+	it := &boolIterator{boost: q.boost}
+	for _, g := range []struct {
+		queries []query
+		into    *[]iterator
+	}{{q.must, &it.required}, {q.filter, &it.filters}, {q.should, &it.optional}, {q.mustNot, &it.excluded}} {
+		for _, sub := range g.queries {
+			built, err := sub.build(x)
+			if err != nil {
+				return nil, joinClose(err, it.close)
+			}
+			*g.into = append(*g.into, built)
+		}
+	}
+	if len(q.must)+len(q.filter) == 0 {
+		it.minimum = 1
+		if len(q.should) == 0 {
+			it.minimum = 0
+			all, err := matchAllQuery{1}.build(x)
+			if err != nil {
+				return nil, joinClose(err, it.close)
+			}
+			it.filters = append(it.filters, all)
+		}
+	}
+	if q.minimum != "" {
+		n, err := minimumOf(q.minimum, len(q.should))
+		if err != nil {
+			return nil, joinClose(err, it.close)
+		}
+		it.minimum = n
+		if n == 0 && len(it.required)+len(it.filters) == 0 {
+			all, err := matchAllQuery{1}.build(x)
+			if err != nil {
+				return nil, joinClose(err, it.close)
+			}
+			it.filters = append(it.filters, all)
+		}
+	}
+	return it, nil
+}
+
+// minimumOf reads a minimum_should_match for a number of clauses.
+func minimumOf(text string, clauses int) (int, error) {
+	if strings.Contains(text, "<") {
+		n := clauses
+		for rule := range strings.FieldsSeq(text) {
+			limit, value, _ := strings.Cut(rule, "<")
+			l, err := strconv.Atoi(limit)
+			if err != nil {
+				return 0, illegalArgument("For input string: \"%s\"", text)
+			}
+			if clauses <= l {
+				break
+			}
+			if n, err = minimumOf(value, clauses); err != nil {
+				return 0, err
+			}
+		}
+		return n, nil
+	}
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.Atoi(number)
+	if err != nil {
+		e := newError(400, "number_format_exception", "For input string: \"%s\"", text)
+		return 0, e
+	}
+	if percent {
+		v = clauses * v / 100
+	}
+	if v < 0 {
+		v += clauses
+	}
+	return max(0, v), nil
+}
+
+// constantQuery gives all matches one score.
+type constantQuery struct {
+	inner query
+	boost float32
+}
+
+func (q *constantQuery) build(x *execution) (iterator, error) {
+	it, err := q.inner.build(x)
+	if err != nil {
+		return nil, err
+	}
+	return constantIterator{it, q.boost}, nil
+}
+
+// disMaxQuery takes the best score of several.
+type disMaxQuery struct {
+	queries []query
+	tie     float32
+	boost   float32
+}
+
+func (q *disMaxQuery) build(x *execution) (iterator, error) {
+	it := &disMaxIterator{tie: q.tie}
+	it.boost, it.minimum = q.boost, 1
+	for _, sub := range q.queries {
+		built, err := sub.build(x)
+		if err != nil {
+			return nil, joinClose(err, it.close)
+		}
+		it.optional = append(it.optional, built)
+	}
+	return it, nil
+}
+
+// boostingQuery lowers the score of what also matches another.
+type boostingQuery struct {
+	positive, negative query
+	factor, boost      float32
+}
+
+func (q *boostingQuery) build(x *execution) (iterator, error) {
+	positive, err := q.positive.build(x)
+	if err != nil {
+		return nil, err
+	}
+	negative, err := q.negative.build(x)
+	if err != nil {
+		return nil, joinClose(err, positive.close)
+	}
+	return &boostingIterator{iterator: positive, negative: negative, factor: q.factor, boost: q.boost}, nil
+}
+
+type boostingIterator struct {
+	iterator
+	negative      iterator
+	factor, boost float32
+	doc           uint64
+}
+
+func (it *boostingIterator) advance(target uint64) (uint64, error) {
+	doc, err := it.iterator.advance(target)
+	it.doc = doc
+	if err == nil && doc != noDoc {
+		_, err = it.negative.advance(doc)
+	}
+	return doc, err
+}
+
+func (it *boostingIterator) score() float32 {
+	s := it.iterator.score() * it.boost
+	if at, err := it.negative.advance(it.doc); err == nil && at == it.doc {
+		s *= it.factor
+	}
+	return s
+}
+
+func (it *boostingIterator) close() error {
+	return joinClose(it.iterator.close(), it.negative.close)
+}
+
+// weights splits "field^2" into its parts.
+func weights(fields []string) (map[string]float32, []string) {
+	boosts := map[string]float32{}
+	var ordered []string
+	for _, f := range fields {
+		name, boost, has := strings.Cut(f, "^")
+		w := float32(1)
+		if has {
+			if v, err := strconv.ParseFloat(boost, 32); err == nil {
+				w = float32(v)
+			}
+		}
+		if _, seen := boosts[name]; !seen {
+			ordered = append(ordered, name)
+		}
+		boosts[name] = w
+	}
+	return boosts, ordered
+}
+
+// allFields are those that a query without fields looks at.
+func (x *execution) allFields() []string {
+	found := map[string]bool{}
+	x.mapping.leaves(func(m *mapping) {
+		if m.indexed && m.typ != "alias" {
+			found[m.path] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(found))
+}

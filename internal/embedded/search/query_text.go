@@ -1,0 +1,172 @@
+package search
+
+import (
+	"strings"
+)
+
+// matchQuery analyzes a text and looks for its terms.
+type matchQuery struct {
+	field    string
+	text     string
+	and      bool
+	minimum  string
+	lenient  bool
+	zeroAll  bool // zero_terms_query: all
+	distance *int // fuzziness
+	prefix   int
+	boost    float32
+}
+
+func (q *matchQuery) build(x *execution) (iterator, error) {
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ != "text" {
+		it, err := (&termsQuery{field: q.field, values: []string{q.text}, one: true, boost: q.boost}).build(x)
+		if err != nil && q.lenient {
+			return noneIterator{}, nil
+		}
+		return it, err
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	tokens := analyzeText(q.text, 0)
+	if len(tokens) == 0 {
+		if q.zeroAll {
+			return matchAllQuery{q.boost}.build(x)
+		}
+		return noneIterator{}, nil
+	}
+	var clauses []query
+	for _, t := range tokens {
+		if q.distance != nil {
+			clauses = append(clauses, &fuzzyQuery{field: q.field, value: t.text, distance: *q.distance, prefix: q.prefix, boost: q.boost})
+		} else {
+			clauses = append(clauses, &termsQuery{field: q.field, values: []string{t.text}, one: true, boost: q.boost})
+		}
+	}
+	switch {
+	case len(clauses) == 1:
+		return clauses[0].build(x)
+	case q.and:
+		return (&boolQuery{must: clauses, boost: 1}).build(x)
+	default:
+		return (&boolQuery{should: clauses, minimum: q.minimum, boost: 1}).build(x)
+	}
+}
+
+// phraseQuery looks for terms one after the other; the last one may be the
+// beginning of a term.
+type phraseQuery struct {
+	field   string
+	text    string
+	prefix  bool
+	lenient bool
+	boost   float32
+}
+
+func (q *phraseQuery) build(x *execution) (iterator, error) {
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ != "text" {
+		if q.prefix && m != nil && m.typ == "keyword" {
+			return (&patternQuery{kind: "prefix", field: q.field, value: q.text, boost: q.boost}).build(x)
+		}
+		return (&matchQuery{field: q.field, text: q.text, lenient: q.lenient, boost: q.boost}).build(x)
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	tokens := analyzeText(q.text, 0)
+	switch {
+	case len(tokens) == 0:
+		return noneIterator{}, nil
+	case len(tokens) == 1 && !q.prefix:
+		return x.term(m, tokens[0].text, q.boost)
+	}
+	it := &phraseIterator{}
+	all, err := x.having(m.path)
+	if err != nil {
+		return nil, err
+	}
+	idf := 0.0
+	for i, t := range tokens {
+		terms := []string{t.text}
+		if q.prefix && i == len(tokens)-1 {
+			if terms, err = x.beginning(m.path, t.text); err != nil {
+				return nil, joinClose(err, it.close)
+			}
+		}
+		var place []*termIterator
+		for _, term := range terms {
+			r, err := x.postings(m.path, term, true, true)
+			if err != nil {
+				return nil, joinClose(err, it.close)
+			}
+			place = append(place, &termIterator{postings: r})
+			idf += inverseFrequency(all, r.Count())
+		}
+		it.places = append(it.places, place)
+	}
+	it.scorer = newBM25(q.boost, idf, true, x.ix.averageLength(m.path, all))
+	return it, nil
+}
+
+// beginning gives the first terms of a field that begin with a text.
+func (x *execution) beginning(path, prefix string) ([]string, error) {
+	var terms []string
+	err := x.expand(path, prefix, "", func(term string) (bool, error) {
+		if !strings.HasPrefix(term, prefix) {
+			return false, nil
+		}
+		terms = append(terms, term)
+		return len(terms) < maxExpansions, nil
+	})
+	return terms, err
+}
+
+// multiMatchQuery looks into several fields.
+type multiMatchQuery struct {
+	fields []string // none: all
+	kind   string   // best_fields, most_fields, phrase, phrase_prefix
+	tie    float32
+	match  matchQuery
+}
+
+func (q *multiMatchQuery) build(x *execution) (iterator, error) {
+	given := q.fields
+	lenient := q.match.lenient
+	if len(given) == 0 || len(given) == 1 && given[0] == "*" {
+		given, lenient = x.allFields(), true
+	}
+	boosts, ordered := weights(given)
+	var subs []query
+	for _, pattern := range ordered {
+		paths := []string{pattern}
+		if strings.Contains(pattern, "*") {
+			paths = nil
+			for _, m := range x.fields(pattern) {
+				paths = append(paths, m.path)
+			}
+		}
+		for _, path := range paths {
+			boost := q.match.boost * boosts[pattern]
+			switch q.kind {
+			case "phrase", "phrase_prefix":
+				subs = append(subs, &phraseQuery{field: path, text: q.match.text, prefix: q.kind == "phrase_prefix", lenient: lenient, boost: boost})
+			default:
+				sub := q.match
+				sub.field, sub.boost, sub.lenient = path, boost, lenient
+				subs = append(subs, &sub)
+			}
+		}
+	}
+	switch {
+	case len(subs) == 0:
+		return noneIterator{}, nil
+	case len(subs) == 1:
+		return subs[0].build(x)
+	case q.kind == "most_fields":
+		return (&boolQuery{should: subs, boost: 1}).build(x)
+	default:
+		return (&disMaxQuery{queries: subs, tie: q.tie, boost: 1}).build(x)
+	}
+}

@@ -1,0 +1,264 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// What the server says it is.
+const (
+	version      = "8.14.3"
+	indexVersion = "8505000"
+)
+
+const (
+	// DefaultRefreshInterval is how long a write may be unseen by searches.
+	DefaultRefreshInterval = 50 * time.Millisecond
+	// DefaultClusterName and DefaultNodeName are what the server calls itself.
+	DefaultClusterName = "orderflow"
+	DefaultNodeName    = "orderflow-1"
+
+	readHeaderTimeout = 10 * time.Second
+	stopTimeout       = time.Second
+)
+
+// Config says where the server listens and keeps its data.
+type Config struct {
+	// Addr is the host:port to listen on; port 0 takes a free one. It is not used
+	// when only Handler is served.
+	Addr string
+	// AddrSetting is the name of the flag or variable that sets Addr, for error
+	// messages. May be empty.
+	AddrSetting string
+	// DataDir keeps the documents and indexes; it is created when missing. Empty
+	// means memory alone.
+	DataDir string
+	// RefreshInterval is how long a write may be unseen by searches of an index
+	// that doesn't set it. Zero means DefaultRefreshInterval, negative means until
+	// a request asks for it.
+	RefreshInterval time.Duration
+	// ClusterName and NodeName are shown to clients. Empty means the defaults.
+	ClusterName, NodeName string
+	// Clock tells the time for creation dates and date math. Nil means time.Now.
+	Clock func() time.Time
+	// Logger gets warnings and errors. Nil means slog.Default.
+	Logger *slog.Logger
+}
+
+// Validate reports what in the configuration can't work.
+func (c Config) Validate() error {
+	if c.Addr != "" {
+		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+			return fmt.Errorf("the search server's address %q is not host:port: %w", c.Addr, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) fillIn() {
+	if c.RefreshInterval == 0 {
+		c.RefreshInterval = DefaultRefreshInterval
+	}
+	if c.ClusterName == "" {
+		c.ClusterName = DefaultClusterName
+	}
+	if c.NodeName == "" {
+		c.NodeName = DefaultNodeName
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+}
+
+// Server is one search server. Its methods may be called from any goroutine.
+type Server struct {
+	cfg    Config
+	routes *routeNode
+
+	startMu sync.Mutex // held while starting and stopping
+	server  *http.Server
+	addr    string
+	served  sync.WaitGroup
+
+	// catalog guards what follows. Creating and deleting indexes and templates
+	// takes it for writing.
+	catalog   sync.RWMutex
+	store     *store // nil while not open
+	uuid      string
+	nodeID    string
+	indices   map[string]*index
+	templates map[templateKind]map[string]*node
+	settings  map[string]string // persistent cluster settings
+}
+
+// New makes a server that Start or Open brings up.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg.fillIn()
+	return &Server{cfg: cfg, routes: buildRoutes()}, nil
+}
+
+// Open opens the data directory; Handler answers with errors before. A second
+// open does nothing.
+func (s *Server) Open() error {
+	s.catalog.Lock()
+	defer s.catalog.Unlock()
+	if s.store != nil {
+		return nil
+	}
+	st, err := openStore(s.cfg)
+	if err != nil {
+		return err
+	}
+	s.store = st
+	if err := s.load(); err != nil {
+		return errors.Join(err, s.closeAll())
+	}
+	return nil
+}
+
+// load reads the catalog and opens every index.
+func (s *Server) load() error {
+	var err error
+	if s.uuid, err = s.store.stableID(keyCluster); err != nil {
+		return err
+	}
+	if s.nodeID, err = s.store.stableID(keyNode); err != nil {
+		return err
+	}
+	s.indices = map[string]*index{}
+	if err := s.loadTemplates(); err != nil {
+		return err
+	}
+	if err := s.loadSettings(); err != nil {
+		return err
+	}
+	var found []*index
+	err = s.store.scan([]byte{keyIndex}, nil, func(key, value []byte) (bool, error) {
+		ix, err := decodeIndex(s, string(key[1:]), value)
+		found = append(found, ix)
+		return true, err
+	})
+	if err != nil {
+		return err
+	}
+	for _, ix := range found {
+		if err := ix.open(); err != nil {
+			return err
+		}
+		s.indices[ix.name] = ix
+	}
+	return nil
+}
+
+// closeAll closes every index and the store. The caller holds catalog.
+func (s *Server) closeAll() error {
+	var errs []error
+	for _, ix := range s.indices {
+		ix.writes.Lock()
+		errs = append(errs, ix.engine.close())
+		ix.writes.Unlock()
+	}
+	s.indices = nil
+	errs = append(errs, s.store.close())
+	s.store = nil
+	return errors.Join(errs...)
+}
+
+// Start opens the data directory and begins to answer on the configured address.
+// It returns when clients can connect. ctx bounds the start alone. A start while
+// running does nothing.
+func (s *Server) Start(ctx context.Context) error {
+	s.startMu.Lock()
+	defer s.startMu.Unlock()
+	if s.server != nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ln, err := s.listen()
+	if err != nil {
+		return err
+	}
+	if err := s.Open(); err != nil {
+		return errors.Join(err, ln.Close())
+	}
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn)}
+	s.server, s.addr = server, ln.Addr().String()
+	s.served.Go(func() {
+		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			s.cfg.Logger.Error("search: serving", "error", err)
+		}
+	})
+	return nil
+}
+
+func (s *Server) listen() (net.Listener, error) {
+	ln, err := net.Listen("tcp", s.cfg.Addr)
+	if err == nil {
+		return ln, nil
+	}
+	hint := ""
+	if s.cfg.AddrSetting != "" {
+		hint = " with " + s.cfg.AddrSetting
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listening for search clients on %s: the port is in use; stop the other process or choose another address%s: %w", s.cfg.Addr, hint, err)
+	}
+	return nil, fmt.Errorf("listening for search clients on %s; choose another address%s: %w", s.cfg.Addr, hint, err)
+}
+
+// Addr is the host:port that is listened on, empty while not started.
+func (s *Server) Addr() string {
+	s.startMu.Lock()
+	defer s.startMu.Unlock()
+	return s.addr
+}
+
+// Stop waits a second for requests to end, then ends them, and closes the data
+// directory. A stop while not running does nothing; a start after it brings the
+// server up again.
+func (s *Server) Stop() error {
+	s.startMu.Lock()
+	defer s.startMu.Unlock()
+	var err error
+	if s.server != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if s.server.Shutdown(ctx) != nil {
+			err = s.server.Close()
+		}
+		s.served.Wait()
+		s.server, s.addr = nil, ""
+	}
+	s.catalog.Lock()
+	defer s.catalog.Unlock()
+	if s.store == nil {
+		return err
+	}
+	return errors.Join(err, s.closeAll())
+}
+
+// sorted gives all indexes by name. The caller holds catalog.
+func (s *Server) sorted() []*index {
+	var list []*index
+	for _, name := range slices.Sorted(maps.Keys(s.indices)) {
+		list = append(list, s.indices[name])
+	}
+	return list
+}

@@ -1,0 +1,234 @@
+package search
+
+import (
+	"cmp"
+	"math"
+	"strconv"
+	"strings"
+
+	index_api "github.com/blevesearch/bleve_index_api"
+)
+
+// sortValue is what a document has to be ordered by. A number stands in its
+// sortable form.
+type sortValue struct {
+	missing bool
+	text    string
+	number  int64
+}
+
+// sorter reads the values of one criterion from an index.
+type sorter struct {
+	key      sortKey
+	kind     string // score, doc, text, or a numeric type
+	path     string
+	format   *dateFormat
+	values   index_api.DocValueReader
+	fallback *sortValue // for documents without a value
+	first    bool       // they come first
+}
+
+// newSorter prepares a criterion for an index.
+func newSorter(x *execution, k sortKey) (*sorter, error) {
+	s := &sorter{key: k}
+	switch k.field {
+	case "_score":
+		s.kind = "score"
+		return s, nil
+	case "_doc", "_shard_doc":
+		s.kind, s.path = "doc", fieldSeq
+	case "_seq_no":
+		s.kind, s.path = "long", fieldSeq
+	case "_id":
+		return nil, illegalArgument("Fielddata access on the _id field is disallowed, you can re-enable it by updating the dynamic cluster setting: indices.id_field_data.enabled")
+	default:
+		m := x.mapping.lookup(k.field)
+		if m == nil || m.typ == "object" {
+			if k.unmapped == "" {
+				return nil, queryShard(x.ix, "No mapping found for [%s] in order to sort on", k.field)
+			}
+			m = newLeaf(k.field, k.field, k.unmapped)
+		}
+		if err := aggregatable(x, m); err != nil {
+			return nil, err
+		}
+		s.kind, s.path, s.format = m.typ, m.path, m.format
+		if m.typ == "keyword" {
+			s.kind = "text"
+		}
+	}
+	if k.format != nil {
+		s.format = k.format
+	} else if s.kind == "date" {
+		s.format = nil // shown in milliseconds
+	}
+	if err := s.parseMissing(x); err != nil {
+		return nil, err
+	}
+	var err error
+	s.values, err = x.snap.reader.DocValueReader([]string{s.path})
+	return s, err
+}
+
+// aggregatable reports a field whose values can't be read by document.
+func aggregatable(x *execution, m *mapping) *apiError {
+	if m.typ == "text" {
+		return illegalArgument("Fielddata is disabled on [%s] in [%s]. Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [%s] in order to load field data by uninverting the inverted index. Note that this can use significant memory.", m.path, x.ix.name, m.path)
+	}
+	if !m.docValues {
+		return illegalArgument("Can't load fielddata on [%s] because fielddata is unsupported on fields of type [%s]. Use doc values instead.", m.path, m.typ)
+	}
+	return nil
+}
+
+func (s *sorter) parseMissing(x *execution) *apiError {
+	if s.key.missing == nil {
+		return nil
+	}
+	text, _ := s.key.missing.scalar()
+	switch text {
+	case "_last":
+		return nil
+	case "_first":
+		s.first = true
+		return nil
+	}
+	v, err := s.parse(x, s.key.missing)
+	if err == nil {
+		s.fallback = &v
+	}
+	return err
+}
+
+// parse reads a value of a request, as search_after and missing have them.
+func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
+	if n.kind == kindNull {
+		return sortValue{missing: true}, nil
+	}
+	text, _ := n.scalar()
+	switch s.kind {
+	case "text":
+		return sortValue{text: text}, nil
+	case "boolean":
+		if text == "true" || text == "1" {
+			return sortValue{number: 1}, nil
+		}
+		return sortValue{}, nil
+	case "date":
+		if v, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return sortValue{number: v}, nil
+		}
+		format := s.format
+		if format == nil {
+			format = mustDateFormat(defaultDateFormat)
+		}
+		v, err := format.parseMath(text, false, x.now)
+		return sortValue{number: v}, err
+	case "score", "double", "float":
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil && !math.IsInf(f, 0) {
+			return sortValue{}, illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
+		}
+		return sortValue{number: sortableDouble(f)}, nil
+	default:
+		v, err := wholeNumber(text)
+		if err != nil {
+			return sortValue{}, illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
+		}
+		if s.kind == "doc" {
+			return sortValue{number: v.Int64() + firstSeq}, nil
+		}
+		return sortValue{number: v.Int64()}, nil
+	}
+}
+
+// read gives the value of a document: of several the least, or the greatest when
+// the order is descending.
+func (s *sorter) read(doc index_api.IndexInternalID, score float32) (sortValue, error) {
+	if s.kind == "score" {
+		return sortValue{number: sortableDouble(float64(score))}, nil
+	}
+	v := sortValue{missing: true}
+	greatest := s.key.desc
+	if s.key.mode != "" {
+		greatest = s.key.mode == "max"
+	}
+	err := s.values.VisitDocValues(doc, func(_ string, term []byte) {
+		one := sortValue{}
+		switch s.kind {
+		case "text":
+			one.text = string(term)
+		case "boolean":
+			if string(term) == "T" {
+				one.number = 1
+			}
+		default:
+			one.number = exactValue(term)
+		}
+		if v.missing || (compareValues(one, v) > 0) == greatest {
+			v = one
+		}
+	})
+	if v.missing && s.fallback != nil {
+		return *s.fallback, err
+	}
+	return v, err
+}
+
+func compareValues(a, b sortValue) int {
+	if c := cmp.Compare(a.number, b.number); c != 0 {
+		return c
+	}
+	return strings.Compare(a.text, b.text)
+}
+
+// compare puts two values into the order that is asked for.
+func (s *sorter) compare(a, b sortValue) int {
+	switch {
+	case a.missing && b.missing:
+		return 0
+	case a.missing || b.missing:
+		if a.missing == s.first {
+			return -1
+		}
+		return 1
+	case s.key.desc:
+		return compareValues(b, a)
+	default:
+		return compareValues(a, b)
+	}
+}
+
+// render is the value as a hit shows it.
+func (s *sorter) render(v sortValue) any {
+	low := s.first != s.key.desc
+	switch s.kind {
+	case "text":
+		if v.missing {
+			return nil
+		}
+		return v.text
+	case "score":
+		return float32(doubleOf(v.number))
+	case "double", "float":
+		if v.missing {
+			if low {
+				return math.Inf(-1)
+			}
+			return math.Inf(1)
+		}
+		return doubleOf(v.number)
+	case "doc":
+		return v.number - firstSeq
+	}
+	if v.missing {
+		if low {
+			return int64(math.MinInt64)
+		}
+		return int64(math.MaxInt64)
+	}
+	if s.format != nil {
+		return s.format.format(v.number)
+	}
+	return v.number
+}
