@@ -95,9 +95,7 @@ func (w *worker) statusOf(c *connector) (statusInfo, bool) {
 // put makes or changes a connector with validated settings, and reports whether
 // it is new. target is empty to keep it.
 func (w *worker) put(ctx context.Context, name string, config map[string]string, target string, mustBeNew bool) (*connector, bool, error) {
-	w.mu.Lock()
-	c, known := w.connectors[name]
-	w.mu.Unlock()
+	known := w.find(name) != nil
 	if known && mustBeNew {
 		return nil, false, fail(http.StatusConflict, "Connector %s already exists", name)
 	}
@@ -113,7 +111,8 @@ func (w *worker) put(ctx context.Context, name string, config map[string]string,
 		return nil, false, err
 	}
 	w.mu.Lock()
-	if c = w.connectors[name]; c == nil {
+	c := w.connectors[name]
+	if c == nil {
 		c = &connector{name: name, target: target, topics: map[string]bool{}}
 		w.connectors[name] = c
 	}
