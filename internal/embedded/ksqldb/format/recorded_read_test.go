@@ -60,6 +60,9 @@ type readReplay struct {
 	records map[string][]recordedRecord
 	sources map[string]recordedSource
 	written []recordedRecord
+	// refused is the CREATE that was refused last.
+	refused readLine
+	engine  *wholeEngine
 }
 
 func replayReadAvro(t *testing.T, path string, c *tally) {
@@ -115,6 +118,10 @@ func (r *readReplay) statement(l readLine) error {
 
 // message is the error text of an answer.
 func message(l readLine) string {
+	var text string
+	if json.Unmarshal(l.Answer, &text) == nil {
+		l.Answer = json.RawMessage(text)
+	}
 	var a struct{ Message string }
 	_ = json.Unmarshal(l.Answer, &a)
 	return a.Message
@@ -147,6 +154,7 @@ func (r *readReplay) create(l readLine, m []string) error {
 	}
 	err := r.columns(&s, m[3])
 	if l.Status != 200 {
+		r.refused = l
 		return sameMessage(err, l)
 	}
 	if err != nil {
@@ -217,7 +225,7 @@ func shown(cols []types.Column) string {
 func (r *readReplay) describe(l readLine, name string) error {
 	s, ok := r.sources[name]
 	if !ok || l.Status != 200 {
-		return errors.New("the statement needs the whole engine")
+		return r.unknownSource(l)
 	}
 	var answer []struct {
 		SourceDescription struct {
@@ -272,7 +280,7 @@ func (d describedType) sql() *types.Type {
 func (r *readReplay) selectAll(l readLine, name string) error {
 	s, ok := r.sources[name]
 	if !ok || l.Status != 200 {
-		return errors.New("the statement needs the whole engine")
+		return r.unknownSource(l)
 	}
 	var answer []struct {
 		Header *struct{ Schema string }
