@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,18 +13,34 @@ import (
 // newPopulateCommand posts stock, orders and payments to a running API.
 func newPopulateCommand(env *environment) *cobra.Command {
 	cfg := populate.Default("")
+	var recording string
 	cmd := &cobra.Command{
 		Use:   "populate",
 		Short: "Post stock, orders and payments to a running orders API",
 		Long: `Post stock, orders and payments to a running orders API: mostly good ones, some
 that a check fails or the API refuses, and customers who order suspiciously
-often. The same seed posts the same.`,
+often. The same seed posts the same.
+
+--replay FILE posts a recording instead: JSON Lines, each an order or a payment as
+the API takes them, such as the data of GET /v1/orders/stream.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cfg.API == "" {
 				cfg.API = env.config.APIURL()
 			}
 			cfg.Logger = env.log.With("service", "populate")
+			cfg.Progress = func(s populate.Summary) {
+				// Progress that cannot be shown is no reason to stop.
+				_, _ = fmt.Fprintln(env.stderr, s.ProgressLine())
+			}
+			if recording != "" {
+				file, err := os.Open(recording)
+				if err != nil {
+					return fmt.Errorf("opening the recording: %w", err)
+				}
+				defer file.Close()
+				cfg.Replay = file
+			}
 			summary, err := populate.Run(cmd.Context(), cfg)
 			if err != nil {
 				return err
@@ -43,6 +61,10 @@ often. The same seed posts the same.`,
 	f.Float64Var(&cfg.BadShare, "bad", cfg.BadShare, "share of orders, 0 to 1, that are refused or fail")
 	f.Float64Var(&cfg.BurstShare, "bursts", cfg.BurstShare, "chance, 0 to 1, that a customer orders five times in a row")
 	f.Float64Var(&cfg.PaidShare, "paid", cfg.PaidShare, "share of good orders, 0 to 1, that are paid")
+	f.Float64Var(&cfg.LateShare, "late", cfg.LateShare, "share of payments, 0 to 1, that come later than an e-mail needs them")
+	f.DurationVar(&cfg.LateBy, "late-by", 70*time.Second, "how long after its order a late payment comes")
+	f.StringVar(&recording, "replay", "", "file of recorded orders and payments to post instead")
+	f.DurationVar(&cfg.ProgressEvery, "progress", 5*time.Second, "how often to print progress")
 	f.Float64Var(&cfg.ShipShare, "shipped", cfg.ShipShare, "share of validated orders, 0 to 1, that are shipped")
 	f.Int32Var(&cfg.Stock, "stock", cfg.Stock, "units of each product to put into the warehouse first; -1 leaves the stock alone")
 	f.DurationVar(&cfg.DecisionTimeout, "wait", cfg.DecisionTimeout, "how long to wait for each decision; 0 does not wait")

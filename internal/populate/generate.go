@@ -14,10 +14,12 @@ const burstSize = 5
 
 // item is one thing to post.
 type item struct {
-	// order is what is posted, unless document is set.
+	// order is what is posted, unless document is set; without an id there is none.
 	order order.Order
-	// payment follows the order; nil for none.
+	// payment follows the order, or stands alone; nil for none.
 	payment *order.Payment
+	// late says that the payment comes late.
+	late bool
 	// document is posted instead of an order; the API has to refuse it.
 	document []byte
 }
@@ -74,6 +76,7 @@ func (g *generator) pay(o order.Order) item {
 	it := item{order: o}
 	if g.rnd.Float64() < g.cfg.PaidShare {
 		it.payment = &order.Payment{ID: "pay-" + o.ID, OrderID: o.ID, Currency: "EUR", Amount: math.Round(float64(o.Quantity)*o.Price*100) / 100}
+		it.late = g.cfg.LateShare > 0 && g.rnd.Float64() < g.cfg.LateShare
 	}
 	return it
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -46,6 +47,10 @@ type Config struct {
 	BurstShare float64
 	// PaidShare is the share of good orders, from 0 to 1, that are paid.
 	PaidShare float64
+	// LateShare is the share of payments, from 0 to 1, that come LateBy after their order.
+	// A run waits for them. LateBy 0 means 70 s, later than a payment is joined with its order.
+	LateShare float64
+	LateBy    time.Duration
 	// ShipShare is the share of validated orders, from 0 to 1, that are shipped.
 	ShipShare float64
 	// Stock is how many units of each product are put into the warehouse first. Less
@@ -54,6 +59,14 @@ type Config struct {
 	// DecisionTimeout is how long to wait for each order's decision, up to a minute. 0
 	// means not to wait.
 	DecisionTimeout time.Duration
+	// Replay is a recording that is posted instead of generated orders, from its start to
+	// its end: JSON Lines of orders and payments. Nil: none. Orders, Seed and all shares but
+	// ShipShare have no meaning then.
+	Replay io.Reader
+	// Progress is called every ProgressEvery with what was done until then. Nil: never. 0
+	// means 5 s.
+	Progress      func(Summary)
+	ProgressEvery time.Duration
 	// Logger gets what goes wrong on the way. Nil means none.
 	Logger *slog.Logger
 	// HTTP is the HTTP client. Nil means one of its own.
@@ -85,6 +98,12 @@ func (c *Config) setDefaults() {
 	if c.FirstCustomer == 0 {
 		c.FirstCustomer = 1
 	}
+	if c.LateBy == 0 {
+		c.LateBy = 70 * time.Second
+	}
+	if c.ProgressEvery == 0 {
+		c.ProgressEvery = 5 * time.Second
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -102,10 +121,13 @@ func (c *Config) Validate() error {
 	for _, s := range []struct {
 		name  string
 		share float64
-	}{{"bad orders", c.BadShare}, {"bursts", c.BurstShare}, {"payments", c.PaidShare}, {"shipments", c.ShipShare}} {
+	}{{"bad orders", c.BadShare}, {"bursts", c.BurstShare}, {"payments", c.PaidShare}, {"late payments", c.LateShare}, {"shipments", c.ShipShare}} {
 		if !(s.share >= 0 && s.share <= 1) {
 			errs = append(errs, fmt.Errorf("the share of %s must be from 0 to 1, not %v", s.name, s.share))
 		}
+	}
+	if c.LateBy < 0 || c.ProgressEvery < 0 {
+		errs = append(errs, errors.New("times must not be negative"))
 	}
 	if c.DecisionTimeout < 0 || c.DecisionTimeout > time.Minute {
 		errs = append(errs, errors.New("the time to wait for a decision must be from 0 to a minute"))
@@ -126,33 +148,66 @@ type Summary struct {
 	// Errors counts items that could not be posted.
 	Errors int
 	Took   time.Duration
-	// latencies are from posting an order to its decision, sorted.
-	latencies []time.Duration
+	// latencies are from posting an order to its decision, and answers to the API's
+	// answer; sorted when the run is over.
+	latencies, answers []time.Duration
 }
 
 // Latency returns how long the decision of a share of the orders took at most, such
 // as 0.99 of them, counted from the moment of posting; 0 when none was waited for.
-func (s Summary) Latency(share float64) time.Duration {
-	if len(s.latencies) == 0 {
+func (s Summary) Latency(share float64) time.Duration { return percentile(s.latencies, share) }
+
+// AnswerLatency returns how long the API took at most to take a share of the orders.
+func (s Summary) AnswerLatency(share float64) time.Duration { return percentile(s.answers, share) }
+
+func percentile(sorted []time.Duration, share float64) time.Duration {
+	if len(sorted) == 0 {
 		return 0
 	}
-	i := int(share * float64(len(s.latencies)))
-	return s.latencies[min(i, len(s.latencies)-1)]
+	i := int(share * float64(len(sorted)))
+	return sorted[min(i, len(sorted)-1)]
+}
+
+func percentiles(sorted []time.Duration) string {
+	var parts []string
+	for _, p := range []struct {
+		name  string
+		share float64
+	}{{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"max", 1}} {
+		parts = append(parts, p.name+" "+percentile(sorted, p.share).Round(100*time.Microsecond).String())
+	}
+	return strings.Join(parts, ", ")
 }
 
 // String returns the summary in a few lines.
 func (s Summary) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d orders accepted, %d known before, %d refused, %d payments in %s (seed %d)",
-		s.Accepted, s.Known, s.Refused, s.Payments, s.Took.Round(time.Millisecond), s.Seed)
+	fmt.Fprintf(&b, "%d orders accepted, %d known before, %d refused, %d payments in %s",
+		s.Accepted, s.Known, s.Refused, s.Payments, s.Took.Round(time.Millisecond))
+	if s.Seed != 0 {
+		fmt.Fprintf(&b, " (seed %d)", s.Seed)
+	}
+	if len(s.answers) > 0 {
+		fmt.Fprintf(&b, "\ntaken after %s", percentiles(s.answers))
+	}
 	if len(s.latencies) > 0 || s.Undecided > 0 {
-		fmt.Fprintf(&b, "\n%d validated (%d shipped), %d failed, %d undecided; decision after p50 %s, p99 %s",
-			s.Validated, s.Shipped, s.Failed, s.Undecided, s.Latency(0.5).Round(100*time.Microsecond), s.Latency(0.99).Round(100*time.Microsecond))
+		fmt.Fprintf(&b, "\n%d validated (%d shipped), %d failed, %d undecided; decision after %s",
+			s.Validated, s.Shipped, s.Failed, s.Undecided, percentiles(s.latencies))
 	}
 	if s.Errors > 0 {
 		fmt.Fprintf(&b, "\n%d could not be posted", s.Errors)
 	}
 	return b.String()
+}
+
+// ProgressLine returns what was done until now in one line.
+func (s Summary) ProgressLine() string {
+	perSecond := 0.0
+	if s.Took > 0 {
+		perSecond = float64(s.Accepted) / s.Took.Seconds()
+	}
+	return fmt.Sprintf("%s: %d orders accepted (%.0f/s), %d refused, %d payments, %d validated, %d failed, %d errors",
+		s.Took.Round(time.Second), s.Accepted, perSecond, s.Refused, s.Payments, s.Validated, s.Failed, s.Errors)
 }
 
 // Run posts what the configuration says and returns what became of it. It ends early,
@@ -162,17 +217,24 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 		return Summary{}, fmt.Errorf("populating: %w", err)
 	}
 	cfg.setDefaults()
-	r := &runner{cfg: cfg, client: NewClient(cfg.API, cfg.HTTP), summary: Summary{Seed: cfg.Seed}}
-	start := time.Now()
+	r := &runner{cfg: cfg, client: NewClient(cfg.API, cfg.HTTP), start: time.Now()}
+	next, err := r.source()
+	if err != nil {
+		return Summary{}, fmt.Errorf("populating: %w", err)
+	}
 	if err := r.stock(ctx); err != nil {
 		if ctx.Err() != nil {
 			return r.summary, nil
 		}
 		return r.summary, fmt.Errorf("populating: %w", err)
 	}
-	r.orders(ctx)
-	r.summary.Took = time.Since(start)
+	stopProgress := r.reportProgress()
+	r.orders(ctx, next)
+	r.late.Wait()
+	stopProgress()
+	r.summary.Took = time.Since(r.start)
 	slices.Sort(r.summary.latencies)
+	slices.Sort(r.summary.answers)
 	if r.firstErr != nil && r.summary.Accepted+r.summary.Known == 0 {
 		return r.summary, fmt.Errorf("populating: %w", r.firstErr)
 	}
@@ -182,10 +244,63 @@ func Run(ctx context.Context, cfg Config) (Summary, error) {
 type runner struct {
 	cfg    Config
 	client *Client
+	start  time.Time
+	late   sync.WaitGroup // payments that are still to come
 
 	mu       sync.Mutex
 	summary  Summary
 	firstErr error
+}
+
+// source returns what gives the items to post, one after the other, and false at the end.
+func (r *runner) source() (func() (item, bool), error) {
+	if r.cfg.Replay != nil {
+		items, err := readRecording(r.cfg.Replay)
+		return func() (it item, ok bool) {
+			if len(items) == 0 {
+				return it, false
+			}
+			it, items = items[0], items[1:]
+			return it, true
+		}, err
+	}
+	r.summary.Seed = r.cfg.Seed
+	g := newGenerator(r.cfg)
+	return func() (item, bool) {
+		if r.cfg.Orders > 0 && g.n >= r.cfg.Orders {
+			return item{}, false
+		}
+		return g.next(), true
+	}, nil
+}
+
+// reportProgress reports until the returned function is called.
+func (r *runner) reportProgress() (stop func()) {
+	if r.cfg.Progress == nil {
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(r.cfg.ProgressEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+			}
+			r.mu.Lock()
+			s := r.summary
+			r.mu.Unlock()
+			s.latencies, s.answers, s.Took = nil, nil, time.Since(r.start)
+			r.cfg.Progress(s)
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }
 
 func (r *runner) stock(ctx context.Context) error {
@@ -206,7 +321,7 @@ func (r *runner) stock(ctx context.Context) error {
 	return nil
 }
 
-func (r *runner) orders(ctx context.Context) {
+func (r *runner) orders(ctx context.Context, next func() (item, bool)) {
 	items := make(chan item)
 	var workers sync.WaitGroup
 	for range r.cfg.Workers {
@@ -218,15 +333,15 @@ func (r *runner) orders(ctx context.Context) {
 			}
 		})
 	}
-	g := newGenerator(r.cfg)
 	pace := newPace(r.cfg.Rate)
 	defer pace.stop()
-	for n := 0; r.cfg.Orders == 0 || n < r.cfg.Orders; n++ {
-		if !pace.wait(ctx) {
+	for {
+		it, ok := next()
+		if !ok || !pace.wait(ctx) {
 			break
 		}
 		select {
-		case items <- g.next():
+		case items <- it:
 		case <-ctx.Done():
 		}
 	}
@@ -265,28 +380,60 @@ func (r *runner) post(ctx context.Context, it item) error {
 			return err
 		}
 	}
+	if it.order.ID == "" {
+		return r.pay(ctx, *it.payment)
+	}
 	start := time.Now()
 	isNew, err := r.client.PostOrder(ctx, it.order)
 	if err != nil {
 		return err
 	}
+	answered := time.Since(start)
 	r.count(func(s *Summary) {
+		s.answers = append(s.answers, answered)
 		if isNew {
 			s.Accepted++
 		} else {
 			s.Known++
 		}
 	})
-	if it.payment != nil {
-		if err := r.client.PostPayment(ctx, *it.payment); err != nil {
+	switch {
+	case it.payment == nil:
+	case it.late:
+		r.payLate(ctx, *it.payment)
+	default:
+		if err := r.pay(ctx, *it.payment); err != nil {
 			return err
 		}
-		r.count(func(s *Summary) { s.Payments++ })
 	}
 	if r.cfg.DecisionTimeout == 0 {
 		return nil
 	}
 	return r.decision(ctx, it.order.ID, start)
+}
+
+func (r *runner) pay(ctx context.Context, p order.Payment) error {
+	if err := r.client.PostPayment(ctx, p); err != nil {
+		return err
+	}
+	r.count(func(s *Summary) { s.Payments++ })
+	return nil
+}
+
+// payLate pays after LateBy, unless ctx ends first.
+func (r *runner) payLate(ctx context.Context, p order.Payment) {
+	r.late.Go(func() {
+		timer := time.NewTimer(r.cfg.LateBy)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		if err := r.pay(ctx, p); err != nil && ctx.Err() == nil {
+			r.failed(err)
+		}
+	})
 }
 
 func (r *runner) decision(ctx context.Context, id string, start time.Time) error {

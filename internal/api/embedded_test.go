@@ -1,0 +1,170 @@
+package api_test
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/api"
+	"github.com/orderflow/orderflow/internal/email"
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/inventory"
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/topics"
+	"github.com/orderflow/orderflow/migrations"
+	"github.com/orderflow/orderflow/schemas"
+)
+
+// startEverything runs the services over embedded servers and the project's own
+// migrations, and returns the API's address.
+func startEverything(t *testing.T) (string, kafka.Config) {
+	t.Helper()
+	ctx := t.Context()
+	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
+	require.NoError(t, err)
+	require.NoError(t, kafkaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
+	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
+	require.NoError(t, err)
+	require.NoError(t, schemaServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
+	cfg := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
+	client, err := kafka.NewClient(cfg)
+	require.NoError(t, err)
+	defer client.Close()
+	ids, err := kafka.NewRegistry(cfg)
+	require.NoError(t, err)
+	definition, err := topics.Load(schemas.Files)
+	require.NoError(t, err)
+	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
+	require.NoError(t, err)
+
+	ksqlServer, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
+		Brokers: cfg.Brokers, SchemaRegistry: cfg.SchemaRegistry, DataDir: t.TempDir(),
+	}})
+	require.NoError(t, err)
+	require.NoError(t, ksqlServer.Start(ctx))
+	t.Cleanup(func() { assert.NoError(t, ksqlServer.Stop()) })
+	ksqlConfig := ksql.Config{URL: "http://" + ksqlServer.Addr()}
+	ksqlClient, err := ksql.New(ksqlConfig)
+	require.NoError(t, err)
+	defer ksqlClient.Close()
+	migrator, err := migrate.New(migrate.Config{Client: ksqlClient, FS: migrations.FS, Resolver: ids.LatestID})
+	require.NoError(t, err)
+	_, err = migrator.Apply(ctx, migrate.ApplyOptions{All: true})
+	require.NoError(t, err)
+
+	apiService, err := api.New(api.Config{Listen: "127.0.0.1:0", Kafka: cfg, Ksql: ksqlConfig})
+	require.NoError(t, err)
+	stock, err := inventory.New(inventory.Config{Kafka: cfg})
+	require.NoError(t, err)
+	mail, err := email.New(email.Config{Kafka: cfg})
+	require.NoError(t, err)
+	running, cancel := context.WithCancel(ctx)
+	done := make(chan error, 3)
+	for _, run := range []func(context.Context) error{apiService.Run, stock.Run, mail.Run} {
+		go func() { done <- run(running) }()
+	}
+	t.Cleanup(func() {
+		cancel()
+		for range cap(done) {
+			assert.NoError(t, <-done)
+		}
+	})
+	require.Eventually(t, func() bool { return apiService.Ready() && stock.Ready() && mail.Ready() }, 30*time.Second, time.Millisecond)
+	return "http://" + apiService.Addr(), cfg
+}
+
+func request(t *testing.T, method, url, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(data)
+}
+
+func newOrder(id, quantity string) string {
+	return `{"id":"` + id + `","customerId":7,"state":"CREATED","product":"JUMPERS","quantity":` + quantity + `,"price":9.5}`
+}
+
+func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
+	base, cfg := startEverything(t)
+	ann := map[string]any{"id": int64(7), "firstName": "Ann", "lastName": "Able", "email": "ann@example.com", "address": "1 Main St", "level": "gold"}
+	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "customers", Key: binary.BigEndian.AppendUint64(nil, 7), Value: kafkatest.Encode(t, cfg, order.ValueSubject("customers"), ann)})
+	var code int
+	var body string
+	require.Eventually(t, func() bool {
+		code, body = request(t, "GET", base+"/v1/customers/7", "")
+		return code == http.StatusOK
+	}, 20*time.Second, 5*time.Millisecond)
+	assert.JSONEq(t, `{"id":7,"firstName":"Ann","lastName":"Able","email":"ann@example.com","address":"1 Main St","level":"gold"}`, body)
+	code, body = request(t, "GET", base+"/v1/customers/8", "")
+	assert.Equal(t, http.StatusNotFound, code, body)
+
+	code, body = request(t, "PUT", base+"/v1/inventory/JUMPERS", `{"quantity":5}`)
+	require.Equal(t, http.StatusOK, code, body)
+	code, body = request(t, "POST", base+"/v1/orders:batch", `{"orders":[`+newOrder("good", "2")+`,`+newOrder("none", "0")+`]}`)
+	require.Equal(t, http.StatusOK, code, body)
+	code, body = request(t, "GET", base+"/v1/orders/good/validated?timeout=30000", "")
+	require.Equal(t, http.StatusOK, code, body)
+	assert.Contains(t, body, "VALIDATED")
+	code, body = request(t, "POST", base+"/v1/orders", newOrder("greedy", "4"))
+	require.Equal(t, http.StatusCreated, code, body)
+	code, body = request(t, "GET", base+"/v1/orders/greedy/validated?timeout=30000", "")
+	require.Equal(t, http.StatusOK, code, body)
+	assert.Contains(t, body, "FAILED")
+	code, body = request(t, "POST", base+"/v1/payments", `{"id":"p-1","orderId":"good","ccy":"EUR","amount":19}`)
+	require.Equal(t, http.StatusCreated, code, body)
+
+	type history struct {
+		Complete bool
+		Failures []struct{ Check, Detail string }
+		Events   []struct{ Kind string }
+	}
+	read := func(id string) (h history) {
+		code, body := request(t, "GET", base+"/v1/orders/"+id+"/history", "")
+		require.Equal(t, http.StatusOK, code, body)
+		require.NoError(t, json.Unmarshal([]byte(body), &h))
+		assert.True(t, h.Complete)
+		return h
+	}
+	count := func(h history) map[string]int {
+		kinds := map[string]int{}
+		for _, e := range h.Events {
+			kinds[e.Kind]++
+		}
+		return kinds
+	}
+	want := map[string]int{"ORDER": 2, "CHECK": 3, "RESERVATION": 1, "PAYMENT": 1, "EMAIL": 1}
+	require.Eventually(t, func() bool { return count(read("good"))["EMAIL"] == 1 }, 20*time.Second, 5*time.Millisecond)
+	assert.Equal(t, want, count(read("good")))
+	assert.Empty(t, read("good").Failures)
+	greedy := read("greedy").Failures
+	require.Len(t, greedy, 1)
+	assert.Equal(t, "INVENTORY_CHECK", greedy[0].Check)
+	assert.Equal(t, "4 units of JUMPERS were asked for, 3 were available.", greedy[0].Detail)
+	code, body = request(t, "GET", base+"/v1/orders/none/validated?timeout=30000", "")
+	require.Equal(t, http.StatusOK, code, body)
+	require.Eventually(t, func() bool { return len(read("none").Failures) == 2 }, 20*time.Second, 5*time.Millisecond)
+}
