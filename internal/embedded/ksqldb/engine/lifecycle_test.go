@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -175,7 +176,30 @@ func TestTheProcessingLogHoldsWhatCouldNotBeProcessed(t *testing.T) {
 	w.produce("s", "b", `{"V":`)
 	w.produce("s", "c", `{"V":"x"}`)
 	w.eventually("o", `a {"I":1}`, `c {"I":null}`)
+	metrics, err := w.engine.Metrics()
+	require.NoError(t, err)
+	require.Equal(t, int64(2), metrics[0].Problems)
+	collected := map[string]float64{}
+	registry := prometheus.NewPedanticRegistry()
+	require.NoError(t, registry.Register(w.engine.Collector()))
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	for _, f := range families {
+		if f.GetName() != "orderflow_ksqldb_operator_errors_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			for _, label := range m.GetLabel() {
+				if label.GetName() == "step" {
+					collected[label.GetValue()] = m.GetCounter().GetValue()
+				}
+			}
+		}
+	}
+	require.Equal(t, map[string]float64{"O": 0, "Project": 1, "KsqlTopic.Source": 1}, collected)
 	require.NoError(t, w.engine.Close(), "a stop writes what is queued")
+	written, dropped := w.engine.ProcessingLogCounts()
+	require.Equal(t, [2]int64{2, 0}, [2]int64{written, dropped})
 
 	id := w.queryID("CSAS_O")
 	var events []map[string]any

@@ -81,7 +81,7 @@ type Window struct {
 func (s *AggregateStep) schema() *types.Schema { return s.Columns }
 
 func (s *AggregateStep) plumb(a *assembly, needOld bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, s.Undo)
+	in, err := a.plumb(s.Input, s.Undo)
 	if err != nil {
 		return nil, err
 	}

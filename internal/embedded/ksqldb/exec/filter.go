@@ -23,7 +23,7 @@ type FilterStep struct {
 func (s *FilterStep) schema() *types.Schema { return s.Input.schema() }
 
 func (s *FilterStep) plumb(a *assembly, _ bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, s.Changelog)
+	in, err := a.plumb(s.Input, s.Changelog)
 	if err != nil {
 		return nil, err
 	}

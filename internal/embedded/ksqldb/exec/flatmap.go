@@ -19,7 +19,7 @@ type FlatMapStep struct {
 func (s *FlatMapStep) schema() *types.Schema { return s.Columns }
 
 func (s *FlatMapStep) plumb(a *assembly, _ bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, false)
+	in, err := a.plumb(s.Input, false)
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,11 @@ type ForeignKeyJoin struct {
 }
 
 func (s *ForeignKeyJoin) plumb(a *assembly, needOld bool) (*pipe, error) {
-	left, err := s.Left.plumb(a, false)
+	left, err := a.plumb(s.Left, false)
 	if err != nil {
 		return nil, err
 	}
-	right, err := s.Right.plumb(a, false)
+	right, err := a.plumb(s.Right, false)
 	if err != nil {
 		return nil, err
 	}

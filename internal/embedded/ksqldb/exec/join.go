@@ -42,10 +42,10 @@ func (j *Join) schema() *types.Schema { return j.Columns }
 
 // plumbSides builds both inputs into one sub-topology.
 func (j *Join) plumbSides(a *assembly, needOld bool) (left, right *pipe, sub *draft, err error) {
-	if left, err = j.Left.plumb(a, needOld); err != nil {
+	if left, err = a.plumb(j.Left, needOld); err != nil {
 		return nil, nil, nil, err
 	}
-	if right, err = j.Right.plumb(a, needOld); err != nil {
+	if right, err = a.plumb(j.Right, needOld); err != nil {
 		return nil, nil, nil, err
 	}
 	sub = merge(left.sub, right.sub)

@@ -11,7 +11,7 @@ type OutputStep struct {
 func (s *OutputStep) schema() *types.Schema { return s.Input.schema() }
 
 func (s *OutputStep) plumb(a *assembly, _ bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, false)
+	in, err := a.plumb(s.Input, false)
 	if err != nil {
 		return nil, err
 	}
@@ -22,6 +22,7 @@ type rowOutput struct{ task *Task }
 
 func (o *rowOutput) process(c *change) error {
 	o.task.env.Metrics.RecordsOut.Add(1)
+	o.task.counts[o.task.current].Out++
 	o.task.env.Row(&c.row)
 	return nil
 }

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"errors"
-	"sync/atomic"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
 )
@@ -42,23 +41,13 @@ type ProcessingError struct {
 	Record []byte
 }
 
-// Metrics counts what a task did. It may be read while the task runs.
-type Metrics struct {
-	// RecordsIn and RecordsOut count records read and written.
-	RecordsIn  atomic.Int64
-	RecordsOut atomic.Int64
-	// Problems counts processing errors.
-	Problems atomic.Int64
-	// Late counts rows that were dropped because their window was closed.
-	Late atomic.Int64
-}
-
 func (t *Task) problem(kind ErrorType, step, target, message string, err error) {
 	t.report(ProcessingError{Type: kind, Step: step, Target: target, Message: message}, err)
 }
 
 func (t *Task) report(p ProcessingError, err error) {
 	t.env.Metrics.Problems.Add(1)
+	t.counts[t.current].Errors++
 	p.Topic, p.Partition, p.Offset, p.Cause = t.rec.Topic, t.rec.Partition, t.rec.Offset, Causes(err)
 	t.env.Problem(p)
 }

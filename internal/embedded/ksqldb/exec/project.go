@@ -35,7 +35,7 @@ func columnTexts(texts []string, what string, cols []types.Column) []string {
 }
 
 func (s *ProjectStep) plumb(a *assembly, needOld bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, needOld)
+	in, err := a.plumb(s.Input, needOld)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type RekeyStep struct {
 func (s *RekeyStep) schema() *types.Schema { return s.Columns }
 
 func (s *RekeyStep) plumb(a *assembly, needOld bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, needOld)
+	in, err := a.plumb(s.Input, needOld)
 	if err != nil {
 		return nil, err
 	}

@@ -86,7 +86,7 @@ func (o *sessionAggregate) take(c *change, time, closed int64) error {
 		}
 	}
 	if end < closed {
-		o.task.env.Metrics.Late.Add(1)
+		o.task.late()
 		return nil
 	}
 	if start != time || end != time {

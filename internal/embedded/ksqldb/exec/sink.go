@@ -26,7 +26,7 @@ type SinkStep struct {
 func (s *SinkStep) schema() *types.Schema { return s.Input.schema() }
 
 func (s *SinkStep) plumb(a *assembly, _ bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, false)
+	in, err := a.plumb(s.Input, false)
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +93,7 @@ func (o *sink) process(c *change) error {
 			return err
 		}
 	}
+	o.task.counts[o.task.current].Out++
 	o.task.emit(Output{
 		Topic: s.Topic, Key: key, Value: value, PartitionKey: inner, Partition: -1, Time: time, Headers: row.Headers,
 	})
@@ -116,7 +117,7 @@ type MaterializeStep struct {
 func (s *MaterializeStep) schema() *types.Schema { return s.Columns }
 
 func (s *MaterializeStep) plumb(a *assembly, _ bool) (*pipe, error) {
-	in, err := s.Input.plumb(a, false)
+	in, err := a.plumb(s.Input, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +127,7 @@ func (s *MaterializeStep) plumb(a *assembly, _ bool) (*pipe, error) {
 		if err != nil {
 			return err
 		}
-		return in.wire(t, &materialize{mat: m})
+		return in.wire(t, &materialize{task: t, mat: m})
 	}}, nil
 }
 
@@ -155,8 +156,9 @@ func (s *MaterializeStep) register(a *assembly, sub *draft) func(t *Task) (*mate
 }
 
 type materialize struct {
-	mat *materializer
-	key []byte
+	task *Task
+	mat  *materializer
+	key  []byte
 }
 
 func (o *materialize) process(c *change) error {
@@ -168,6 +170,7 @@ func (o *materialize) process(c *change) error {
 		return err
 	}
 	o.key = key
+	o.task.counts[o.task.current].Out++
 	return o.mat.put(key, &c.row, c.row.Time, c.old != nil)
 }
 

@@ -64,8 +64,14 @@ type recordReader interface {
 	read(rec *InRecord) error
 }
 
+// reader is a recordReader and the operator that it belongs to.
+type reader struct {
+	recordReader
+	operator int
+}
+
 func (t *Task) read(topic string, r recordReader) {
-	t.sources[topic] = append(t.sources[topic], r)
+	t.sources[topic] = append(t.sources[topic], reader{r, t.wiring})
 }
 
 type topicSource struct {

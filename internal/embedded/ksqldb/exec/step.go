@@ -117,6 +117,10 @@ type assembly struct {
 	names    map[string]int
 	mat      *Materialization
 	matDraft *draft
+	// operators are the steps in the order in which the walk comes to them;
+	// current is the one whose inputs are being built.
+	operators []operatorDraft
+	current   int
 }
 
 type internalDraft struct {
@@ -136,10 +140,11 @@ func (a *assembly) draft() *draft {
 func (a *assembly) unique(name string) string {
 	n := a.names[name]
 	a.names[name]++
-	if n == 0 {
-		return name
+	if n > 0 {
+		name = fmt.Sprintf("%s-%d", name, n)
 	}
-	return fmt.Sprintf("%s-%d", name, n)
+	a.operators[a.current].stores = append(a.operators[a.current].stores, name)
+	return name
 }
 
 // through ends up's sub-topology in an internal topic and gives the draft that
@@ -152,8 +157,8 @@ func (a *assembly) through(topic string, up *draft, reader *draft) {
 
 // New makes the topology of a query from its last step.
 func New(root Step) (*Topology, error) {
-	a := &assembly{names: map[string]int{}}
-	p, err := root.plumb(a, false)
+	a := &assembly{names: map[string]int{}, current: none}
+	p, err := a.plumb(root, false)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +179,13 @@ func New(root Step) (*Topology, error) {
 		t.Internal = append(t.Internal, InternalTopic{
 			Name: in.name, Writers: []int{ids[in.writer.root()]}, Readers: []int{ids[in.reader.root()]},
 		})
+	}
+	for i := range a.operators {
+		op := &a.operators[i]
+		t.Operators = append(t.Operators, Operator{Name: op.name, Sub: ids[op.sub.root()], Inputs: op.inputs, Stores: op.stores})
+	}
+	for _, s := range t.Subs {
+		s.operators = len(t.Operators)
 	}
 	if a.mat != nil {
 		a.mat.Sub = ids[a.matDraft.root()]

@@ -28,6 +28,9 @@ import (
 type Topology struct {
 	// Subs are the sub-topologies; Subs[i].ID is i.
 	Subs []*SubTopology
+	// Operators are the steps of the query, its end first; their positions here
+	// are those in the counts of Metrics.
+	Operators []Operator
 	// Internal are the topics between the sub-topologies, in the order in which
 	// they have to be created.
 	Internal []InternalTopic
@@ -61,6 +64,7 @@ type SubTopology struct {
 	CoPartitioned [][]string
 
 	terminals []wire
+	operators int // of the whole topology
 }
 
 // Source is a topic that a sub-topology reads.
@@ -158,7 +162,8 @@ func (s *SubTopology) NewTask(env TaskEnv) (*Task, error) {
 	if env.Metrics == nil {
 		env.Metrics = &Metrics{}
 	}
-	t := &Task{env: env, sources: make(map[string][]recordReader, len(s.Sources))}
+	t := &Task{env: env, sources: make(map[string][]reader, len(s.Sources)), counts: make([]OperatorCounts, s.operators)}
+	env.Metrics.begin(s.operators)
 	t.nested = func(step string, err error) { t.problem(RecordError, step, "", err.Error(), errors.Unwrap(err)) }
 	for _, w := range s.terminals {
 		if err := w(t, nil); err != nil {
@@ -171,8 +176,11 @@ func (s *SubTopology) NewTask(env TaskEnv) (*Task, error) {
 // Task runs a sub-topology for one partition.
 type Task struct {
 	env     TaskEnv
-	sources map[string][]recordReader
+	sources map[string][]reader
 	flush   []func() error
+	counts  []OperatorCounts
+	current int      // the operator at work
+	wiring  int      // the operator being made
 	rec     InRecord // that is being processed
 	nested  func(step string, err error)
 }
@@ -189,6 +197,8 @@ func (t *Task) Process(rec InRecord) error {
 	t.env.Metrics.RecordsIn.Add(1)
 	t.rec = rec
 	for _, op := range ops {
+		t.current = op.operator
+		t.counts[op.operator].In++
 		if err := op.read(&t.rec); err != nil {
 			return fmt.Errorf("processing offset %d of partition %d of topic %s: %w", rec.Offset, rec.Partition, rec.Topic, err)
 		}
@@ -198,13 +208,14 @@ func (t *Task) Process(rec InRecord) error {
 }
 
 // Flush writes to the stores what operators keep in memory, such as stream
-// times. It has to be called before the stores are committed.
+// times, and brings the operators' counts in Metrics up to date. It has to be called before the stores are committed.
 func (t *Task) Flush() error {
 	for _, f := range t.flush {
 		if err := f(); err != nil {
 			return fmt.Errorf("flushing a task: %w", err)
 		}
 	}
+	t.env.Metrics.publish(t.counts)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (o *windowAggregate) process(c *change) error {
 			end = math.MaxInt64
 		}
 		if end <= closed {
-			o.task.env.Metrics.Late.Add(1)
+			o.task.late()
 			continue
 		}
 		if err := o.update(c, types.Window{Kind: types.TimeWindow, Start: start, End: end}); err != nil {

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,7 +25,8 @@ type query struct {
 	mu       sync.Mutex
 	state    string
 	failures []Failure
-	metrics  []*exec.Metrics
+	metrics  []*exec.Metrics // of the session's tasks
+	past     totals          // of earlier sessions
 	cancel   context.CancelFunc
 	done     chan struct{}
 	tasks    map[int]int32 // number of tasks by sub-topology
@@ -144,23 +146,55 @@ func (q *query) stop() {
 
 func (q *query) pause() { q.stop() }
 
-func (q *query) addMetrics(m *exec.Metrics) {
+// totals are the counts of a query's tasks.
+type totals struct {
+	in, out, problems, late int64
+	operators               []exec.OperatorCounts
+}
+
+func (t *totals) add(m *exec.Metrics, operators []exec.Operator) {
+	t.in += m.RecordsIn.Load()
+	t.out += m.RecordsOut.Load()
+	t.problems += m.Problems.Load()
+	t.late += m.Late.Load()
+	if t.operators == nil {
+		t.operators = make([]exec.OperatorCounts, len(operators))
+	}
+	m.AddTo(t.operators, operators)
+}
+
+// setMetrics takes the metrics of a new session's tasks.
+func (q *query) setMetrics(metrics []*exec.Metrics) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.metrics = append(q.metrics, m)
+	for _, m := range q.metrics {
+		q.past.add(m, q.spec.Topology.Operators)
+	}
+	q.metrics = metrics
+}
+
+func (q *query) totals() totals {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	sum := q.past
+	sum.operators = slices.Clone(sum.operators)
+	for _, m := range q.metrics {
+		sum.add(m, q.spec.Topology.Operators)
+	}
+	if sum.operators == nil {
+		sum.operators = make([]exec.OperatorCounts, len(q.spec.Topology.Operators))
+	}
+	return sum
 }
 
 func (q *query) status() Status {
+	sum := q.totals()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := Status{State: q.state, Errors: append([]Failure(nil), q.failures...)}
-	for _, m := range q.metrics {
-		s.RecordsIn += m.RecordsIn.Load()
-		s.RecordsOut += m.RecordsOut.Load()
-		s.Problems += m.Problems.Load()
-		s.Late += m.Late.Load()
+	return Status{
+		State: q.state, Errors: slices.Clone(q.failures),
+		RecordsIn: sum.in, RecordsOut: sum.out, Problems: sum.problems, Late: sum.late,
 	}
-	return s
 }
 
 // tasksOf is the number of tasks, and so of partitions, of a sub-topology.

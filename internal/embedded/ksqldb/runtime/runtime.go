@@ -77,6 +77,10 @@ type Runtime struct {
 	// of outputs about to be sent, it lets so many through.
 	fault func(p point) (sent int, err error)
 
+	// using is held for reading by who reads the state beside the tasks, which
+	// is not closed before.
+	using sync.RWMutex
+
 	unwatch  context.CancelFunc
 	watching sync.WaitGroup
 
@@ -306,6 +310,8 @@ func (r *Runtime) Close() {
 	}
 	clear(r.queries)
 	r.mu.Unlock()
+	r.using.Lock()   // waits for readers; later ones find no queries
+	r.using.Unlock() //nolint:staticcheck // nothing is to be done in between
 	r.unwatch()
 	r.watching.Wait()
 	var wg sync.WaitGroup

@@ -370,3 +370,7 @@ func TestTransientQueries(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+func record(topic, key, value string, millis int64) *kgo.Record {
+	return &kgo.Record{Topic: topic, Key: []byte(key), Value: []byte(value), Timestamp: time.UnixMilli(millis)}
+}

@@ -63,6 +63,8 @@ func openSession(ctx context.Context, q *query) (_ *session, err error) {
 
 func (s *session) openTasks() error {
 	q := s.q
+	var all []*exec.Metrics
+	defer func() { q.setMetrics(all) }()
 	for _, sub := range q.spec.Topology.Subs {
 		var count int32
 		for _, src := range sub.Sources {
@@ -77,7 +79,7 @@ func (s *session) openTasks() error {
 			}
 			s.tasks = append(s.tasks, t)
 			metrics := &exec.Metrics{}
-			q.addMetrics(metrics)
+			all = append(all, metrics)
 			env := exec.TaskEnv{
 				Partition: p, Stores: t.state, Emit: t.emit, Metrics: metrics,
 				Problem: func(p exec.ProcessingError) { q.rt.cfg.Problem(q.spec.QueryID, p) },

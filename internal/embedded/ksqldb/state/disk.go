@@ -126,6 +126,37 @@ func (db *DB) Queries() ([]string, error) {
 	return ids, nil
 }
 
+// Size is about how many bytes a store of a task takes: its files on disk, or as
+// long as it has none, its rows in memory. What was written since the files were
+// is not in it.
+func (db *DB) Size(id TaskID, store string) (int64, error) {
+	from, err := storePrefix(id.prefix(), store)
+	if err != nil {
+		return 0, err
+	}
+	to := append([]byte(nil), from...)
+	to[len(to)-1] = 1
+	onDisk, err := db.pebble.EstimateDiskUsage(from, to)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the size of store %s: %w", store, err)
+	}
+	if onDisk > 0 {
+		return int64(onDisk), nil
+	}
+	iter, err := db.pebble.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return 0, fmt.Errorf("asking for the size of store %s: %w", store, err)
+	}
+	var size int64
+	for ok := iter.First(); ok; ok = iter.Next() {
+		size += int64(len(iter.Key()) - len(from) + len(iter.Value()))
+	}
+	if err := iter.Close(); err != nil {
+		return 0, fmt.Errorf("asking for the size of store %s: %w", store, err)
+	}
+	return size, nil
+}
+
 // Committed gives the stores of a task as of its last commit, for readers
 // beside the task. Writing to them fails.
 func (db *DB) Committed(id TaskID) Stores { return &committed{db: db, prefix: id.prefix()} }
