@@ -246,7 +246,9 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 	if err != nil && len(body) == 0 {
 		return nil, fmt.Errorf("reading ksqlDB's answer (HTTP status %d): %w", response.StatusCode, err)
 	}
-	return nil, decodeError(response.StatusCode, body)
+	failed := decodeError(response.StatusCode, body)
+	failed.Hint = decodeHint(response.Header)
+	return nil, failed
 }
 
 func readAll(r io.Reader) ([]byte, error) {

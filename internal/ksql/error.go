@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -36,6 +37,9 @@ type Error struct {
 	Code int
 	// Message is the server's text.
 	Message string
+	// Hint is what the embedded server knows beyond ksqlDB's text; "" from
+	// others.
+	Hint string
 	// Statement is the statement that the error is about, "" when unknown.
 	Statement string
 	// Entities are the results of statements of the same request that had
@@ -59,7 +63,23 @@ func (e *Error) Error() string {
 	if e.Message == "" {
 		return kind + number
 	}
-	return kind + number + ": " + e.Message
+	text := kind + number + ": " + e.Message
+	if e.Hint != "" {
+		text = strings.TrimRight(text, "\n") + "\n" + e.Hint
+	}
+	return text
+}
+
+// hintHeader is where the embedded server puts its hint, encoded as RFC 2047 says.
+const hintHeader = "Ksql-Hint"
+
+func decodeHint(header http.Header) string {
+	encoded := header.Get(hintHeader)
+	hint, err := new(mime.WordDecoder).DecodeHeader(encoded)
+	if err != nil {
+		return encoded
+	}
+	return hint
 }
 
 // IsNotReady reports whether err says that the server is starting or

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"mime"
 	"net/http"
 	"strconv"
 
@@ -45,12 +46,19 @@ func asError(err error) *engine.Error {
 	return &engine.Error{Code: engine.CodeServerError, Message: err.Error()}
 }
 
+// hintHeader carries what ksqlDB's own messages leave out, which stay as they are.
+// Characters beyond ASCII are encoded as in the headers of mails (RFC 2047).
+const hintHeader = "Ksql-Hint"
+
 // writeError answers with an error. ksqlDB leaves the content type out of those
 // of its newer end points and of malformed bodies.
 func writeError(w http.ResponseWriter, failed *engine.Error, typed bool) {
 	body, err := marshal(failed.Answer())
 	if err != nil {
 		body = []byte(`{"@type":"generic_error","error_code":50000,"message":"the error could not be written"}`)
+	}
+	if hint := failed.Hint(); hint != "" {
+		w.Header().Set(hintHeader, mime.QEncoding.Encode("utf-8", hint))
 	}
 	if typed {
 		w.Header().Set("Content-Type", typeJSON)
