@@ -24,6 +24,7 @@ type environment struct {
 // commands lists the makers of all commands, in the order of the help text. A new
 // command is added here.
 var commands = []func(*environment) *cobra.Command{
+	newUpCommand,
 	newAPICommand,
 	newInventoryCommand,
 	newEmailCommand,

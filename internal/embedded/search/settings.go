@@ -144,14 +144,20 @@ func (s settings) number(name string, otherwise int) int {
 }
 
 // refreshInterval is how long a write may be unseen by searches; negative means
-// until it is asked for.
-func (s settings) refreshInterval(otherwise time.Duration) time.Duration {
-	if v := s["refresh_interval"]; v != "" {
-		if d, err := parseTimeValue("index.refresh_interval", v); err == nil {
-			return d
-		}
+// until it is asked for. A server that refreshes more often than an index wants
+// does it no harm, so of two intervals the shorter one counts.
+func (s settings) refreshInterval(usual time.Duration) time.Duration {
+	v := s["refresh_interval"]
+	if v == "" {
+		return usual
 	}
-	return otherwise
+	d, err := parseTimeValue("index.refresh_interval", v)
+	switch {
+	case err != nil || d >= 0 && usual >= 0 && usual < d:
+		return usual
+	default:
+		return d
+	}
 }
 
 // with gives settings with others put over them; an empty text takes one away.

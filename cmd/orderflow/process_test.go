@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// asOrderflow makes the test binary be orderflow when it is started again by a
+// test: a real process that can be killed.
+const asOrderflow = "ORDERFLOW_TEST_BE_ORDERFLOW"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asOrderflow) == "" {
+		os.Exit(m.Run())
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
+	stop()
+	os.Exit(code)
+}
+
+// readyWithin is how long a start may take on a busy machine.
+const readyWithin = 60 * time.Second
+
+// process is orderflow running as a process of its own.
+type process struct {
+	cmd   *exec.Cmd
+	addr  map[string]string // by the names that `up` prints
+	done  chan struct{}
+	state error // of the process, once done is closed
+
+	mu  sync.Mutex
+	log bytes.Buffer
+}
+
+func orderflow(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asOrderflow+"=1")
+	cmd.Dir = t.TempDir()
+	return cmd
+}
+
+// freePorts are the flags that have every server take a free port.
+func freePorts() []string {
+	var args []string
+	for _, flag := range []string{
+		"api-listen", "fraud-listen", "kafka-listen", "schema-registry-listen",
+		"connect-listen", "ksqldb-listen", "elasticsearch-listen",
+	} {
+		args = append(args, "--"+flag, "127.0.0.1:0")
+	}
+	return args
+}
+
+// startUp runs `orderflow up` on free ports and waits until it says that it is
+// ready. The process is killed when the test ends.
+func startUp(t *testing.T, dataDir string, args ...string) *process {
+	t.Helper()
+	all := append([]string{"up", "--data-dir", dataDir}, freePorts()...)
+	p := &process{cmd: orderflow(t, append(all, args...)...), addr: map[string]string{}, done: make(chan struct{})}
+	stdout, err := p.cmd.StdoutPipe()
+	require.NoError(t, err)
+	p.cmd.Stderr = p
+	require.NoError(t, p.cmd.Start())
+	ready := make(chan struct{})
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		lines := bufio.NewScanner(stdout)
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "orderflow is ready") {
+				close(ready)
+				break
+			}
+			if name, rest, ok := strings.Cut(lines.Text(), "  "); ok {
+				p.addr[name] = strings.TrimSpace(rest)
+			}
+		}
+		_, _ = io.Copy(p, stdout)
+	}()
+	go func() {
+		<-read
+		p.state = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.kill(t)
+		if t.Failed() {
+			t.Logf("what orderflow wrote:\n%s", tail(p.output(), 8000))
+		}
+	})
+	select {
+	case <-ready:
+	case <-p.done:
+		require.FailNow(t, "orderflow ended before it was ready", "%v\n%s", p.state, p.output())
+	case <-time.After(readyWithin):
+		require.FailNow(t, "orderflow is not ready", tail(p.output(), 8000))
+	}
+	return p
+}
+
+// Write collects what the process writes.
+func (p *process) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.Write(b)
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.log.String()
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// kill ends the process as a crash would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		require.NoError(t, err)
+	}
+	<-p.done
+}
+
+// stop ends the process as a user would, and expects that it ends well.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-p.done:
+		require.NoError(t, p.state, p.output())
+	case <-time.After(readyWithin):
+		require.FailNow(t, "orderflow does not stop", tail(p.output(), 8000))
+	}
+}
+
+func (p *process) api() string     { return strings.TrimSuffix(p.addr["orders API"], "/v1/orders") }
+func (p *process) ksqldb() string  { return p.addr["ksqlDB"] }
+func (p *process) elastic() string { return p.addr["Elasticsearch"] }
+func (p *process) kafka() string   { return p.addr["Kafka"] }
+
+func customersDB(dataDir string) string { return filepath.Join(dataDir, "customers.db") }

@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderflow/orderflow/internal/api"
+	"github.com/orderflow/orderflow/internal/customers"
+	"github.com/orderflow/orderflow/internal/email"
+	"github.com/orderflow/orderflow/internal/embedded"
+	"github.com/orderflow/orderflow/internal/inventory"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/populate"
+	"github.com/orderflow/orderflow/internal/telemetry"
+	"github.com/orderflow/orderflow/internal/topics"
+)
+
+// newUpCommand runs everything in one process.
+func newUpCommand(env *environment) *cobra.Command {
+	up := &up{env: env}
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything in this process: servers, migrations, connectors, services",
+		Long: `Start Kafka, Schema Registry, Elasticsearch, Connect and ksqlDB inside this
+process, bring topics, ksqlDB statements and connectors up to date, and run the
+orders API, the inventory and the e-mail service. Everything is kept in
+--data-dir; the same directory starts it again with everything in place.
+
+A server is left out when the address of a real one is given (--kafka,
+--schema-registry, --connect, --ksqldb, --elasticsearch).`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := up.run(cmd.Context())
+			if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
+				return nil // asked to stop
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&up.demo, "demo", false, "fill in stock, customers and a stream of orders and payments")
+	cmd.Flags().IntVar(&up.demoOrders, "demo-orders", 100, "how many orders and payments --demo posts; 0 goes on until the end")
+	cmd.Flags().Float64Var(&up.demoRate, "demo-rate", 20, "how many of them a second")
+	cmd.Flags().BoolVar(&up.sync, "sync", false, "write every record and commit through to the disk, so that it outlives the machine's end too")
+	return cmd
+}
+
+type up struct {
+	env        *environment
+	demo       bool
+	demoOrders int
+	demoRate   float64
+	sync       bool
+
+	health  *telemetry.Health
+	metrics *prometheus.Registry
+}
+
+func (u *up) run(ctx context.Context) (err error) {
+	began := time.Now()
+	stack, err := embedded.Start(ctx, u.stackConfig())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stack.Stop()) }()
+	u.useAddresses(stack)
+	u.health, u.metrics = &telemetry.Health{}, telemetry.NewRegistry()
+	services, err := u.newServices()
+	if err != nil {
+		return err
+	}
+	defer services.api.Close()
+	u.env.config.Listen.API, u.env.config.Listen.Fraud = services.api.Addr(), services.api.FraudAddr()
+	if err := u.prepare(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return services.api.Run(ctx) })
+	group.Go(func() error { return services.inventory.Run(ctx) })
+	group.Go(func() error { return services.email.Run(ctx) })
+	group.Go(func() error {
+		if err := u.awaitReady(ctx); err != nil {
+			return err
+		}
+		if err := u.announce(began); err != nil {
+			return err
+		}
+		return u.populate(ctx)
+	})
+	return group.Wait()
+}
+
+func (u *up) stackConfig() embedded.Config {
+	cfg := u.env.config
+	server := func(real, listen, setting string) embedded.Server {
+		return embedded.Server{Real: real, Listen: listen, Setting: "--" + setting}
+	}
+	return embedded.Config{
+		DataDir: cfg.DataDir, Sync: u.sync, Brokers: cfg.Kafka, Logger: u.env.log,
+		Kafka:          server("", cfg.Listen.Kafka, "kafka-listen"),
+		SchemaRegistry: server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
+		Elasticsearch:  server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),
+		Connect:        server(cfg.Connect, cfg.Listen.Connect, "connect-listen"),
+		KsqlDB:         server(cfg.KsqlDB, cfg.Listen.KsqlDB, "ksqldb-listen"),
+	}
+}
+
+// useAddresses has all clients of this process use the servers as they were
+// started: a port of 0 has become a real one.
+func (u *up) useAddresses(stack *embedded.Stack) {
+	cfg := u.env.config
+	cfg.Kafka = stack.Brokers()
+	cfg.SchemaRegistry, cfg.Elasticsearch = stack.SchemaRegistry(), stack.Elasticsearch()
+	cfg.Connect, cfg.KsqlDB = stack.Connect(), stack.KsqlDB()
+}
+
+type services struct {
+	api       *api.Service
+	inventory *inventory.Service
+	email     *email.Service
+}
+
+func (u *up) newServices() (*services, error) {
+	env := u.env
+	log := func(service string) *slog.Logger { return env.log.With("service", service) }
+	var s services
+	var err error
+	s.api, err = api.New(api.Config{
+		Listen: env.config.Listen.API, FraudListen: env.config.Listen.Fraud,
+		Kafka: serviceKafka(env, "api"), Ksql: ksqlConfig(env), Elasticsearch: env.config.ElasticsearchURL(),
+		Health: u.health, Metrics: u.metrics, Logger: log("api"), ShutdownTimeout: env.config.ShutdownTimeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.inventory, err = inventory.New(inventory.Config{
+		Kafka: serviceKafka(env, "inventory"), Health: u.health, Metrics: u.metrics, Logger: log("inventory"),
+	})
+	var mail email.Config
+	if err == nil {
+		mail, err = emailConfig(env)
+	}
+	if err == nil {
+		mail.Health, mail.Metrics = u.health, u.metrics
+		s.email, err = email.New(mail)
+	}
+	if err != nil {
+		s.api.Close()
+		return nil, err
+	}
+	return &s, nil
+}
+
+// prepare brings topics, schemas, ksqlDB statements, the customers database and
+// connectors up to date.
+func (u *up) prepare(ctx context.Context) error {
+	definition, err := loadTopics("")
+	if err != nil {
+		return err
+	}
+	err = withCluster(u.env, func(cluster topics.Cluster) error {
+		_, err := topics.Apply(ctx, definition, cluster)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return withMigrator(u.env, "", migrate.Config{}, func(m *migrate.Migrator) error {
+			_, err := m.Apply(ctx, migrate.ApplyOptions{All: true})
+			return err
+		})
+	})
+	group.Go(func() error {
+		if err := customers.Prepare(ctx, u.env.config.CustomersDBPath(), u.demo); err != nil {
+			return err
+		}
+		return applyConnectors(ctx, u.env, io.Discard)
+	})
+	return group.Wait()
+}
+
+// readyInterval is how often readiness is looked at while the services start.
+const readyInterval = 2 * time.Millisecond
+
+func (u *up) awaitReady(ctx context.Context) error {
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for !u.health.Ready() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (u *up) announce(began time.Time) error {
+	cfg := u.env.config
+	w := tabwriter.NewWriter(u.env.stdout, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{
+		{"orders API", cfg.APIURL() + "/v1/orders"},
+		{"fraud", cfg.APIURL() + "/fraud, http://" + cfg.Listen.Fraud + "/fraud"},
+		{"health, metrics", cfg.APIURL() + "/readyz, " + cfg.APIURL() + "/metrics"},
+		{"Kafka", cfg.KafkaBrokers()[0]},
+		{"Schema Registry", cfg.SchemaRegistryURL()},
+		{"Connect", cfg.ConnectURL()},
+		{"ksqlDB", cfg.KsqlDBURL()},
+		{"Elasticsearch", cfg.ElasticsearchURL()},
+		{"customers", cfg.CustomersDBPath()},
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(u.env.stdout, "orderflow is ready after %d ms\n", time.Since(began).Milliseconds())
+	return err
+}
+
+// populate posts the demo's orders once the customers can be seen.
+func (u *up) populate(ctx context.Context) error {
+	if !u.demo {
+		return nil
+	}
+	client, err := ksql.New(ksqlConfig(u.env))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := awaitCustomers(ctx, client); err != nil {
+		return err
+	}
+	cfg := populate.Default(u.env.config.APIURL())
+	cfg.Orders, cfg.Rate, cfg.Logger = u.demoOrders, u.demoRate, u.env.log.With("service", "populate")
+	cfg.Prefix = "demo-" + time.Now().UTC().Format("20060102T150405")
+	summary, err := populate.Run(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(u.env.stdout, summary)
+	return err
+}
+
+// customersInterval is how often the demo asks whether customers have arrived.
+const customersInterval = 20 * time.Millisecond
+
+// awaitCustomers waits until ksqlDB knows customers, so that the first orders
+// are enriched.
+func awaitCustomers(ctx context.Context, client *ksql.Client) error {
+	tick := time.NewTicker(customersInterval)
+	defer tick.Stop()
+	for {
+		rows, err := client.Query(ctx, "SELECT customerid FROM customers_table LIMIT 1;", nil)
+		if err != nil {
+			return fmt.Errorf("asking for customers: %w", err)
+		}
+		found := rows.Next()
+		err = errors.Join(rows.Err(), rows.Close())
+		if err != nil {
+			return fmt.Errorf("asking for customers: %w", err)
+		}
+		if found {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,228 @@
+// Package embedded starts and stops the servers that run in this process:
+// Kafka, Schema Registry, Elasticsearch, Connect and ksqlDB. Everybody else
+// knows them as addresses that speak those protocols; a server is left out when
+// the address of a real one is given.
+//
+// Invariants: a data directory belongs to one process at a time; servers start
+// after those they need and stop in reverse.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/connect"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embedded/search"
+)
+
+// Server says where one server is: a real one at Real, or one in this process
+// that listens on Listen (host:port, port 0 takes a free one). Setting is the
+// flag that sets Listen, for error messages.
+type Server struct {
+	Real    string
+	Listen  string
+	Setting string
+}
+
+// Config configures a Stack.
+type Config struct {
+	// DataDir holds everything that the servers keep; it is made when absent.
+	DataDir string
+	// Sync makes acknowledged data and state survive the end of the machine, not
+	// only of the process, at the price of speed.
+	Sync bool
+	// Brokers are those of a real Kafka; empty for the embedded one.
+	Brokers []string
+	// Kafka says where the embedded broker listens; its Real is not used.
+	Kafka          Server
+	SchemaRegistry Server
+	Elasticsearch  Server
+	Connect        Server
+	KsqlDB         Server
+	Logger         *slog.Logger
+}
+
+// Stack is the running servers.
+type Stack struct {
+	cfg     Config
+	lock    *broker.Lock
+	stops   []func() error
+	brokers []string
+	urls    map[string]string
+}
+
+// component is what all servers have in common.
+type component interface {
+	Start(ctx context.Context) error
+	Stop() error
+	Addr() string
+}
+
+// Start starts the servers. When one fails, those already running are stopped;
+// the error says which one, why, and what to change.
+func Start(ctx context.Context, cfg Config) (*Stack, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Stack{cfg: cfg, brokers: cfg.Brokers, urls: map[string]string{}}
+	if err := s.start(ctx); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Stack) start(ctx context.Context) error {
+	if err := os.MkdirAll(s.cfg.DataDir, 0o755); err != nil {
+		return fmt.Errorf("making the data directory: %w; name another with --data-dir", err)
+	}
+	lock, err := broker.LockDir(s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if err := s.startBroker(ctx); err != nil {
+		return err
+	}
+	if err := s.together(ctx,
+		starter{"Schema Registry", s.cfg.SchemaRegistry, s.newRegistry},
+		starter{"Elasticsearch", s.cfg.Elasticsearch, s.newSearch},
+	); err != nil {
+		return err
+	}
+	if err := s.together(ctx, starter{"Connect", s.cfg.Connect, s.newConnect}); err != nil {
+		return err
+	}
+	return s.together(ctx, starter{"ksqlDB", s.cfg.KsqlDB, s.newKsqlDB})
+}
+
+func (s *Stack) startBroker(ctx context.Context) error {
+	if len(s.brokers) > 0 {
+		return nil
+	}
+	b, err := broker.New(broker.Config{
+		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, DataDir: s.dir("kafka"),
+		SyncWrites: s.cfg.Sync, Logger: s.log("kafka"),
+	})
+	if err == nil {
+		err = b.Start(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("starting the embedded Kafka: %w", err)
+	}
+	s.stops = append(s.stops, b.Stop)
+	s.brokers = []string{b.Addr()}
+	return nil
+}
+
+type starter struct {
+	name   string
+	server Server
+	make   func() (component, error)
+}
+
+// together starts servers that don't need each other.
+func (s *Stack) together(ctx context.Context, starters ...starter) error {
+	started := make([]component, len(starters))
+	var group errgroup.Group
+	for i, st := range starters {
+		if st.server.Real != "" {
+			s.urls[st.name] = st.server.Real
+			continue
+		}
+		group.Go(func() error {
+			c, err := st.make()
+			if err == nil {
+				err = c.Start(ctx)
+			}
+			if err != nil {
+				return fmt.Errorf("starting the embedded %s: %w", st.name, err)
+			}
+			started[i] = c
+			return nil
+		})
+	}
+	err := group.Wait()
+	for i, c := range started {
+		if c != nil {
+			s.stops = append(s.stops, c.Stop)
+			s.urls[starters[i].name] = "http://" + c.Addr()
+		}
+	}
+	return err
+}
+
+func (s *Stack) newRegistry() (component, error) {
+	return registry.New(registry.Config{
+		Addr: s.cfg.SchemaRegistry.Listen, AddrSetting: s.cfg.SchemaRegistry.Setting,
+		Brokers: s.brokers, Logger: s.log("schema-registry"),
+	})
+}
+
+func (s *Stack) newSearch() (component, error) {
+	return search.New(search.Config{
+		Addr: s.cfg.Elasticsearch.Listen, AddrSetting: s.cfg.Elasticsearch.Setting,
+		DataDir: s.dir("elasticsearch"), Logger: s.log("elasticsearch"),
+	})
+}
+
+func (s *Stack) newConnect() (component, error) {
+	return connect.New(connect.Config{
+		Addr: s.cfg.Connect.Listen, AddrSetting: s.cfg.Connect.Setting,
+		Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Logger: s.log("connect"),
+	})
+}
+
+func (s *Stack) newKsqlDB() (component, error) {
+	return server.New(server.Config{
+		Listen: s.cfg.KsqlDB.Listen,
+		Config: engine.Config{
+			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
+			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),
+		},
+	})
+}
+
+func (s *Stack) dir(name string) string { return filepath.Join(s.cfg.DataDir, name) }
+
+func (s *Stack) log(server string) *slog.Logger { return s.cfg.Logger.With("server", server) }
+
+// Brokers are the addresses of Kafka.
+func (s *Stack) Brokers() []string { return s.brokers }
+
+// SchemaRegistry is the URL of the Schema Registry.
+func (s *Stack) SchemaRegistry() string { return s.urls["Schema Registry"] }
+
+// Elasticsearch is the URL of Elasticsearch.
+func (s *Stack) Elasticsearch() string { return s.urls["Elasticsearch"] }
+
+// Connect is the URL of Connect.
+func (s *Stack) Connect() string { return s.urls["Connect"] }
+
+// KsqlDB is the URL of ksqlDB.
+func (s *Stack) KsqlDB() string { return s.urls["ksqlDB"] }
+
+// Stop stops the servers in the reverse order of their start. It may be called
+// twice.
+func (s *Stack) Stop() error {
+	var errs []error
+	for _, stop := range slices.Backward(s.stops) {
+		errs = append(errs, stop())
+	}
+	s.stops = nil
+	if s.lock != nil {
+		errs = append(errs, s.lock.Unlock())
+		s.lock = nil
+	}
+	return errors.Join(errs...)
+}
