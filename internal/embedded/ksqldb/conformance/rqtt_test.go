@@ -187,6 +187,7 @@ func newRestServer(ctx context.Context, test Test, patience time.Duration) (*res
 		Brokers: cluster.ListenAddrs(), SchemaRegistry: "http://" + reg.Addr(), DataDir: dir, Logger: quiet,
 		Properties: map[string]string{
 			"ksql.streams.auto.offset.reset": "earliest", "ksql.streams.cache.max.bytes.buffering": "0", "ksql.streams.commit.interval.ms": "10",
+			"ksql.query.push.v2.enabled": "true", "ksql.query.push.v2.registry.installed": "true",
 		},
 	}})
 	if err != nil {

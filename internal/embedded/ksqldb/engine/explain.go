@@ -112,7 +112,7 @@ func (e *Engine) explain(ctx context.Context, s *ast.Explain, sess *session) (an
 			return nil, err
 		}
 		query := &Query{text: text, transient: push}
-		if err := query.nameTransient(); err != nil {
+		if err := query.nameTransient("transient_"); err != nil {
 			return nil, err
 		}
 		var sources []string

@@ -12,7 +12,9 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/plan"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -152,7 +154,11 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 		if q.transient, err = a.Push(ctx, s); err != nil {
 			return err
 		}
-		return q.nameTransient()
+		prefix := "transient_"
+		if e.scalable(c, s, q) {
+			prefix = "SCALABLE_PUSH_QUERY_"
+		}
+		return q.nameTransient(prefix)
 	}
 	pull, err := a.Pull(ctx, s)
 	if err != nil {
@@ -160,7 +166,10 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 	}
 	if pull.Stream != nil {
 		q.Kind, q.transient = StreamPullQuery, pull.Stream
-		return q.nameTransient()
+		return q.nameTransient("transient_")
+	}
+	if name := keptHeader(pull.Table); name != "" {
+		return refused(s, fmt.Sprintf("column %s comes from the headers of records, which are not kept with the rows of a table: select the other columns, or add EMIT CHANGES", types.QuoteName(name)))
 	}
 	q.Kind, q.ID = TablePullQuery, "query_"+strconv.FormatInt(time.Now().UnixMilli(), 10)
 	for _, col := range pull.Table.Columns {
@@ -170,12 +179,56 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 	return err
 }
 
+// keptHeader finds a header column that a pull query asks for.
+func keptHeader(p *plan.Pull) string {
+	found := ""
+	look := func(e ast.Expr) {
+		ast.Walk(e, func(n ast.Node) bool {
+			if ref, ok := n.(*ast.ColumnRef); ok && p.Schema.FindHeader(ref.Name.Name) >= 0 {
+				found = ref.Name.Name
+			}
+			return found == ""
+		})
+	}
+	for _, col := range p.Columns {
+		look(col.Expr.AST)
+	}
+	if p.Predicate != nil {
+		look(p.Predicate.AST)
+	}
+	return found
+}
+
+// scalable reports whether ksqlDB would run a push query as a scalable one, that
+// shares the work of the query that writes its source. Here all push queries run
+// alike; only the id tells.
+func (e *Engine) scalable(c *catalog.Catalog, s *ast.Query, q *Query) bool {
+	on := func(name string) bool {
+		return strings.EqualFold(cmp.Or(q.properties[name], e.cfg.Properties[name]), "true")
+	}
+	if !on("ksql.query.push.v2.enabled") || !on("ksql.query.push.v2.registry.installed") {
+		return false
+	}
+	if _, ok := s.From.(*ast.AliasedSource); !ok || s.Emit != ast.EmitChanges || s.GroupBy != nil || s.Window != nil || s.Having != nil || s.PartitionBy != nil ||
+		e.offsetReset(q.properties) == "earliest" || len(c.Writers(q.transient.Sources[0].Name)) != 1 {
+		return false
+	}
+	whole := true
+	ast.Walk(s, func(n ast.Node) bool {
+		if ref, ok := n.(*ast.ColumnRef); ok && (ref.Name.Name == types.RowPartition || ref.Name.Name == types.RowOffset) {
+			whole = false
+		}
+		return whole
+	})
+	return whole
+}
+
 // nameTransient gives a transient query its id and columns.
-func (q *Query) nameTransient() error {
+func (q *Query) nameTransient(prefix string) error {
 	if len(q.transient.Sources) == 0 {
 		return fmt.Errorf("the query %s reads nothing", q.text)
 	}
-	q.ID = "transient_" + q.transient.Sources[0].Name + "_" + strconv.FormatInt(rand.Int64(), 10)
+	q.ID = prefix + q.transient.Sources[0].Name + "_" + strconv.FormatInt(rand.Int64(), 10)
 	for _, col := range q.transient.Output.Columns {
 		q.Columns = append(q.Columns, Column{Name: col.Name, Type: col.Type})
 	}
