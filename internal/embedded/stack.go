@@ -185,7 +185,7 @@ func (s *Stack) newConnect() (component, error) {
 
 func (s *Stack) newKsqlDB() (component, error) {
 	return server.New(server.Config{
-		Listen: s.cfg.KsqlDB.Listen,
+		Listen: s.cfg.KsqlDB.Listen, ListenSetting: s.cfg.KsqlDB.Setting,
 		Config: engine.Config{
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
 			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),

@@ -35,6 +35,9 @@ type Config struct {
 	// Listen is the address to listen on; empty for DefaultListen. A port of 0
 	// takes a free one.
 	Listen string
+	// ListenSetting is the name of the flag or variable that sets Listen, for
+	// error messages. May be empty.
+	ListenSetting string
 	engine.Config
 }
 
@@ -73,18 +76,22 @@ func (s *Server) Start(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
-		return errors.New("starting the embedded ksqlDB: it was stopped; make a new one")
+		return errors.New("the ksqlDB server was stopped; make a new one")
 	}
 	if s.http != nil {
 		return nil
 	}
 	listener, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("starting the embedded ksqlDB: listening on %s (is something else running there? choose another address): %w", s.cfg.Listen, err)
+		hint := ""
+		if s.cfg.ListenSetting != "" {
+			hint = " with " + s.cfg.ListenSetting
+		}
+		return fmt.Errorf("listening on %s: %w; choose another address%s", s.cfg.Listen, err, hint)
 	}
 	e, err := engine.Open(ctx, s.cfg.Config)
 	if err != nil {
-		return errors.Join(fmt.Errorf("starting the embedded ksqlDB: %w", err), listener.Close())
+		return errors.Join(err, listener.Close())
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	protocols := new(http.Protocols)
