@@ -43,11 +43,20 @@ func (e *Engine) change(ctx context.Context, stmt ast.Statement, sess *session) 
 	if err := result.Apply(next); err != nil {
 		return nil, err
 	}
-	e.current.Store(&snapshot{catalog: next, paused: snap.paused})
+	paused := maps.Clone(snap.paused)
+	unpause(paused, result)
+	e.current.Store(&snapshot{catalog: next, paused: paused})
 	if err := e.takeEffect(ctx, next, result); err != nil {
 		return nil, err
 	}
 	return status, nil
+}
+
+// unpause makes a query that is replaced run again.
+func unpause(paused map[string]bool, result analyze.Result) {
+	if r, ok := result.(*analyze.CreateAsSelect); ok {
+		delete(paused, r.Query.ID)
+	}
 }
 
 // nothingToDo is the warning of an IF [NOT] EXISTS that was met.

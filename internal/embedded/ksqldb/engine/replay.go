@@ -59,6 +59,9 @@ func (e *Engine) replayOne(ctx context.Context, snap *snapshot, c command) error
 	}
 	id, _, message, queryID := describeCommand(stmt, result)
 	e.setStatus(id, CommandStatus{Status: "SUCCESS", Message: message, QueryID: queryID})
+	if nothingToDo(result) == "" {
+		unpause(snap.paused, result)
+	}
 	return result.Apply(snap.catalog)
 }
 

@@ -168,6 +168,11 @@ func (e *Engine) try(ctx context.Context, texts []string, sess *session) error {
 			if err := e.check(ctx, sandbox, stmt, sess); err != nil {
 				return statementError(text, err)
 			}
+			if s, ok := stmt.(*ast.TerminateQuery); ok {
+				for _, id := range selected(sandbox, s.QueryID) {
+					sandbox.RemoveQuery(id)
+				}
+			}
 			continue
 		}
 		cfg, err := sess.config()
