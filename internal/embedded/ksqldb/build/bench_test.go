@@ -22,8 +22,12 @@ func BenchmarkFilterAndProject(b *testing.B) {
 	for _, name := range []string{"JSON", "AVRO"} {
 		b.Run(name, func(b *testing.B) {
 			b.Run("computed", func(b *testing.B) { benchmarkQuery(b, name, "CREATE STREAM O AS "+projection, 1) })
-			b.Run("as it is", func(b *testing.B) { benchmarkQuery(b, name, "CREATE STREAM O AS SELECT * FROM S WHERE QUANTITY > 0;", 1) })
-			b.Run("filtered out", func(b *testing.B) { benchmarkQuery(b, name, "CREATE STREAM O AS SELECT * FROM S WHERE QUANTITY > 99;", 0) })
+			b.Run("as it is", func(b *testing.B) {
+				benchmarkQuery(b, name, "CREATE STREAM O AS SELECT * FROM S WHERE QUANTITY > 0;", 1)
+			})
+			b.Run("filtered out", func(b *testing.B) {
+				benchmarkQuery(b, name, "CREATE STREAM O AS SELECT * FROM S WHERE QUANTITY > 99;", 0)
+			})
 		})
 	}
 }
