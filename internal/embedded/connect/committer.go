@@ -25,6 +25,9 @@ type topicPartition struct {
 
 // reached notes records that are where they belong.
 func (c *committer) reached(records []*kgo.Record) {
+	if len(records) == 0 {
+		return
+	}
 	if len(c.records) == 0 {
 		c.records, c.since = map[topicPartition]*kgo.Record{}, c.now()
 	}

@@ -11,7 +11,12 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+// sortedKeys lists the keys of a map; an empty list is not nil.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := slices.AppendSeq(make([]K, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
+}
 
 // info is what GET /connectors/{name} tells.
 type info struct {
@@ -143,7 +148,8 @@ func (w *worker) remove(ctx context.Context, c *connector) error {
 	return nil
 }
 
-// aim says what state a connector shall be in.
+// aim says what state a connector shall be in. It returns when one that shall stop
+// has, since its offsets may be changed then.
 func (w *worker) aim(ctx context.Context, c *connector, target string) error {
 	if err := w.store.write(context.WithoutCancel(ctx), targetEntry(c.name, target)); err != nil {
 		return err
@@ -151,7 +157,11 @@ func (w *worker) aim(ctx context.Context, c *connector, target string) error {
 	w.mu.Lock()
 	c.target = target
 	w.mu.Unlock()
-	w.kick(c)
+	if target == stateStopped {
+		w.bring(c)
+	} else {
+		w.kick(c)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
 )
@@ -26,7 +27,7 @@ var routes = []route{
 	{"connectors/*/stop", map[string]handler{http.MethodPut: aimFor(stateStopped, http.StatusNoContent)}},
 	{"connectors/*/topics", map[string]handler{http.MethodGet: getTopics}},
 	{"connectors/*/topics/reset", map[string]handler{http.MethodPut: resetTopics}},
-	{"connectors/*/offsets", map[string]handler{http.MethodGet: getOffsets}},
+	{"connectors/*/offsets", map[string]handler{http.MethodGet: getOffsets, http.MethodPatch: patchOffsets, http.MethodDelete: deleteOffsets}},
 	{"connector-plugins", map[string]handler{http.MethodGet: listPlugins}},
 	{"connector-plugins/*/config", map[string]handler{http.MethodGet: getPluginConfig}},
 	{"connector-plugins/*/config/validate", map[string]handler{http.MethodPut: validatePluginConfig}},
@@ -142,9 +143,9 @@ func createConnector(w *worker, c *call) (*answer, error) {
 	if request.Config == nil {
 		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.get(Object)" because "connectorConfig" is null`)
 	}
-	target, known := initialStates[request.Initial]
+	target, known := initialStates[strings.ToUpper(request.Initial)]
 	if !known {
-		return nil, fail(http.StatusInternalServerError, "Cannot construct instance of `org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest$InitialState`, problem: No enum constant org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState.%s", request.Initial)
+		return nil, fail(http.StatusInternalServerError, "Cannot construct instance of `org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest$InitialState`, problem: No enum constant org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState.%s", strings.ToUpper(request.Initial))
 	}
 	if err := checkName(request.Config, request.Name); err != nil {
 		return nil, err

@@ -3,11 +3,13 @@ package connect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/convert"
@@ -51,11 +53,19 @@ type definitionInfo struct {
 	Order         int      `json:"order"`
 }
 
+func groupName(k *config.Key) string {
+	if k.Group == config.EmptyGroup {
+		return ""
+	}
+	return k.Group
+}
+
 func describe(k *config.Key) definitionInfo {
 	d := definitionInfo{Name: k.Name, Type: string(k.Type), Required: k.Required, DefaultValue: k.Default, Importance: string(k.Importance),
 		Documentation: k.Doc, Width: string(k.Width), DisplayName: k.Display, Dependents: k.Dependents, Order: k.Order}
-	if k.Group != "" || k.Order != -1 {
-		d.Group = &k.Group
+	if k.Group != "" {
+		group := groupName(k)
+		d.Group = &group
 	}
 	if d.Dependents == nil {
 		d.Dependents = []string{}
@@ -66,7 +76,7 @@ func describe(k *config.Key) definitionInfo {
 func getPluginConfig(_ *worker, c *call) (*answer, error) {
 	var def *config.Definition
 	if p, err := findPlugin(c.vars[0]); err == nil {
-		def = p.Definition()
+		def = &config.Definition{Keys: slices.Concat(p.Definition().Keys, commonDefinition(p).Keys)}
 	} else if t, ok := transform.Find(c.vars[0]); ok {
 		def = t.Definition
 	} else if v, ok := convert.Find(c.vars[0]); ok {
@@ -117,8 +127,8 @@ func validatePluginConfig(w *worker, c *call) (*answer, error) {
 	groups := []string{}
 	configs := []configInfo{}
 	for _, v := range values.List {
-		if v.Key.Group != "" && !slices.Contains(groups, v.Key.Group) {
-			groups = append(groups, v.Key.Group)
+		if v.Key.Group != "" && !slices.Contains(groups, groupName(v.Key)) {
+			groups = append(groups, groupName(v.Key))
 		}
 		info := configInfo{Definition: describe(v.Key), Value: valueInfo{Name: v.Key.Name, Value: v.Value, RecommendedValues: v.Recommended, Errors: v.Errors, Visible: v.Visible}}
 		if info.Value.RecommendedValues == nil {
@@ -156,6 +166,9 @@ func getOffsets(w *worker, c *call) (*answer, error) {
 // groupOffsets tells what a sink's consumer group committed.
 func (w *worker) groupOffsets(ctx context.Context, name string) ([]offsetInfo, error) {
 	committed, err := kadm.NewClient(w.store.client).FetchOffsets(ctx, groupPrefix+name)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return []offsetInfo{}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the offsets of group %s%s: %w", groupPrefix, name, err)
 	}

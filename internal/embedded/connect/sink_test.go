@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -35,6 +36,25 @@ type fakeElasticsearch struct {
 	// faults are answered in place of the next bulk requests; a status of 0
 	// breaks the connection.
 	faults []fault
+	// planned are answered to bulk requests that have one of their lines, once each.
+	planned []plannedFault
+}
+
+type plannedFault struct {
+	fault
+	lines []string
+}
+
+// plan gives the planned fault for a bulk request.
+func (f *fakeElasticsearch) plan(text string) (fault, bool) {
+	got := actions(text)
+	for i, p := range f.planned {
+		if slices.ContainsFunc(p.lines, func(line string) bool { return slices.Contains(got, line) }) {
+			f.planned = slices.Delete(f.planned, i, i+1)
+			return p.fault, true
+		}
+	}
+	return fault{}, false
 }
 
 type fault struct {
@@ -80,9 +100,11 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.bulks = append(f.bulks, string(raw))
-	if len(f.faults) > 0 {
-		next := f.faults[0]
-		f.faults = f.faults[1:]
+	next, planned := f.plan(string(raw))
+	if !planned && len(f.faults) > 0 {
+		next, f.faults, planned = f.faults[0], f.faults[1:], true
+	}
+	if planned {
 		if next.status == 0 {
 			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 				conn.Close() //nolint:errcheck // it shall break
@@ -120,7 +142,7 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 				failed = true
 				item["status"] = 409
 				item["error"] = map[string]any{"type": "version_conflict_engine_exception", "reason": "version conflict"}
-			case strings.Contains(document, "malformed"):
+			case strings.Contains(document, "malformed") || strings.Contains(document, `"not a number"`):
 				failed = true
 				item["status"] = 400
 				item["error"] = map[string]any{"type": "document_parsing_exception", "reason": "failed to parse"}
@@ -253,9 +275,10 @@ func TestATaskThatGivesUpFailsAndGoesOnAfterARestart(t *testing.T) {
 	o.produce("o-1", "CREATED")
 	failed := s.waitFailed("orders.v1")
 	assert.Equal(t, "RUNNING", failed.Connector.State)
-	assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
+	assert.Contains(t, failed.Tasks[0].Trace, `org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
 Caused by: org.apache.kafka.connect.errors.ConnectException: Bulk request failed
-Caused by: org.apache.kafka.connect.errors.ConnectException: Failed to execute bulk request due to 'ElasticsearchStatusException[Elasticsearch exception [type=es_rejected_execution_exception, reason=rejected execution]]' after 2 attempt(s)`, failed.Tasks[0].Trace)
+Caused by: org.apache.kafka.connect.errors.ConnectException: Failed to execute bulk request due to 'ElasticsearchStatusException[Elasticsearch exception [type=es_rejected_execution_exception, reason=rejected execution]]' after 2 attempt(s)
+Caused by: ElasticsearchStatusException`)
 	res := s.request(http.MethodPost, "/connectors/orders.v1/restart?includeTasks=true&onlyFailed=true", nil)
 	assert.Equal(t, http.StatusAccepted, res.status)
 	s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })

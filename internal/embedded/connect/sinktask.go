@@ -75,13 +75,14 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 			w.log.Warn("connect: reading for a sink failed, trying again", "connector", c.name, "error", err)
 		}
 		if records := fetches.Records(); len(records) > 0 {
-			if err := w.drain(ctx, c, t, p, sink, records); err != nil {
+			done, err := w.drain(ctx, c, t, p, sink, records)
+			committer.reached(records[:done])
+			if err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}
 				return err
 			}
-			committer.reached(records)
 		}
 		if committer.due() {
 			if err := committer.commit(ctx); err != nil && ctx.Err() == nil {
@@ -101,11 +102,14 @@ func fetchError(fetches kgo.Fetches) error {
 	return nil
 }
 
-// drain converts records and puts them into the sink.
-func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, sink plugin.SinkTask, raw []*kgo.Record) error {
+// drain converts records and puts them into the sink. It gives how many, from the
+// first on, need not come again.
+func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, sink plugin.SinkTask, raw []*kgo.Record) (int, error) {
 	records := make([]*plugin.Record, 0, len(raw))
+	positions := make([]int, 0, len(raw)) // of the records among the raw ones
+	done := len(raw)
 	var failed error
-	for _, r := range raw {
+	for i, r := range raw {
 		timestamp := r.Timestamp.UnixMilli()
 		partition := r.Partition
 		record := &plugin.Record{
@@ -119,23 +123,23 @@ func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, 
 		out, err := p.fromBytes(ctx, record, r.Key, r.Value)
 		if err != nil {
 			if passing(ctx, err) {
-				return ctx.Err()
+				return 0, ctx.Err()
 			}
 			if !p.tolerant {
-				failed = exceeded(err)
+				failed, done = exceeded(err), i
 				break
 			}
 			w.log.Warn("connect: skipping a record", "connector", c.name, "task", t.id, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 			continue
 		}
 		if out != nil {
-			records = append(records, out)
+			records, positions = append(records, out), append(positions, i)
 		}
 	}
 	if len(records) > 0 {
-		if err := sink.Put(ctx, records); err != nil {
-			return err
+		if written, err := sink.Put(ctx, records); err != nil {
+			return positions[min(written, len(positions)-1)], err
 		}
 	}
-	return failed
+	return done, failed
 }

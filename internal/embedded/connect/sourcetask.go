@@ -54,7 +54,9 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 				break
 			}
 			w.log.Warn("connect: skipping a record", "connector", c.name, "task", t.id, "topic", r.Topic, "error", err)
-		} else if out != nil {
+			continue
+		}
+		if out != nil {
 			produced = append(produced, toKafka(topic, key, value, out))
 		}
 		if r.SourceOffset != nil {

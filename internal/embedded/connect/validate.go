@@ -32,6 +32,14 @@ func findPlugin(name string) (plugin.Connector, error) {
 	return nil, fault.New(fault.Connect, "Failed to find any class that implements Connector and which name matches %s, available connectors are: %s", name, strings.Join(available, ", "))
 }
 
+// commonDefinition has the settings that all connectors of a class's kind share.
+func commonDefinition(class plugin.Connector) *config.Definition {
+	if class.Kind() == plugin.Sink {
+		return sinkDefinition
+	}
+	return sourceDefinition
+}
+
 // validate checks a connector's settings. Its error is one with which the real
 // worker breaks off.
 func (w *worker) validate(ctx context.Context, settings map[string]string) (plugin.Connector, *config.Values, error) {
@@ -39,11 +47,7 @@ func (w *worker) validate(ctx context.Context, settings map[string]string) (plug
 	if err != nil {
 		return nil, nil, err
 	}
-	common := sourceDefinition
-	if class.Kind() == plugin.Sink {
-		common = sinkDefinition
-	}
-	values := config.Validate(common, "", settings)
+	values := config.Validate(commonDefinition(class), "", settings)
 	checkConverter(values, settings, keyConverter)
 	checkConverter(values, settings, valueConverter)
 	if class.Kind() == plugin.Sink {

@@ -13,6 +13,10 @@ import (
 	"strings"
 )
 
+// EmptyGroup is the group of settings whose group has an empty name; a key without a
+// Group is in none.
+const EmptyGroup = "(empty)"
+
 // Type is the type of a setting, by Kafka's name.
 type Type string
 

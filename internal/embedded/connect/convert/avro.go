@@ -3,6 +3,7 @@ package convert
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -108,7 +109,10 @@ func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *d
 	}
 	w, err := c.writer(ctx, c.subject(topic), text)
 	if err != nil {
-		return nil, fault.Wrap(fault.Data, fault.Wrap(fault.Serialization, err, "Error serializing Avro message"), "Failed to serialize Avro data from topic %s :", topic)
+		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Class != fault.Serialization {
+			err = fault.Wrap(fault.Serialization, err, "Error serializing Avro message")
+		}
+		return nil, fault.Wrap(fault.Data, err, "Failed to serialize Avro data from topic %s :", topic)
 	}
 	native, err := toAvro(schema, value, w.root)
 	if err != nil {
@@ -134,7 +138,7 @@ func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avro
 	case c.register:
 		got, err := c.registry.RegisterSchema(ctx, subject, sr.Schema{Schema: text}, 0, 0)
 		if err != nil {
-			return nil, fmt.Errorf("registering a schema of %s: %w", subject, err)
+			return nil, registryFault(err, "Error registering Avro schema"+text)
 		}
 		id = got
 	case c.latest:
@@ -162,6 +166,14 @@ func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avro
 	w := &avroWriter{id: id, schema: schema, root: schema.Root().ExpandReferences()}
 	c.writers[cacheKey] = w
 	return w, nil
+}
+
+// registryFault is what the registry said, as the real client has it.
+func registryFault(err error, what string) error {
+	if said, ok := errors.AsType[*sr.ResponseError](err); ok {
+		err = fault.New(fault.RestClient, "%s; error code: %d", said.Message, said.ErrorCode)
+	}
+	return fault.Wrap(fault.Serialization, err, "%s", what)
 }
 
 func compatible(own, latest string) error {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
@@ -180,14 +181,17 @@ func (f JSONFormat) appendArray(buf []byte, schema *data.Schema, list []any) ([]
 
 const hexDigits = "0123456789ABCDEF"
 
-// AppendJSONString writes a JSON string as Jackson does: only quotes, backslashes
-// and control characters are escaped.
+// AppendJSONString writes a JSON string as Jackson does to bytes: only quotes,
+// backslashes, control characters and what is beyond U+FFFF are escaped.
 func AppendJSONString(buf []byte, text string) []byte {
 	buf = append(buf, '"')
 	for _, r := range text {
 		switch {
 		case r == '"' || r == '\\':
 			buf = append(buf, '\\', byte(r))
+		case r > 0xFFFF:
+			high, low := utf16.EncodeRune(r)
+			buf = fmt.Appendf(buf, `\u%04X\u%04X`, high, low)
 		case r >= 0x20:
 			buf = utf8.AppendRune(buf, r)
 		case r == '\b':

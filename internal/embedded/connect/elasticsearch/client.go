@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
+	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
 )
 
 const (
@@ -66,8 +67,16 @@ func (c *client) close() { c.http.CloseIdleConnections() }
 // statusError is an answer that says no.
 type statusError struct {
 	method, path string
+	base         string
 	status       int
 	kind, reason string
+	body         string
+}
+
+// trace says it with what was asked and answered, as the real sink's traces do.
+func (e *statusError) trace() *fault.Fault {
+	return fault.New("", "%s\n\tSuppressed: org.elasticsearch.client.ResponseException: method [%s], host [%s], URI [%s], status line [HTTP/1.1 %d %s]\n%s",
+		e, e.method, e.base, e.path, e.status, http.StatusText(e.status), e.body)
 }
 
 // Error says it as the real sink's client does.
@@ -123,7 +132,7 @@ func (c *client) send(ctx context.Context, base, method, path string, body []byt
 	if res.StatusCode < http.StatusBadRequest {
 		return answer, nil
 	}
-	failed := &statusError{method: method, path: path, status: res.StatusCode}
+	failed := &statusError{method: method, path: path, base: base, status: res.StatusCode, body: string(answer)}
 	var problem struct {
 		Error struct {
 			Type   string `json:"type"`

@@ -2,6 +2,7 @@ package elasticsearch
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +21,9 @@ type task struct {
 	batchSize  int
 	batchBytes int64
 	drop       bool
-	indices    map[string]bool // known to be there
+	// synchronous allows transformations that change the topic.
+	synchronous bool
+	indices     map[string]bool // known to be there
 }
 
 // Start reads the settings; Elasticsearch is asked for at the first record.
@@ -38,23 +41,36 @@ func (t *task) Start(_ context.Context, env plugin.Environment, settings map[str
 	}
 	t.malformed = strings.ToUpper(s.Text("behavior.on.malformed.documents"))
 	t.batchSize, t.batchBytes, t.drop = int(s.Number("batch.size")), s.Number("bulk.size.bytes"), s.Flag("drop.invalid.message")
+	t.synchronous = s.Flag("flush.synchronously")
 	t.indices = map[string]bool{}
 	return nil
 }
 
 // Put writes records in bulk requests, one after the other.
-func (t *task) Put(ctx context.Context, records []*plugin.Record) error {
+func (t *task) Put(ctx context.Context, records []*plugin.Record) (int, error) {
+	done := 0 // records that are behind us
 	var body []byte
 	var batch []*plugin.Record
-	flush := func() error {
-		if len(batch) == 0 {
-			return nil
+	var positions []int // of the batch's records among all
+	flush := func(next int) error {
+		if len(batch) > 0 {
+			written, err := t.send(ctx, body, batch)
+			if err != nil {
+				done = positions[written]
+				return err
+			}
 		}
-		err := t.send(ctx, body, batch)
-		body, batch = body[:0], batch[:0]
-		return err
+		body, batch, positions = body[:0], batch[:0], positions[:0]
+		done = next
+		return nil
 	}
-	for _, r := range records {
+	for i, r := range records {
+		if r.Topic != r.KafkaTopic && !t.synchronous {
+			if err := flush(i); err != nil {
+				return done, err
+			}
+			return done, exiting(fault.New(fault.Connect, "Found a topic name '%s' that doesn't match assigned partitions. Connector doesn't support topic mutating SMTs", r.Topic))
+		}
 		action, err := t.documents.action(r)
 		if err != nil {
 			if t.drop {
@@ -62,10 +78,10 @@ func (t *task) Put(ctx context.Context, records []*plugin.Record) error {
 					"topic", r.KafkaTopic, "partition", r.KafkaPartition, "offset", r.KafkaOffset, "error", err)
 				continue
 			}
-			if flushErr := flush(); flushErr != nil {
-				return flushErr
+			if flushErr := flush(i); flushErr != nil {
+				return done, flushErr
 			}
-			return exiting(err)
+			return done, exiting(err)
 		}
 		if action == nil {
 			continue
@@ -73,18 +89,19 @@ func (t *task) Put(ctx context.Context, records []*plugin.Record) error {
 		index := indexName(r.Topic)
 		if !t.indices[index] {
 			if err := t.client.createIndex(ctx, index); err != nil {
-				return exiting(fault.New(fault.Connect, "%s", err))
+				return done, exiting(fault.New(fault.Connect, "%s", err))
 			}
 			t.indices[index] = true
 		}
 		if len(batch) == t.batchSize || t.batchBytes >= 0 && len(batch) > 0 && int64(len(body)+len(action)) > t.batchBytes {
-			if err := flush(); err != nil {
-				return err
+			if err := flush(i); err != nil {
+				return done, err
 			}
 		}
-		body, batch = append(body, action...), append(batch, r)
+		body, batch, positions = append(body, action...), append(batch, r), append(positions, i)
 	}
-	return flush()
+	err := flush(len(records))
+	return done, err
 }
 
 func exiting(err error) error {
@@ -97,16 +114,22 @@ var malformedTypes = []string{
 	"action_request_validation_exception", "document_parsing_exception",
 }
 
-func (t *task) send(ctx context.Context, body []byte, batch []*plugin.Record) error {
+// send writes a batch and gives, with an error, how many of its records came before
+// the one that failed.
+func (t *task) send(ctx context.Context, body []byte, batch []*plugin.Record) (int, error) {
 	answer, err := t.client.bulk(ctx, body)
 	if err != nil {
-		return exiting(fault.Wrap(fault.Connect, fault.New(fault.Connect, "%s", err), "Bulk request failed"))
+		failed := fault.New(fault.Connect, "%s", err)
+		if said, ok := errors.AsType[*statusError](err); ok {
+			failed.Cause = said.trace()
+		}
+		return 0, exiting(fault.Wrap(fault.Connect, failed, "Bulk request failed"))
 	}
 	if len(answer.Items) != len(batch) && !answer.Errors {
-		return exiting(fault.New(fault.Connect, "Elasticsearch answered with %d items to a bulk request of %d", len(answer.Items), len(batch)))
+		return 0, exiting(fault.New(fault.Connect, "Elasticsearch answered with %d items to a bulk request of %d", len(answer.Items), len(batch)))
 	}
 	if !answer.Errors {
-		return nil
+		return len(batch), nil
 	}
 	for i, item := range answer.Items {
 		for _, outcome := range item {
@@ -123,10 +146,10 @@ func (t *task) send(ctx context.Context, body []byte, batch []*plugin.Record) er
 				continue
 			}
 			t.env.Log.Error("connect: Elasticsearch refused a document", attrs...)
-			return exiting(fault.New(fault.Connect, "Indexing record failed. Please check DLQ topic for errors."))
+			return min(i, len(batch)-1), exiting(fault.New(fault.Connect, "Indexing record failed. Please check DLQ topic for errors."))
 		}
 	}
-	return nil
+	return len(batch), nil
 }
 
 // Close lets connections go.

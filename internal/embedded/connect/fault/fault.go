@@ -21,9 +21,11 @@ const (
 	IO              = "java.io.IOException"
 	SQL             = "java.sql.SQLException"
 	NumberFormat    = "java.lang.NumberFormatException"
+	RestClient      = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException"
 )
 
-// Fault is an error with a class and perhaps a cause.
+// Fault is an error with a class and perhaps a cause. Without a class the message is
+// the whole line of the trace.
 type Fault struct {
 	Class   string
 	Message string
@@ -60,7 +62,11 @@ func Trace(err error) string {
 			lines = append(lines, Connect+": "+err.Error())
 			break
 		}
-		lines = append(lines, f.Class+": "+f.Message)
+		if f.Class == "" {
+			lines = append(lines, f.Message)
+		} else {
+			lines = append(lines, f.Class+": "+f.Message)
+		}
 		err = f.Cause
 	}
 	return strings.Join(lines, "\nCaused by: ")

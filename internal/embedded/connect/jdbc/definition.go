@@ -41,7 +41,7 @@ var definition = &config.Definition{Keys: []config.Key{
 		Display: "Map Numeric Values, Integral or Decimal, By Precision and Scale", Recommended: []string{"none", "precision_only", "best_fit", "best_fit_eager_double"}, Unsupported: true,
 		Doc: "How NUMERIC columns become numbers."},
 	{Name: "dialect.name", Type: config.String, Default: config.Default(""), Importance: config.Low, Group: "Database", Order: 13, Width: config.Wide,
-		Display: "Database Dialect", Unsupported: true,
+		Display: "Database Dialect", Recommended: dialects, Unsupported: true,
 		Doc: "The kind of database, when it does not follow from the URL."},
 	{Name: "mode", Type: config.String, Default: config.Default(""), Importance: config.High, Group: "Mode", Order: 1, Width: config.Middle,
 		Display: "Table Loading Mode", Dependents: []string{"incrementing.column.name", "timestamp.column.name", "validate.non.null"},
@@ -82,7 +82,7 @@ var definition = &config.Definition{Keys: []config.Key{
 	{Name: "batch.max.rows", Type: config.Int, Default: config.Default("100"), Importance: config.Low, Group: "Connector", Order: 3, Width: config.Narrow,
 		Display: "Max Rows Per Batch", Check: config.AtLeast(1),
 		Doc: "The most rows that are read at once."},
-	{Name: "table.monitoring.startup.polling.limit.ms", Type: config.Long, Default: config.Default("10000"), Importance: config.Low, Order: -1, Width: config.NoWidth,
+	{Name: "table.monitoring.startup.polling.limit.ms", Type: config.Long, Default: config.Default("10000"), Importance: config.Low, Group: config.EmptyGroup, Order: -1, Width: config.NoWidth,
 		Display: "table.monitoring.startup.polling.limit.ms",
 		Doc:     "How long the start waits for the list of tables, in milliseconds."},
 	{Name: "table.poll.interval.ms", Type: config.Long, Default: config.Default("60000"), Importance: config.Low, Group: "Connector", Order: 4, Width: config.Narrow,
@@ -101,3 +101,9 @@ var definition = &config.Definition{Keys: []config.Key{
 		Display: "Timestamp granularity for timestamp columns", Check: config.OneOfAnyCase("connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"), Recommended: []string{"connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"}, Unsupported: true,
 		Doc: "What time columns become."},
 }}
+
+// dialects are the kinds of databases that the real connector knows.
+var dialects = []string{
+	"", "Db2DatabaseDialect", "MySqlDatabaseDialect", "SybaseDatabaseDialect", "GenericDatabaseDialect", "OracleDatabaseDialect", "SqlServerDatabaseDialect",
+	"PostgreSqlDatabaseDialect", "SqliteDatabaseDialect", "DerbyDatabaseDialect", "SapHanaDatabaseDialect", "VerticaDatabaseDialect",
+}

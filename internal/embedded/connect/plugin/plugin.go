@@ -115,7 +115,8 @@ type SourceTask interface {
 // SinkTask writes records somewhere.
 type SinkTask interface {
 	Start(ctx context.Context, env Environment, settings map[string]string) error
-	// Put writes records and returns when they are kept where they belong.
-	Put(ctx context.Context, records []*Record) error
+	// Put writes records and returns when they are kept where they belong. With
+	// an error it tells how many of them, from the first on, are.
+	Put(ctx context.Context, records []*Record) (int, error)
 	Close() error
 }
