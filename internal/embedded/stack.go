@@ -189,8 +189,18 @@ func (s *Stack) newKsqlDB() (component, error) {
 		Config: engine.Config{
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
 			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),
+			Properties: ksqlDBProperties(),
 		},
 	})
+}
+
+// ksqlDBProperties are the settings that the order flow needs of a real ksqlDB
+// server and that describe what the embedded one always does.
+func ksqlDBProperties() map[string]string {
+	return map[string]string{
+		"ksql.streams.processing.guarantee":                 "exactly_once_v2",
+		"ksql.schema.registry.enhanced.avro.schema.support": "true",
+	}
 }
 
 func (s *Stack) dir(name string) string { return filepath.Join(s.cfg.DataDir, name) }
