@@ -12,8 +12,14 @@ func (p *parser) hint(want set) string {
 	if h := p.unrecognizedHint(); h != "" {
 		return h
 	}
-	if h := p.misspelt(want); h != "" {
+	if h := p.misspelt(t, want); h != "" {
 		return h
+	}
+	// A misspelt keyword behind a source or an expression was taken for an alias.
+	if p.i > 0 && !want.ident {
+		if h := p.misspelt(p.tokens[p.i-1], want); h != "" {
+			return h
+		}
 	}
 	h := fmt.Sprintf("Found %s where %s was expected.", t.found(), want.describe())
 	if extra := p.commonMistake(want); extra != "" {
@@ -49,8 +55,7 @@ func (p *parser) unrecognizedHint() string {
 }
 
 // misspelt names the keyword that an unknown word was probably meant to be.
-func (p *parser) misspelt(want set) string {
-	t := p.tok()
+func (p *parser) misspelt(t token, want set) string {
 	if t.kind != kindIdent || want.has(t.kind) || len(t.text) < 3 {
 		return ""
 	}
@@ -84,6 +89,10 @@ func (p *parser) commonMistake(want set) string {
 	word := strings.ToUpper(t.text)
 	before := strings.ToUpper(previous.text)
 	switch {
+	case previous.kind == kindStringText && t.pos.Offset > 0 && p.text[t.pos.Offset-1] == '\'':
+		return "The text ends at the quote before it; a single quote inside text is written ''."
+	case t.kind == kwWithin:
+		return "WITHIN stands before ON."
 	case t.kind == kindEOF && want.has(kindSemicolon):
 		return "Every statement ends with a semicolon."
 	case previous.kind == kindComma && (t.kind == kindRightParen || t.kind == kwFrom || t.kind == kindSemicolon):

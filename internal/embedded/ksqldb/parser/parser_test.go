@@ -222,6 +222,10 @@ func TestErrorsSayWhereWhatAndWhatToDo(t *testing.T) {
 		{"SELECT F(A B) FROM S;", "line 1:12: Syntax Error\nSyntax error at or near 'B'", "',' or ')'"},
 		{"SELECT A FROM S WINDOW SLIDING (5 DAYS) GROUP BY A;", "line 1:32: Syntax Error\nExpecting {'TUMBLING', 'HOPPING', 'SESSION'}", "no SLIDING windows"},
 		{"SELECT * FROM S EMIT CHANGE;", "line 1:22: Syntax Error", "EMIT CHANGES"},
+		{"SELECT * FROM S WERE A = 1;", "line 1:22: Syntax Error", "Did you mean WHERE instead of 'WERE'?"},
+		{"SELECT A FROM S GROUPBY A;", "line 1:25: Syntax Error", "Did you mean GROUP instead of 'GROUPBY'?"},
+		{"SELECT A FROM S WHERE A = 'it's';", "line 1:31: Syntax Error", "a single quote inside text is written ''"},
+		{"SELECT * FROM A JOIN B ON A.X = B.X WITHIN 1 HOUR;", "line 1:37: Syntax Error", "WITHIN stands before ON."},
 		{"SELECT * FROM S X CHANGES;", "line 1:19: Syntax Error", "EMIT CHANGES"},
 		{"SELECT * FROM S WINDOW TUMBLING (SIZE 5 FORTNIGHTS);", "line 1:41: Syntax Error\n", "a unit of time"},
 	}
