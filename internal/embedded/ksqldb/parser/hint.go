@@ -109,7 +109,7 @@ func (p *parser) commonMistake(want set) string {
 		return "ksqlDB has no SELECT DISTINCT; use GROUP BY."
 	case word == "BY" && before == "ORDER" || word == "ORDER":
 		return "ksqlDB has no ORDER BY."
-	case word == "UNION":
+	case word == "UNION" || before == "UNION":
 		return "ksqlDB has no UNION; write into one stream with several INSERT INTO ... SELECT."
 	case word == "OFFSET":
 		return "ksqlDB has no OFFSET."

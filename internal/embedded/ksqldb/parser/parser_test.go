@@ -225,6 +225,7 @@ func TestErrorsSayWhereWhatAndWhatToDo(t *testing.T) {
 		{"SELECT * FROM S WERE A = 1;", "line 1:22: Syntax Error", "Did you mean WHERE instead of 'WERE'?"},
 		{"SELECT A FROM S GROUPBY A;", "line 1:25: Syntax Error", "Did you mean GROUP instead of 'GROUPBY'?"},
 		{"SELECT A FROM S WHERE A = 'it's';", "line 1:31: Syntax Error", "a single quote inside text is written ''"},
+		{"SELECT * FROM A UNION SELECT * FROM B;", "line 1:23: Syntax Error", "ksqlDB has no UNION"},
 		{"SELECT * FROM A JOIN B ON A.X = B.X WITHIN 1 HOUR;", "line 1:37: Syntax Error", "WITHIN stands before ON."},
 		{"SELECT * FROM S X CHANGES;", "line 1:19: Syntax Error", "EMIT CHANGES"},
 		{"SELECT * FROM S WINDOW TUMBLING (SIZE 5 FORTNIGHTS);", "line 1:41: Syntax Error\n", "a unit of time"},

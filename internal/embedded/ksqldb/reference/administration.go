@@ -34,10 +34,10 @@ func administration() []Feature {
 
 func absent() []Feature {
 	return []Feature{
-		{Form: "ORDER BY", Example: "SELECT * FROM ORDERS ORDER BY ID EMIT CHANGES;", Refusal: "Syntax Error"},
-		{Form: "DISTINCT", Example: "SELECT DISTINCT PRODUCT FROM ORDERS EMIT CHANGES;", Refusal: "Syntax Error"},
-		{Form: "UNION", Example: "SELECT * FROM ORDERS UNION SELECT * FROM PAYMENTS;", Refusal: "Syntax Error"},
-		{Form: "sub-queries", Example: "SELECT * FROM (SELECT * FROM ORDERS) EMIT CHANGES;", Refusal: "Syntax Error"},
-		{Form: "UPDATE, DELETE", Example: "DELETE FROM CUSTOMERS WHERE ID = 1;", Refusal: "Syntax Error"},
+		{Form: "ORDER BY", Note: "pull the rows and sort them", Example: "SELECT * FROM ORDERS ORDER BY ID EMIT CHANGES;", Refusal: "Syntax Error"},
+		{Form: "DISTINCT", Note: "use GROUP BY", Example: "SELECT DISTINCT PRODUCT FROM ORDERS EMIT CHANGES;", Refusal: "Syntax Error"},
+		{Form: "UNION", Note: "write into one stream with several INSERT INTO … SELECT", Example: "SELECT * FROM ORDERS UNION SELECT * FROM PAYMENTS;", Refusal: "Syntax Error"},
+		{Form: "sub-queries", Note: "make the inner query a stream or table of its own", Example: "SELECT * FROM (SELECT * FROM ORDERS) EMIT CHANGES;", Refusal: "Syntax Error"},
+		{Form: "UPDATE, DELETE", Note: "INSERT INTO … VALUES with the same key replaces a row", Example: "DELETE FROM CUSTOMERS WHERE ID = 1;", Refusal: "Syntax Error"},
 	}
 }

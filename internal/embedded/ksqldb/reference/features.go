@@ -41,7 +41,7 @@ func writing() []Feature {
 	return []Feature{
 		{Form: "INSERT INTO name [(columns)] VALUES (…)", Note: "ROWTIME may be given", Example: "INSERT INTO PAYMENTS (ROWTIME, ID, AMOUNT) VALUES (1700000000000, 'a', 2.50);"},
 		{Form: "INSERT INTO name [WITH (QUERY_ID='id')] SELECT …", Example: "INSERT INTO PAYMENTS SELECT ID, CAST(PRICE AS DOUBLE) AS AMOUNT FROM ORDERS;"},
-		{Form: "INSERT INTO a table SELECT …", Example: "INSERT INTO CUSTOMERS SELECT * FROM CUSTOMERS;", Refusal: "INSERT INTO can only be used to insert into a stream"},
+		{Form: "INSERT INTO a table SELECT …", Example: "INSERT INTO CUSTOMERS SELECT * FROM CUSTOMERS;", Refusal: "INSERT INTO can only be used to insert into a stream. CUSTOMERS is a table"},
 	}
 }
 
@@ -71,11 +71,11 @@ func joins() []Feature {
 		{Form: "RIGHT and FULL [OUTER] JOIN of streams", Example: "SELECT ROWKEY AS ID, AMOUNT FROM ORDERS O FULL OUTER JOIN PAYMENTS P WITHIN 1 HOUR ON O.ID = P.ID EMIT CHANGES;"},
 		{Form: "stream-stream join without WITHIN", Example: "SELECT * FROM ORDERS O JOIN PAYMENTS P ON O.ID = P.ID EMIT CHANGES;", Refusal: "Stream-Stream joins must have a WITHIN clause specified"},
 		{Form: "stream [LEFT] JOIN table", Example: "SELECT CUSTOMER, O.ID AS ORDER_ID, NAME FROM ORDERS O LEFT JOIN CUSTOMERS C ON O.CUSTOMER = C.ID EMIT CHANGES;"},
-		{Form: "stream FULL JOIN table", Example: "SELECT * FROM ORDERS O FULL OUTER JOIN CUSTOMERS C ON O.CUSTOMER = C.ID EMIT CHANGES;", Refusal: "join"},
+		{Form: "stream FULL JOIN table", Example: "SELECT * FROM ORDERS O FULL OUTER JOIN CUSTOMERS C ON O.CUSTOMER = C.ID EMIT CHANGES;", Refusal: "full-outer join not supported for stream-table join"},
 		{Form: "table JOIN table on their keys", Note: "INNER, LEFT, RIGHT, FULL", Example: "CREATE TABLE X AS SELECT C.ID AS ID, NAME, UNITS FROM CUSTOMERS C JOIN TOTALS T ON C.ID = T.CUSTOMER;"},
 		{Form: "table JOIN table on a column of the left one", Note: "foreign key; INNER and LEFT", Example: "CREATE TABLE X AS SELECT C.ID AS ID, MANAGER FROM CUSTOMERS C JOIN REGIONS R ON C.REGION = R.NAME;"},
 		{Form: "joins of more than two sources", Example: "SELECT C.ID AS ID, AMOUNT, NAME FROM ORDERS O JOIN PAYMENTS P WITHIN 1 HOUR ON O.ID = P.ID JOIN CUSTOMERS C ON O.CUSTOMER = C.ID EMIT CHANGES;"},
-		{Form: "a condition other than an equality", Example: "SELECT * FROM ORDERS O JOIN CUSTOMERS C ON O.CUSTOMER > C.ID EMIT CHANGES;", Refusal: "join"},
+		{Form: "a condition other than an equality", Example: "SELECT * FROM ORDERS O JOIN CUSTOMERS C ON O.CUSTOMER > C.ID EMIT CHANGES;", Refusal: "Only equality join criteria is supported"},
 	}
 }
 
@@ -144,7 +144,7 @@ func dataTypes() []Feature {
 	return []Feature{
 		casts("BOOLEAN", "BOOLEAN"), casts("INT, INTEGER", "INTEGER"), casts("BIGINT", "BIGINT"), casts("DOUBLE", "DOUBLE"),
 		casts("DECIMAL(precision, scale)", "DECIMAL(10, 2)"), casts("STRING, VARCHAR", "VARCHAR"), casts("BYTES", "BYTES"),
-		casts("DATE, TIME, TIMESTAMP", "TIMESTAMP"), casts("ARRAY<type>", "ARRAY<INT>"), casts("MAP<type, type>", "MAP<STRING, INT>"),
+		casts("DATE", "DATE"), casts("TIME", "TIME"), casts("TIMESTAMP", "TIMESTAMP"), casts("ARRAY<type>", "ARRAY<INT>"), casts("MAP<type, type>", "MAP<STRING, INT>"),
 		casts("STRUCT<name type, …>", "STRUCT<A INT, `b` STRING>"), casts("a custom type", "ADDRESS"),
 	}
 }
@@ -157,12 +157,14 @@ func stored(format, note string) Feature {
 func formats() []Feature {
 	none := Feature{Form: "NONE", Note: "for keys of streams without key columns", Example: "CREATE STREAM X (V INT) WITH (KAFKA_TOPIC='x', PARTITIONS=1, KEY_FORMAT='NONE', VALUE_FORMAT='JSON');"}
 	infer := Feature{Form: "columns from the Schema Registry", Note: "AVRO, JSON_SR, PROTOBUF; KEY_SCHEMA_ID, VALUE_SCHEMA_ID, KEY_SCHEMA_FULL_NAME, VALUE_SCHEMA_FULL_NAME",
-		Example: "CREATE STREAM X WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='AVRO');", Refusal: "Schema for message values on topic 'orders' does not exist in the Schema Registry"}
+		Example: "CREATE STREAM X (PRODUCT STRING KEY) WITH (KAFKA_TOPIC='prices', VALUE_FORMAT='AVRO');"}
+	missing := Feature{Form: "columns from a schema that isn't registered", Example: "CREATE STREAM X WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='AVRO');",
+		Refusal: "Schema for message values on topic 'orders' does not exist in the Schema Registry"}
 	unknown := stored("XML", "")
 	unknown.Refusal = "Unknown format: XML"
 	return []Feature{
 		stored("KAFKA", "Kafka's own serializers: one column of INT, BIGINT, DOUBLE, STRING or BYTES"), stored("JSON", ""), stored("DELIMITED", "no nested columns"),
 		none, stored("AVRO", ""), stored("JSON_SR", "JSON with a schema in the registry"), stored("PROTOBUF", ""), stored("PROTOBUF_NOSR", "without a schema in the registry"),
-		infer, unknown,
+		infer, missing, unknown,
 	}
 }

@@ -137,7 +137,7 @@ func (w *writer) section(s Section) {
 		if f.Note != "" {
 			note += "; " + f.Note
 		}
-		w.line("| %s | %s | %s |", cell(f.Form), cell(note), code(f.Example))
+		w.line("| %s | %s | %s |", code(f.Form), cell(note), code(f.Example))
 	}
 }
 
