@@ -16,8 +16,8 @@ func newAPICommand(env *environment) *cobra.Command {
 		Use:   "api",
 		Short: "Run the orders API alone",
 		Long: `Run one instance of the orders API against running servers. It needs Kafka, the
-Schema Registry and ksqlDB; --kafka, --schema-registry and --ksqldb say where
-they are.`,
+Schema Registry and ksqlDB, and Elasticsearch to search for orders; --kafka,
+--schema-registry, --ksqldb and --elasticsearch say where they are.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			service, err := api.New(api.Config{
@@ -25,6 +25,7 @@ they are.`,
 				FraudListen:     env.config.Listen.Fraud,
 				Kafka:           serviceKafka(env, "api"),
 				Ksql:            ksqlConfig(env),
+				Elasticsearch:   env.config.ElasticsearchURL(),
 				Logger:          env.log.With("service", "api"),
 				ShutdownTimeout: env.config.ShutdownTimeout,
 			})

@@ -4,7 +4,8 @@
 // It writes orders.v1, payments.v1 and warehouse-inventory.v1, and answers from
 // ksqlDB: pull queries over the tables of orders, payments and customers, one push
 // query that wakes those who wait for an order, and one that feeds the fraud view. The
-// history of an order and the stream of orders are read from the topics themselves.
+// history of an order and the stream of orders are read from the topics themselves; lists
+// of orders come from Elasticsearch.
 //
 // Invariants:
 //   - A document that breaks the contract never reaches a topic (see order.DecodeOrder).
@@ -31,6 +32,7 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/search"
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
@@ -44,6 +46,9 @@ type Config struct {
 	Kafka kafka.Config
 	// Ksql says which ksqlDB to use.
 	Ksql ksql.Config
+	// Elasticsearch is the URL of the Elasticsearch in which orders are searched. Empty:
+	// they cannot be searched.
+	Elasticsearch string
 	// Health gets the service's readiness checks, and is what /readyz answers from.
 	// Nil means one of its own.
 	Health *telemetry.Health
@@ -130,9 +135,15 @@ func New(cfg Config) (_ *Service, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
+	var orders Search
+	if cfg.Elasticsearch != "" {
+		if orders, err = search.New(search.Config{URL: cfg.Elasticsearch}); err != nil {
+			return nil, fmt.Errorf("setting up the API: %w", err)
+		}
+	}
 	queries := ksqlQueries{s.ksql}
 	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView,
-		kafkaHistory{cfg.Kafka, s.publisher.registry}, newTail(cfg.Kafka, s.publisher.registry, cfg.Logger))
+		kafkaHistory{cfg.Kafka, s.publisher.registry}, newTail(cfg.Kafka, s.publisher.registry, cfg.Logger), orders)
 	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/search"
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
@@ -161,6 +162,18 @@ func (f *fakeHistory) Events(ctx context.Context, _ order.Order, since time.Time
 	return f.err
 }
 
+// fakeSearch answers every search with the same page.
+type fakeSearch struct {
+	page  search.Page
+	err   error
+	query search.Query // the last that was asked for
+}
+
+func (f *fakeSearch) Orders(_ context.Context, query search.Query) (search.Page, error) {
+	f.query = query
+	return f.page, f.err
+}
+
 // fakeRows plays rows to one reader; closing the channel ends the query.
 type fakeRows struct {
 	columns []ksql.Column
@@ -234,6 +247,7 @@ type fixture struct {
 	publisher *fakePublisher
 	stock     *fakeStock
 	history   *fakeHistory
+	search    *fakeSearch
 	handlers  *handlers
 	router    http.Handler
 }
@@ -246,9 +260,10 @@ func newFixture(t *testing.T) *fixture {
 		publisher: &fakePublisher{},
 		stock:     &fakeStock{ready: true, applied: true, reservations: map[string]ledger.Reservation{}},
 		history:   &fakeHistory{},
+		search:    &fakeSearch{},
 	}
 	cfg := Config{Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
-	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger))
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), f.search)
 	f.router = f.handlers.router()
 	return f
 }

@@ -47,6 +47,7 @@ type handlers struct {
 	publisher Publisher
 	stock     StockView
 	history   History
+	search    Search // nil when there is no Elasticsearch
 	log       *slog.Logger
 	health    *telemetry.Health
 	registry  *prometheus.Registry
@@ -64,12 +65,13 @@ type handlers struct {
 	historySlots chan struct{}
 }
 
-func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail) *handlers {
+func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail, search Search) *handlers {
 	h := &handlers{
 		store:     store,
 		publisher: publisher,
 		stock:     stock,
 		history:   history,
+		search:    search,
 		log:       cfg.Logger,
 		health:    cfg.Health,
 		registry:  cfg.Metrics,
@@ -102,6 +104,7 @@ func (h *handlers) routes() []route {
 	}
 	return []route{
 		{http.MethodPost, "/v1/orders", h.postOrder},
+		{http.MethodGet, "/v1/orders", h.listOrders},
 		{http.MethodPost, "/v1/orders:batch", h.postBatch},
 		{http.MethodGet, streamPath, h.getOrderStream},
 		{http.MethodGet, "/v1/orders/{id}", h.getOrder},

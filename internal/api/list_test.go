@@ -1,0 +1,67 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/search"
+)
+
+func (f *fixture) list(query string) pageJSON {
+	f.t.Helper()
+	a := f.do("GET", "/v1/orders?"+query, "")
+	require.Equal(f.t, http.StatusOK, a.code, a.body)
+	matchesSchema(f.t, "OrderPage", a.body)
+	var page pageJSON
+	require.NoError(f.t, json.Unmarshal([]byte(a.body), &page))
+	return page
+}
+
+func TestListAsksForWhatTheParametersSay(t *testing.T) {
+	f := newFixture(t)
+	customer := int64(-7)
+	f.list("customerId=-7&state=FAILED&product=JUMPERS&q=o-1+x&limit=5")
+	assert.Equal(t, search.Query{CustomerID: &customer, State: order.Failed, Product: order.Jumpers, Text: "o-1 x", Size: 6}, f.search.query)
+	f.list("")
+	assert.Equal(t, search.Query{Size: defaultPage + 1}, f.search.query)
+}
+
+func TestListGoesOnWithItsCursor(t *testing.T) {
+	f := newFixture(t)
+	second := goodOrderValue
+	second.ID = "ö/2"
+	third := goodOrderValue
+	third.ID = "z"
+	f.search.page = search.Page{Total: 9, Orders: []order.Order{goodOrderValue, second, third}}
+	page := f.list("limit=2")
+	assert.Equal(t, []order.Order{goodOrderValue, second}, page.Orders)
+	assert.EqualValues(t, 9, page.Total)
+	require.NotEmpty(t, page.Next)
+	f.search.page = search.Page{Total: 9, Orders: []order.Order{third}}
+	last := f.list("limit=2&cursor=" + page.Next)
+	assert.Equal(t, "ö/2", f.search.query.After)
+	assert.Empty(t, last.Next)
+}
+
+func TestListRefusesWhatItDoesNotKnow(t *testing.T) {
+	f := newFixture(t)
+	for _, query := range []string{
+		"limit=0", "limit=1001", "customerId=x", "customerId=9223372036854775808", "state=created", "product=SOCKS",
+		"cursor=%25", "cursor=_w", "customer=1", "q=%ff", "q=" + strings.Repeat("x", maxSearchText+1), "q=%zz",
+	} {
+		f.problem(f.do("GET", "/v1/orders?"+query, ""), http.StatusBadRequest)
+	}
+	f.search.err = errors.New("away")
+	f.problem(f.do("GET", "/v1/orders", ""), http.StatusServiceUnavailable)
+	f.search.err = &search.Error{Status: http.StatusNotFound, Type: "index_not_found_exception"}
+	assert.Empty(t, f.list("").Orders, "before the first order there is no index")
+	f.handlers.search = nil
+	f.problem(f.do("GET", "/v1/orders", ""), http.StatusServiceUnavailable)
+}
