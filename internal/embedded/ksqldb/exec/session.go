@@ -3,6 +3,7 @@ package exec
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state/codec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
@@ -28,6 +29,7 @@ type sessionAggregate struct {
 	reached    int64
 	group      []byte
 	merged     []types.Value
+	found      []session // of the last find
 }
 
 type session struct {
@@ -114,29 +116,29 @@ func (o *sessionAggregate) merge(states []types.Value) error {
 }
 
 // find gives the sessions of the group that a row at time joins, by end and then
-// start.
+// start. They are valid until the next find.
 func (o *sessionAggregate) find(time int64) ([]session, error) {
 	lowest := max(time-o.window.Size, o.oldest())
 	prefix := o.rowPrefix()
 	n := len(prefix)
-	var found []session
+	found := o.found[:0]
 	var failed error
 	err := o.store.Scan(codec.AppendTime(prefix, lowest), codec.PrefixEnd(prefix), func(k, v []byte) bool {
-		var s session
-		if s.end, failed = codec.Time(k[n:]); failed != nil {
+		var start, end int64
+		if end, failed = codec.Time(k[n:]); failed != nil {
 			return false
 		}
-		if s.start, failed = codec.Time(k[n+8:]); failed != nil {
+		if start, failed = codec.Time(k[n+8:]); failed != nil {
 			return false
 		}
-		if s.start > time+o.window.Size {
+		if start > time+o.window.Size {
 			return true
 		}
-		if _, s.states, failed = codec.DecodeRow(v, o.stateTypes, nil); failed != nil {
-			return false
-		}
-		found = append(found, s)
-		return true
+		found = slices.Grow(found, 1)[:len(found)+1]
+		s := &found[len(found)-1]
+		s.start, s.end = start, end
+		_, s.states, failed = codec.DecodeRow(v, o.stateTypes, s.states)
+		return failed == nil
 	})
 	if err == nil {
 		err = failed
@@ -144,6 +146,7 @@ func (o *sessionAggregate) find(time int64) ([]session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading store %s: %w", o.storeName, err)
 	}
+	o.found = found
 	return found, nil
 }
 

@@ -254,14 +254,17 @@ func (t *TaskState) Close() error {
 
 type diskStore struct {
 	prefix []byte
+	buf    []byte // for the key of one call
 	reader func() pebble.Reader
 	writer func() *pebble.Batch
 }
 
 var errReadOnly = errors.New("this view of the state is for reading only")
 
+// key is the whole key of a row, valid until the next call.
 func (s *diskStore) key(key []byte) []byte {
-	return append(s.prefix[:len(s.prefix):len(s.prefix)], key...)
+	s.buf = append(append(s.buf[:0], s.prefix...), key...)
+	return s.buf
 }
 
 func (s *diskStore) Get(key []byte) ([]byte, bool, error) {
@@ -303,9 +306,9 @@ func (s *diskStore) iter(from, to []byte) (*pebble.Iterator, error) {
 	upper := append([]byte(nil), s.prefix...)
 	upper[len(upper)-1] = 1
 	if to != nil {
-		upper = s.key(to)
+		upper = append(upper[:0], s.key(to)...)
 	}
-	iter, err := s.reader().NewIter(&pebble.IterOptions{LowerBound: s.key(from), UpperBound: upper})
+	iter, err := s.reader().NewIter(&pebble.IterOptions{LowerBound: append([]byte(nil), s.key(from)...), UpperBound: upper})
 	if err != nil {
 		return nil, fmt.Errorf("scanning a store: %w", err)
 	}
