@@ -1,0 +1,213 @@
+package search
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/blevesearch/bleve/v2/numeric"
+)
+
+// rangeQuery has the documents with a value between two.
+type rangeQuery struct {
+	field             string
+	from, to          *string
+	openLow, openHigh bool // the bound itself is left out
+	format            *dateFormat
+	zone              time.Duration
+	boost             float32
+}
+
+func (q *rangeQuery) build(x *execution) (iterator, error) {
+	m := x.mapping.lookup(q.field)
+	if m == nil || m.typ == "object" {
+		return noneIterator{}, nil
+	}
+	if err := searchable(x, m); err != nil {
+		return nil, err
+	}
+	docs := roaring.New()
+	switch m.typ {
+	case "keyword", "text", "boolean":
+		err := q.collectTexts(x, m, docs)
+		return newBitmapIterator(docs, q.boost), err
+	case "date":
+		low, high, err := q.dates(x, m)
+		if err != nil {
+			return nil, err
+		}
+		if err := x.collectRange(docs, m, low, high); err != nil {
+			return nil, err
+		}
+		return newBitmapIterator(docs, q.boost), nil
+	}
+	low, high, err := q.numbers(x, m)
+	if err != nil {
+		return nil, err
+	}
+	if err := x.collectRange(docs, m, low, high); err != nil {
+		return nil, err
+	}
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *roaring.Bitmap) error {
+	from, to := "", ""
+	for _, b := range []struct {
+		given *string
+		into  *string
+	}{{q.from, &from}, {q.to, &to}} {
+		if b.given != nil {
+			term, err := exactText(x, m, *b.given)
+			if err != nil {
+				return err
+			}
+			*b.into = term
+		}
+	}
+	return x.expand(m.path, from, to, func(term string) (bool, error) {
+		if q.from != nil && (term < from || q.openLow && term == from) {
+			return true, nil
+		}
+		if q.to != nil && (term > to || q.openHigh && term == to) {
+			return false, nil
+		}
+		return true, x.collect(docs, m.path, term)
+	})
+}
+
+// dates gives the bounds, both included, in milliseconds.
+func (q *rangeQuery) dates(x *execution, m *mapping) (low, high int64, _ *apiError) {
+	low, high = math.MinInt64, math.MaxInt64
+	format := m.format
+	if q.format != nil {
+		format = q.format
+	}
+	if q.from != nil {
+		v, err := format.parseMath(*q.from, q.openLow, x.now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if low = v - q.zone.Milliseconds(); q.openLow {
+			low++
+		}
+	}
+	if q.to != nil {
+		v, err := format.parseMath(*q.to, !q.openHigh, x.now)
+		if err != nil {
+			return 0, 0, err
+		}
+		if high = v - q.zone.Milliseconds(); q.openHigh {
+			high--
+		}
+	}
+	return low, high, nil
+}
+
+// numbers gives the bounds, both included, in their sortable form.
+func (q *rangeQuery) numbers(x *execution, m *mapping) (low, high int64, _ *apiError) {
+	low, high = math.MinInt64, math.MaxInt64
+	_, whole := integerTypes[m.typ]
+	bound := func(text string, open, lower bool) (int64, *apiError) {
+		f, err := strconv.ParseFloat(text, 64)
+		if err != nil && !math.IsInf(f, 0) || math.IsNaN(f) {
+			return 0, unparsable(x, text)
+		}
+		step := int64(1)
+		if !lower {
+			step = -1
+		}
+		if !whole {
+			v := sortableDouble(f)
+			if m.typ == "float" {
+				v = sortableDouble(float64(float32(f)))
+			}
+			if open {
+				v += step
+			}
+			return v, nil
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			switch {
+			case f >= math.MaxInt64:
+				return math.MaxInt64, nil
+			case f <= math.MinInt64:
+				return math.MinInt64, nil
+			case lower:
+				n = int64(math.Ceil(f))
+			default:
+				n = int64(math.Floor(f))
+			}
+			open = open && f == math.Trunc(f)
+		}
+		if open && !(lower && n == math.MaxInt64) && !(!lower && n == math.MinInt64) {
+			n += step
+		}
+		return n, nil
+	}
+	var err *apiError
+	if q.from != nil {
+		if low, err = bound(*q.from, q.openLow, true); err != nil {
+			return 0, 0, err
+		}
+	}
+	if q.to != nil {
+		if high, err = bound(*q.to, q.openHigh, false); err != nil {
+			return 0, 0, err
+		}
+	}
+	return low, high, nil
+}
+
+// collectRange adds the documents with a number between two, both included, to a
+// set: the exact numbers at the ends, shorter forms in between.
+func (x *execution) collectRange(docs *roaring.Bitmap, m *mapping, low, high int64) error {
+	if low > high {
+		return nil
+	}
+	terms := func(path string, low, high int64, shift uint) error {
+		from := string(numeric.MustNewPrefixCodedInt64(low, shift))
+		to := string(numeric.MustNewPrefixCodedInt64(high, shift))
+		return x.expand(path, from, to, func(term string) (bool, error) {
+			if term > to {
+				return false, nil
+			}
+			return true, x.collect(docs, path, term)
+		})
+	}
+	if !m.indexed {
+		return terms(m.path, low, high, 0)
+	}
+	// Unsigned arithmetic on the order-preserving form avoids overflows.
+	from, to := uint64(low)^(1<<63), uint64(high)^(1<<63)
+	signed := func(v uint64) int64 { return int64(v ^ (1 << 63)) }
+	for shift := uint(0); ; shift += coarseStep {
+		path := m.path
+		if shift > 0 {
+			path += coarseSuffix
+		}
+		span := uint64(1) << (shift + coarseStep)
+		if shift+coarseStep >= 64 || from>>(shift+coarseStep) == to>>(shift+coarseStep) {
+			return terms(path, signed(from), signed(to), shift)
+		}
+		mask := span - 1
+		if from&mask != 0 {
+			if err := terms(path, signed(from), signed(from|mask), shift); err != nil {
+				return err
+			}
+			from = (from | mask) + 1
+		}
+		unit := uint64(1)<<shift - 1
+		if to&mask|unit != mask {
+			if err := terms(path, signed(to&^mask), signed(to), shift); err != nil {
+				return err
+			}
+			to = (to &^ mask) - 1
+		}
+		if from > to {
+			return nil
+		}
+	}
+}
