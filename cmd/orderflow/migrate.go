@@ -235,6 +235,9 @@ func withMigrator(env *environment, dir string, config migrate.Config, f func(*m
 	config.NewEngine = func(ctx context.Context, topics map[string]int) (migrate.Engine, error) {
 		return newValidationEngine(ctx, env, topics)
 	}
+	config.Lock = func(ctx context.Context) (context.Context, func(), error) {
+		return lockMigrations(ctx, env, client)
+	}
 	config.Resolver = func(ctx context.Context, subject string) (int, error) {
 		registry, err := kafka.NewRegistry(kafkaConfig(env))
 		if err != nil {

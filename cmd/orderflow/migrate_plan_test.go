@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,7 +41,10 @@ func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout,
 	return func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
 		noEnv := func(string) (string, bool) { return "", false }
-		args = append(args, "--ksqldb", "http://"+server.Addr(), "--kafka", kafkaServer.Addr(), "--schema-registry", schemaURL)
+		args = append(args, "--ksqldb", "http://"+server.Addr(), "--schema-registry", schemaURL)
+		if !slices.Contains(args, "--kafka") {
+			args = append(args, "--kafka", kafkaServer.Addr())
+		}
 		code := run(ctx, args, &out, &errs, noEnv)
 		return code, out.String(), errs.String()
 	}
@@ -60,6 +64,7 @@ func TestMigratePlanOfOurMigrations(t *testing.T) {
 
 	code, out, errs = command("migrate", "apply", "--until", "5")
 	require.Equal(t, 0, code, errs+out)
+	assert.NotContains(t, out, "not locked")
 	code, out, errs = command("migrate", "plan", "--json")
 	require.Equal(t, 0, code, errs+out)
 	var plan migrate.Plan
@@ -87,6 +92,9 @@ func TestMigratePlanOfOurMigrations(t *testing.T) {
 
 	code, out, errs = command("migrate", "apply", "--all")
 	require.Equal(t, 0, code, errs+out)
+	code, out, errs = command("migrate", "apply", "--all", "--kafka", "127.0.0.1:1")
+	require.Equal(t, 0, code, errs+out)
+	assert.Contains(t, out, "not locked against other migrators: reaching Kafka at [127.0.0.1:1]")
 	code, out, errs = command("migrate", "plan")
 	require.Equal(t, 0, code, errs+out)
 	assert.Equal(t, "nothing to apply; the current version is 8\n", out)

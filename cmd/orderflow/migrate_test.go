@@ -82,7 +82,7 @@ func TestMigrateRefuses(t *testing.T) {
 		{[]string{"migrate", "apply"}, "say which migrations to apply"},
 		{[]string{"migrate", "apply", "-a", "-n"}, "say which migrations to apply"},
 		{[]string{"migrate", "apply", "-a", "-d", "x"}, `reading --define: "x" must be name=value`},
-		{[]string{"migrate", "apply", "-n"}, "making the migrations metadata"},
+		{[]string{"migrate", "apply", "-n"}, "looking for the Kafka that has the migrations' lock"},
 		{[]string{"migrate", "destroy"}, "add --yes"},
 		{[]string{"migrate", "new", "x", "--dir", "no/such/folder"}, "no such file"},
 		{[]string{"migrate", "info", "--dir", "no/such/folder"}, "reading the migrations directory"},

@@ -29,6 +29,10 @@ type Config struct {
 	// numbers of partitions, and nothing else. Nil means that nothing is
 	// validated.
 	NewEngine func(ctx context.Context, topics map[string]int) (Engine, error)
+	// Lock waits until no other migrator changes the server. The context that it
+	// returns ends when the lock is lost; release gives it back. Nil means that
+	// nothing keeps migrators apart.
+	Lock func(ctx context.Context) (held context.Context, release func(), err error)
 	// Replicas is the replication factor of the metadata's topics. 0 means 1.
 	Replicas int
 	// Observe is told what happens while it happens. Nil means nobody is.
@@ -51,7 +55,7 @@ type Event struct {
 }
 
 // Migrator applies migrations to one ksqlDB server. Its methods may be called
-// one after the other; two that apply at the same time are not kept apart.
+// one after the other; Config.Lock keeps two that apply at the same time apart.
 type Migrator struct {
 	client   *ksql.Client
 	fsys     fs.FS
@@ -169,6 +173,14 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
+	if !options.DryRun {
+		held, release, err := m.lock(ctx)
+		if err != nil {
+			return Report{}, err
+		}
+		defer release()
+		ctx = held
+	}
 	history, err := m.history(ctx, files)
 	if err != nil {
 		return Report{}, err
@@ -206,6 +218,13 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 		return report, planErr
 	}
 	return report, m.run(ctx, planned, &report)
+}
+
+func (m *Migrator) lock(ctx context.Context) (held context.Context, release func(), err error) {
+	if m.config.Lock == nil {
+		return ctx, func() {}, nil
+	}
+	return m.config.Lock(ctx)
 }
 
 // prepareFiles prepares files up to the first that cannot be.
@@ -351,6 +370,11 @@ func hasVersion(files []File, version int) bool {
 
 // Initialize makes the metadata stream and table. That they exist is an error.
 func (m *Migrator) Initialize(ctx context.Context) error {
+	ctx, release, err := m.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	there, err := m.metadata.initialized(ctx)
 	if err != nil {
 		return err
@@ -368,6 +392,11 @@ func (m *Migrator) Initialize(ctx context.Context) error {
 // which of the two existed. What the migrations created stays. This cannot be
 // undone: afterwards no migration counts as applied.
 func (m *Migrator) Destroy(ctx context.Context) ([]string, error) {
+	ctx, release, err := m.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	removed, err := m.metadata.destroy(ctx)
 	if err != nil {
 		return removed, fmt.Errorf("removing the migrations metadata: %w", err)

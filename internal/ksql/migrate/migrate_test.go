@@ -523,3 +523,45 @@ func TestOurOwnMigrationsCanBePrepared(t *testing.T) {
 		assert.Equal(t, "100", sent.Properties["commit.interval.ms"], sent.Text)
 	}
 }
+
+func TestWhatChangesTheServerIsLocked(t *testing.T) {
+	server := newFakeKsqlDB(t)
+	var told []string
+	free := true
+	config := migrate.Config{
+		FS: files("V000001__first.sql", "CREATE STREAM A (K INT KEY) WITH (KAFKA_TOPIC='a');"),
+		Lock: func(ctx context.Context) (context.Context, func(), error) {
+			if !free {
+				return nil, nil, errors.New("another has it")
+			}
+			told = append(told, "locked")
+			return ctx, func() { told = append(told, "released") }, nil
+		},
+		Observe: func(e migrate.Event) {
+			if e.Statement != "" {
+				told = append(told, "ran")
+			}
+		},
+	}
+	migrator := server.newMigrator(t, config)
+	_, err := migrator.Apply(t.Context(), migrate.ApplyOptions{All: true, DryRun: true})
+	require.NoError(t, err)
+	_, err = migrator.Info(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, told, "asking needs no lock")
+	_, err = migrator.Apply(t.Context(), all)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"locked", "ran", "released"}, told)
+	_, err = migrator.Destroy(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, told, 5)
+
+	free = false
+	requests := server.requests
+	_, err = migrator.Apply(t.Context(), all)
+	require.ErrorContains(t, err, "another has it")
+	_, err = migrator.Destroy(t.Context())
+	require.ErrorContains(t, err, "another has it")
+	require.ErrorContains(t, migrator.Initialize(t.Context()), "another has it")
+	assert.Equal(t, requests, server.requests)
+}

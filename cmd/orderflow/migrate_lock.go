@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate/kafkalock"
+)
+
+// How long a command looks for Kafka, and waits for another migrator.
+const (
+	findKafkaFor = 3 * time.Second
+	waitLockFor  = time.Minute
+)
+
+// lockMigrations keeps other migrators of the same ksqlDB away until release is
+// called. Without ksqlDB's Kafka there is no lock, which is said.
+func lockMigrations(ctx context.Context, env *environment, client *ksql.Client) (held context.Context, release func(), err error) {
+	info, err := client.Info(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("looking for the Kafka that has the migrations' lock: %w", err)
+	}
+	if err := findKafka(ctx, env, info.KafkaClusterID); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, err
+		}
+		_, err = fmt.Fprintf(env.stdout, "not locked against other migrators: %s\n", oneLine(err.Error()))
+		return ctx, func() {}, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
+	}
+	wait, stop := context.WithTimeoutCause(ctx, waitLockFor, fmt.Errorf("it was not free for %s: try again when the other has ended", waitLockFor))
+	defer stop()
+	lock, err := kafkalock.Acquire(wait, kafkalock.Config{
+		Kafka:  kafkaConfig(env),
+		Name:   "_orderflow_migrations_lock_" + info.ServiceID,
+		Holder: fmt.Sprintf("orderflow-migrate-%s-%d", host, os.Getpid()),
+		Waiting: func(holder string) {
+			fmt.Fprintf(env.stdout, "waiting for %s, which changes the migrations\n", holder)
+		},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	held, cancel := context.WithCancelCause(ctx)
+	stopWatch := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-lock.Lost():
+			cancel(errors.New("the migrations' lock was lost: Kafka has not heard of this program for too long"))
+		case <-stopWatch:
+		}
+	}()
+	return held, func() {
+		close(stopWatch)
+		<-watched
+		lock.Release()
+		cancel(nil)
+	}, nil
+}
+
+// findKafka reports why the configured Kafka cannot have the lock of a ksqlDB
+// whose cluster has that id.
+func findKafka(ctx context.Context, env *environment, clusterID string) error {
+	ctx, cancel := context.WithTimeout(ctx, findKafkaFor)
+	defer cancel()
+	config := kafkaConfig(env)
+	client, err := kafka.NewClient(config)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	if err := client.Ping(ctx); err != nil {
+		return fmt.Errorf("reaching Kafka at %v: %w", config.Brokers, err)
+	}
+	metadata, err := kadm.NewClient(client).BrokerMetadata(ctx)
+	if err != nil {
+		return fmt.Errorf("asking Kafka at %v: %w", config.Brokers, err)
+	}
+	if metadata.Cluster != clusterID {
+		return fmt.Errorf("Kafka at %v is the cluster %q, but ksqlDB's is %q", config.Brokers, metadata.Cluster, clusterID)
+	}
+	return nil
+}
