@@ -29,7 +29,14 @@ type sessionAggregate struct {
 	reached    int64
 	group      []byte
 	merged     []types.Value
-	found      []session // of the last find
+
+	// what a find works with
+	found  []session
+	broken error
+	prefix int   // length of the group's prefix
+	newest int64 // start of a session
+	end    []byte
+	visit  func(k, v []byte) bool
 }
 
 type session struct {
@@ -39,6 +46,7 @@ type session struct {
 
 func newSessionAggregate(f *folder, t *Task, down operator) (*sessionAggregate, error) {
 	o := &sessionAggregate{folder: f, window: f.step.Window, down: down, reached: neverSeen, merged: make([]types.Value, len(f.step.Calls))}
+	o.visit = o.see
 	var err error
 	if o.streamTime, err = t.clock(f.storeName+clockSuffix, f.storeName); err != nil {
 		return nil, err
@@ -120,34 +128,35 @@ func (o *sessionAggregate) merge(states []types.Value) error {
 func (o *sessionAggregate) find(time int64) ([]session, error) {
 	lowest := max(time-o.window.Size, o.oldest())
 	prefix := o.rowPrefix()
-	n := len(prefix)
-	found := o.found[:0]
-	var failed error
-	err := o.store.Scan(codec.AppendTime(prefix, lowest), codec.PrefixEnd(prefix), func(k, v []byte) bool {
-		var start, end int64
-		if end, failed = codec.Time(k[n:]); failed != nil {
-			return false
-		}
-		if start, failed = codec.Time(k[n+8:]); failed != nil {
-			return false
-		}
-		if start > time+o.window.Size {
-			return true
-		}
-		found = slices.Grow(found, 1)[:len(found)+1]
-		s := &found[len(found)-1]
-		s.start, s.end = start, end
-		_, s.states, failed = codec.DecodeRow(v, o.stateTypes, s.states)
-		return failed == nil
-	})
+	o.end = append(o.end[:0], prefix...)
+	o.found, o.broken, o.prefix, o.newest = o.found[:0], nil, len(prefix), time+o.window.Size
+	err := o.store.Scan(codec.AppendTime(prefix, lowest), codec.IncrementPrefix(o.end), o.visit)
 	if err == nil {
-		err = failed
+		err = o.broken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading store %s: %w", o.storeName, err)
 	}
-	o.found = found
-	return found, nil
+	return o.found, nil
+}
+
+// see takes a session into found if it begins early enough.
+func (o *sessionAggregate) see(k, v []byte) bool {
+	var start, end int64
+	if end, o.broken = codec.Time(k[o.prefix:]); o.broken != nil {
+		return false
+	}
+	if start, o.broken = codec.Time(k[o.prefix+8:]); o.broken != nil {
+		return false
+	}
+	if start > o.newest {
+		return true
+	}
+	o.found = slices.Grow(o.found, 1)[:len(o.found)+1]
+	s := &o.found[len(o.found)-1]
+	s.start, s.end = start, end
+	_, s.states, o.broken = codec.DecodeRow(v, o.stateTypes, s.states)
+	return o.broken == nil
 }
 
 func (o *sessionAggregate) rowPrefix() []byte {

@@ -63,8 +63,10 @@ func Time(data []byte) (int64, error) {
 
 // PrefixEnd is the first byte string after all that begin with prefix; nil when
 // there is none.
-func PrefixEnd(prefix []byte) []byte {
-	end := bytes.Clone(prefix)
+func PrefixEnd(prefix []byte) []byte { return IncrementPrefix(bytes.Clone(prefix)) }
+
+// IncrementPrefix makes PrefixEnd's result of a prefix in its place.
+func IncrementPrefix(end []byte) []byte {
 	for len(end) > 0 {
 		if end[len(end)-1] != 0xFF {
 			end[len(end)-1]++
