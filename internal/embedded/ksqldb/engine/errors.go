@@ -43,16 +43,6 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives what went wrong behind it, if there is more to say.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Hint says what ksqlDB's message leaves out of a syntax error: what was found,
-// what was expected, what was probably meant. It may be empty.
-func (e *Error) Hint() string {
-	var syntax *parser.Error
-	if errors.As(e.cause, &syntax) {
-		return syntax.Hint
-	}
-	return ""
-}
-
 // Answer is the JSON object of ksqlDB's REST API.
 func (e *Error) Answer() any {
 	if e.Statement == "" && !errors.Is(e.cause, errStatement) {

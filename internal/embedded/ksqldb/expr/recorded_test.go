@@ -326,6 +326,9 @@ func TestRecordedFunctions(t *testing.T) {
 	replayAggregates(t, dir, counts)
 	replayJoins(t, dir, counts)
 	replayStatements(t, dir, inputs.Columns, inputs.Rows, counts)
+	if os.Getenv("ORDERFLOW_RECORDED") != "" {
+		return // another folder need not have all that is listed
+	}
 	for e := range counts.known {
 		require.True(t, counts.seen[e], "known difference %q is not in the recordings", e)
 	}

@@ -106,7 +106,7 @@ func TestRecordedFormats(t *testing.T) {
 	replayReadAvro(t, filepath.Join(folder, "read-avro.jsonl"), c)
 	replayWrite(t, filepath.Join(folder, "write.jsonl"), c)
 	for id := range c.known {
-		if !c.seen[id] {
+		if !c.seen[id] && os.Getenv("ORDERFLOW_RECORDED") == "" {
 			t.Errorf("%s is on the list of known failures but not in the recordings", id)
 		}
 	}

@@ -48,6 +48,11 @@ func TestHints(t *testing.T) {
 		"CREATE STREAM X AS SELECT * FROM S EMIT CHANGE;": "CHANGES",
 		"INSERT INTO S (K, V) VALUES (‘a’, 1);":           "This is a typographic quote; text stands in straight single quotes (').",
 		"INSERT INTO S (K, V) VALUES ('a, 1);":            "never closed with a single quote",
+		`INSERT INTO S (K, V) VALUES ("a", 1);`:           "If it is text, it stands in single quotes: 'a'.",
+		`CREATE STREAM X AS SELECT * FROM S WHERE K="a";`: "If it is text, it stands in single quotes: 'a'.",
+		"CREATE STREAM X AS SELECT `k`, V FROM S;":        "without them it would be K.",
+		"CREATE STREAM X AS SELECT K, UPPER(K) FROM S;":   "ksqlDB's name for it is UCASE.",
+		"CREATE STREAM X AS SELECT K, FROB(K) FROM S;":    "SHOW FUNCTIONS lists all functions.",
 	} {
 		_, err := s.client.Exec(s.ctx, sql, ksql.ExecOptions{})
 		var refused *ksql.Error
