@@ -441,4 +441,3 @@ func (m mapping) askChanged(e exchange) error {
 	}
 	return nil
 }
-
