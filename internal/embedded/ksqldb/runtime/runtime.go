@@ -70,6 +70,7 @@ type Runtime struct {
 	client *kgo.Client // produces and asks, never consumes
 	admin  *kadm.Client
 	ends   *endTracker
+	keys   sharedPartitioner // for look-ups
 
 	// batch is how many records a task takes into one commit at most.
 	batch int
@@ -124,6 +125,7 @@ func New(cfg Config) (*Runtime, error) {
 	r := &Runtime{
 		cfg: cfg, log: cfg.Logger, client: client, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords,
+		keys: sharedPartitioner{partitioner: newPartitioner()},
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.unwatch = cancel
