@@ -175,7 +175,10 @@ func catCount(c *call) (*answer, error) {
 	}
 	total := uint64(0)
 	for _, t := range found {
-		snap := t.engine.acquire()
+		snap, err := t.engine.acquire()
+		if err != nil {
+			return nil, err
+		}
 		n, err := snap.reader.DocCount()
 		snap.release()
 		if err != nil {

@@ -17,8 +17,8 @@
 //     statistics that it changed are one atomic commit.
 //   - A search looks at one snapshot from its first byte to its last, sources
 //     included.
-//   - Lock order: Server.catalog, then index.writes, then index.state. An indexer
-//     takes index.state alone, and never waits for a writer.
+//   - Lock order: Server.requests, Server.catalog, index.writes, index.state. An
+//     indexer takes index.state alone, and never waits for a writer.
 //   - What is not supported is refused in Elasticsearch's own error form, never
 //     ignored.
 package search

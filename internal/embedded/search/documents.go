@@ -297,7 +297,10 @@ func (g *getRequest) find(c *call, name, id string) (*index, *record, error) {
 	if g.realtime {
 		r, err = ix.srv.store.document(ix.number, id)
 	} else {
-		snap := ix.engine.acquire()
+		var snap *snapshot
+		if snap, err = ix.engine.acquire(); err != nil {
+			return nil, nil, err
+		}
 		defer snap.release()
 		r, err = snap.record(id)
 	}

@@ -53,6 +53,7 @@ type engine struct {
 	current  *snapshot
 	changed  chan struct{} // closed when current or failed changes
 	failed   error
+	closed   bool
 	parsed   map[uint64]*parsedDocument // by sequence number
 }
 
@@ -425,25 +426,32 @@ func (e *engine) refresh(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-e.stopped:
-			return fmt.Errorf("refreshing index %s: the server is stopping", e.ix.name)
+			return indexNotFound(e.ix.name) // it was deleted: a stop waits for requests
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// acquire gives what searches see now; the caller releases it.
-func (e *engine) acquire() *snapshot {
+// acquire gives what searches see now; the caller releases it. An index that was
+// deleted in the meantime has nothing to see.
+func (e *engine) acquire() (*snapshot, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.closed {
+		return nil, indexNotFound(e.ix.name)
+	}
 	e.current.refs.Add(1)
-	return e.current
+	return e.current, nil
 }
 
 // close stops the feeding and closes scorch.
 func (e *engine) close() error {
 	e.stop()
 	<-e.stopped
+	e.mu.Lock()
+	e.closed = true
+	e.mu.Unlock()
 	e.current.release()
 	return e.closeScorch()
 }

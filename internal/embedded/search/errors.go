@@ -12,7 +12,6 @@ type apiError struct {
 	status int
 	typ    string
 	reason string
-	// reasonNull writes the reason as null.
 	meta   object    // more fields, after type and reason
 	cause  *apiError // caused_by
 	root   *apiError // root_cause when it isn't the error itself

@@ -201,6 +201,8 @@ func (s *Server) answer(c *call, contentType *string) (*answer, error) {
 	if err := c.read(); err != nil {
 		return nil, err
 	}
+	s.requests.RLock()
+	defer s.requests.RUnlock()
 	s.catalog.RLock()
 	open := s.store != nil
 	s.catalog.RUnlock()

@@ -119,7 +119,11 @@ func (c *call) run(req *searchRequest, found []target) (object, error) {
 		if err := t.blocked(false); err != nil {
 			return nil, err
 		}
-		p := &searchPart{order: i, x: newExecution(c.ctx, t.index, t.engine.acquire(), c.srv.cfg.Clock())}
+		snap, err := t.engine.acquire()
+		if err != nil {
+			return nil, err
+		}
+		p := &searchPart{order: i, x: newExecution(c.ctx, t.index, snap, c.srv.cfg.Clock())}
 		r.parts = append(r.parts, p)
 		if err := r.part(p, t); err != nil {
 			var apiErr *apiError
@@ -133,7 +137,7 @@ func (c *call) run(req *searchRequest, found []target) (object, error) {
 }
 
 // part searches one index.
-func (r *searchRun) part(p *searchPart, t target) error {
+func (r *searchRun) part(p *searchPart, t target) (err error) {
 	req := r.req
 	window := t.definition().settings.number("max_result_window", defaultWindow)
 	if req.from+req.size > window {

@@ -92,6 +92,9 @@ type Server struct {
 	addr    string
 	served  sync.WaitGroup
 
+	// requests is held by every request, so that nothing is closed under it.
+	requests sync.RWMutex
+
 	// catalog guards what follows. Creating and deleting indexes and templates
 	// takes it for writing.
 	catalog   sync.RWMutex
@@ -246,6 +249,8 @@ func (s *Server) Stop() error {
 		s.served.Wait()
 		s.server, s.addr = nil, ""
 	}
+	s.requests.Lock()
+	defer s.requests.Unlock()
 	s.catalog.Lock()
 	defer s.catalog.Unlock()
 	if s.store == nil {

@@ -60,7 +60,7 @@ func (op *writeOp) check() []string {
 	external := op.versionType != versionInternal
 	switch {
 	case op.action == "create" && (op.version != nil || external):
-		problems = append(problems, fmt.Sprintf("create operations do not support versioning. use index instead"))
+		problems = append(problems, "create operations do not support versioning. use index instead")
 	case op.version != nil && !external:
 		problems = append(problems, "internal versioning can not be used for optimistic concurrency control. Please use `if_seq_no` and `if_primary_term` instead")
 	case external && (op.version == nil || *op.version < 0):
@@ -78,7 +78,7 @@ func (op *writeOp) check() []string {
 		problems = append(problems, "compare and write operations can not use versioning")
 	}
 	if op.ifSeq != nil && op.ifTerm == nil {
-		problems = append(problems, fmt.Sprintf("ifSeqNo is set, but primary term is [0]"))
+		problems = append(problems, "ifSeqNo is set, but primary term is [0]")
 	}
 	if op.ifSeq == nil && op.ifTerm != nil {
 		problems = append(problems, fmt.Sprintf("ifSeqNo is unassigned, but primary term is [%d]", *op.ifTerm))
