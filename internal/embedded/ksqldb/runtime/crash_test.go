@@ -68,7 +68,7 @@ func randomShape(rnd *rand.Rand) shape {
 		{fmt.Sprintf("CREATE STREAM o %s AS SELECT s.id AS id, n, w FROM s LEFT JOIN t ON s.id = t.id;", sink), false, inOrder},
 		{fmt.Sprintf("CREATE STREAM o %s AS SELECT s.id AS id, n, m FROM s LEFT JOIN s2 WITHIN %d SECONDS GRACE PERIOD 1 SECONDS ON s.id = s2.id;", sink, k), false, inOrder},
 		{fmt.Sprintf("CREATE TABLE o %s AS SELECT v, COUNT(*) AS c FROM s GROUP BY v;", sink), true, valuesInOrder},
-		{fmt.Sprintf("CREATE TABLE o %s AS SELECT n %% %d AS g, v, COUNT(*) AS c FROM s WINDOW TUMBLING (SIZE 5 SECONDS, GRACE PERIOD 1000 SECONDS) GROUP BY n %% %d, v;", sink, k, k), true, valuesInOrder},
+		{fmt.Sprintf("CREATE TABLE o WITH (KAFKA_TOPIC='out', KEY_FORMAT='JSON') AS SELECT n %% %d AS g, v, COUNT(*) AS c FROM s WINDOW TUMBLING (SIZE 5 SECONDS, GRACE PERIOD 1000 SECONDS) GROUP BY n %% %d, v;", k, k), true, valuesInOrder},
 		{fmt.Sprintf("CREATE STREAM o %s AS SELECT * FROM s WHERE n %% %d <> 1 PARTITION BY v;", sink, k), true, asSet},
 	}
 	return shapes[rnd.IntN(len(shapes))]

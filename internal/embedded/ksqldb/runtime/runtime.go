@@ -312,9 +312,9 @@ func (r *Runtime) Close() {
 	}
 	clear(r.queries)
 	r.mu.Unlock()
-	r.using.Lock()   // waits for readers; later ones find no queries
-	r.using.Unlock() //nolint:staticcheck // nothing is to be done in between
+	r.using.Lock() // waits for readers; later ones find no queries
 	r.unwatch()
+	r.using.Unlock()
 	r.watching.Wait()
 	var wg sync.WaitGroup
 	for _, q := range queries {
