@@ -46,7 +46,7 @@ var namedDateFormats = map[string]string{
 	"strict_year":                "yyyy",
 }
 
-func newDateFormat(name string) (*dateFormat, error) {
+func newDateFormat(name string) (*dateFormat, *apiError) {
 	f := &dateFormat{name: name}
 	for part := range strings.SplitSeq(name, "||") {
 		switch part {
@@ -58,7 +58,7 @@ func newDateFormat(name string) (*dateFormat, error) {
 		if !ok {
 			pattern = part
 			if part == "" || strings.Trim(part, "yuMdHhmsSaZXz '/.:,-T_\"") != "" || !strings.ContainsAny(part, "yuMdHhmsS") {
-				return nil, fmt.Errorf("Invalid format: [%s]: Unknown pattern letter: %s", name, firstUnknown(part))
+				return nil, illegalArgument("Invalid format: [%s]: Unknown pattern letter: %s", name, firstUnknown(part))
 			}
 		}
 		f.patterns = append(f.patterns, pattern)

@@ -330,7 +330,7 @@ func (m *mapping) parseParam(name string, v *node) *apiError {
 	case "format":
 		f, formatErr := newDateFormat(text)
 		if formatErr != nil {
-			return illegalArgument("%s", formatErr.Error())
+			return formatErr
 		}
 		m.format = f
 	case "fields":

@@ -160,13 +160,6 @@ type matchNoneQuery struct{}
 
 func (matchNoneQuery) build(*execution) (iterator, error) { return noneIterator{}, nil }
 
-// failQuery is a query that fails on every index.
-type failQuery struct{ reason string }
-
-func (q failQuery) build(x *execution) (iterator, error) {
-	return nil, queryShard(x.ix, "%s", q.reason)
-}
-
 // unparsable is what a query with a value that doesn't fit the field is told.
 func unparsable(x *execution, text string) *apiError {
 	e := queryShard(x.ix, "failed to create query: For input string: \"%s\"", text)

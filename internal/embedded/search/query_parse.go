@@ -284,7 +284,7 @@ func parseRange(_ *parseState, name string, n *node) (query, *apiError) {
 		case "format":
 			f, formatErr := newDateFormat(m.value.text)
 			if formatErr != nil {
-				return nil, illegalArgument("%s", formatErr.Error())
+				return nil, formatErr
 			}
 			q.format = f
 		case "time_zone":

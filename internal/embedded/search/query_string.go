@@ -78,12 +78,13 @@ func (q *stringQuery) build(x *execution) (iterator, error) {
 	}
 	parsed, err := p.clauses(nil, 0)
 	if err == nil && strings.TrimSpace(p.rest) != "" {
-		err = errors.New("Encountered \" \")\" \") \"\"")
+		err = syntax("Encountered \" \")\" \") \"\"")
 	}
 	if err != nil {
 		e := queryShard(x.ix, "Failed to parse query [%s]", q.text)
-		e.cause = newError(0, "parse_exception", "Cannot parse '%s': %s", q.text, err.Error())
-		e.cause.cause = newError(0, "parse_exception", "%s", err.Error())
+		reason := asAPIError(err).reason
+		e.cause = newError(0, "parse_exception", "Cannot parse '%s': %s", q.text, reason)
+		e.cause.cause = syntax(reason)
 		return nil, e
 	}
 	if parsed == nil {
@@ -121,9 +122,12 @@ type stringClause struct {
 	query query
 }
 
+// syntax is an error of the language.
+func syntax(reason string) *apiError { return newError(0, "parse_exception", "%s", reason) }
+
 const maxStringDepth = 30
 
-var errStringEOF = errors.New("Encountered \"<EOF>\" where a term was expected")
+var errStringEOF = syntax("Encountered \"<EOF>\" where a term was expected")
 
 // word reads an operator that stands alone.
 func (p *stringParser) word(names ...string) bool {
@@ -145,7 +149,7 @@ func (p *stringParser) word(names ...string) bool {
 // clauses reads up to a closing parenthesis or the end.
 func (p *stringParser) clauses(fields []string, depth int) (query, error) {
 	if depth > maxStringDepth {
-		return nil, errors.New("too many nested groups")
+		return nil, syntax("too many nested groups")
 	}
 	var list []stringClause
 	for {
@@ -346,7 +350,7 @@ func (p *stringParser) between(fields []string) (query, error) {
 	}
 	from, to, ok := strings.Cut(p.rest[1:end], " TO ")
 	if !ok {
-		return nil, errors.New("a range has the form [from TO to]")
+		return nil, syntax("a range has the form [from TO to]")
 	}
 	openHigh := p.rest[end] == '}'
 	p.rest = p.rest[end+1:]
@@ -410,7 +414,7 @@ loop:
 func (p *stringParser) term(fields []string) (query, error) {
 	text, wild := p.value()
 	if text == "" {
-		return nil, errors.New("Encountered \" \"" + p.rest[:1] + "\" \"" + p.rest[:1] + " \"\"")
+		return nil, syntax("Encountered \" \"" + p.rest[:1] + "\" \"" + p.rest[:1] + " \"\"")
 	}
 	if len(fields) == 1 && fields[0] == "_exists_" {
 		return &existsQuery{unescape(text), 1}, nil
@@ -433,7 +437,7 @@ func (p *stringParser) term(fields []string) (query, error) {
 	}
 	if wild {
 		if !p.q.wildcard && strings.ContainsAny(text[:1], "*?") {
-			return nil, errors.New("'*' or '?' not allowed as first character in WildcardQuery")
+			return nil, syntax("'*' or '?' not allowed as first character in WildcardQuery")
 		}
 		return p.over(fields, func(f string, lenient bool) query {
 			if text == "*" {

@@ -334,7 +334,7 @@ func parseSortKey(m member) (sortKey, *apiError) {
 		case "format":
 			f, err := newDateFormat(p.value.text)
 			if err != nil {
-				return k, illegalArgument("%s", err.Error())
+				return k, err
 			}
 			k.format = f
 		case "mode":
