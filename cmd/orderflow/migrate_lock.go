@@ -89,7 +89,7 @@ func findKafka(ctx context.Context, env *environment, clusterID string) error {
 		return fmt.Errorf("asking Kafka at %v: %w", config.Brokers, err)
 	}
 	if metadata.Cluster != clusterID {
-		return fmt.Errorf("Kafka at %v is the cluster %q, but ksqlDB's is %q", config.Brokers, metadata.Cluster, clusterID)
+		return fmt.Errorf("the Kafka at %v is the cluster %q, but ksqlDB's is %q", config.Brokers, metadata.Cluster, clusterID)
 	}
 	return nil
 }
