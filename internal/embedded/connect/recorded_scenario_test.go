@@ -183,6 +183,9 @@ func (r *replay) create(e event) error {
 	})
 }
 
+// lookAgain passes the time between two looks at a condition.
+func lookAgain() { <-time.After(5 * time.Millisecond) }
+
 // quiet is how long nothing may come for records to be taken as all.
 const quiet = 150 * time.Millisecond
 
@@ -200,7 +203,7 @@ func (r *replay) records(e event) error {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("since %s: topic %s got %d records, recorded %d", e.Since, topic, r.s.end(topic)-int64(r.seen[topic]), len(want))
 			}
-			time.Sleep(5 * time.Millisecond) // between two looks at a condition
+			lookAgain()
 		}
 		for i, got := range r.s.records(topic, r.seen[topic], len(want)) {
 			if i < len(want) {
@@ -211,15 +214,21 @@ func (r *replay) records(e event) error {
 		}
 		r.seen[topic] += len(want)
 	}
+	still := time.Now()
 	if len(byTopic) == 0 {
-		time.Sleep(quiet) // that nothing comes can't be waited for otherwise
+		still = still.Add(quiet)
 	}
-	for topic, count := range r.seen {
-		if end := r.s.end(topic); end != int64(count) {
-			return fmt.Errorf("since %s: topic %s has %d records, recorded %d", e.Since, topic, end, count)
+	for {
+		for topic, count := range r.seen {
+			if end := r.s.end(topic); end != int64(count) {
+				return fmt.Errorf("since %s: topic %s has %d records, recorded %d", e.Since, topic, end, count)
+			}
 		}
+		if !time.Now().Before(still) {
+			return nil
+		}
+		lookAgain()
 	}
-	return nil
 }
 
 func compareRecord(want recordedRecord, got *kgo.Record) error {
@@ -344,7 +353,7 @@ func (r *replay) http(e event) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the sink did not send %s; it sent %q", missing, got)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks at a condition
+		lookAgain()
 	}
 	for _, x := range e.Exchanges {
 		if x.Request.Path == "/" || strings.HasPrefix(x.Request.Path, "/_bulk") {

@@ -222,7 +222,7 @@ func (m mapping) ask(e exchange, adapt func(any)) error {
 		if e.Request.Method != http.MethodGet || time.Now().After(deadline) {
 			return fmt.Errorf("%s %s: got %d %s, recorded %d %s", e.Request.Method, e.Request.Path, res.status, short(got), e.Response.Status, short(want))
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks at a condition
+		lookAgain()
 	}
 }
 
@@ -372,7 +372,7 @@ func (m mapping) awaitStatus(wait string) {
 		if reached {
 			return
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks at a condition
+		lookAgain()
 	}
 }
 

@@ -1,4 +1,4 @@
-// Command generate writes docs/sql-support.md. Its argument is the repository's
+// The generate command writes docs/sql-support.md. Its argument is the repository's
 // root.
 package main
 
