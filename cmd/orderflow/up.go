@@ -74,6 +74,11 @@ func (u *up) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, stack.Stop()) }()
 	u.useAddresses(stack)
 	u.health, u.metrics = &telemetry.Health{}, telemetry.NewRegistry()
+	for _, c := range stack.Collectors() {
+		if err := u.metrics.Register(c); err != nil {
+			return fmt.Errorf("registering the servers' metrics: %w", err)
+		}
+	}
 	services, err := u.newServices()
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker"
@@ -60,6 +61,7 @@ type Stack struct {
 	stops   []func() error
 	brokers []string
 	urls    map[string]string
+	ksqldb  *server.Server // nil when a real one is used
 }
 
 // component is what all servers have in common.
@@ -184,7 +186,7 @@ func (s *Stack) newConnect() (component, error) {
 }
 
 func (s *Stack) newKsqlDB() (component, error) {
-	return server.New(server.Config{
+	ksqldb, err := server.New(server.Config{
 		Listen: s.cfg.KsqlDB.Listen, ListenSetting: s.cfg.KsqlDB.Setting,
 		Config: engine.Config{
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
@@ -192,6 +194,8 @@ func (s *Stack) newKsqlDB() (component, error) {
 			Properties: ksqlDBProperties(),
 		},
 	})
+	s.ksqldb = ksqldb
+	return ksqldb, err
 }
 
 // ksqlDBProperties are the settings that the order flow needs of a real ksqlDB
@@ -221,6 +225,14 @@ func (s *Stack) Connect() string { return s.urls["Connect"] }
 
 // KsqlDB is the URL of ksqlDB.
 func (s *Stack) KsqlDB() string { return s.urls["ksqlDB"] }
+
+// Collectors are the metrics of the servers.
+func (s *Stack) Collectors() []prometheus.Collector {
+	if s.ksqldb == nil {
+		return nil
+	}
+	return []prometheus.Collector{s.ksqldb.Collector()}
+}
 
 // Stop stops the servers in the reverse order of their start. It may be called
 // twice.

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 )
 
@@ -137,6 +139,17 @@ func (s *Server) Stop() error {
 	err = errors.Join(err, s.engine.Close())
 	s.http = nil
 	return err
+}
+
+// Collector gives the metrics of the engine for a Prometheus registry; nil before
+// Start.
+func (s *Server) Collector() prometheus.Collector {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.engine == nil {
+		return nil
+	}
+	return s.engine.Collector()
 }
 
 // Addr is the address that the server listens on; empty before Start.
