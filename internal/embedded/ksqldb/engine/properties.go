@@ -256,6 +256,11 @@ func (e *Engine) showProperties(text string, sess *session) any {
 			overwritten = append(overwritten, s.name)
 		}
 		list = append(list, entry)
+		delete(server, s.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(server)) {
+		value := server[name]
+		list = append(list, propertyEntry{Name: name, Scope: "KSQL", Value: &value, Level: "SERVER"})
 	}
 	return struct {
 		head
