@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -427,15 +428,20 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c *call, a *answe
 	if len(body) > 0 && acceptsGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		w.WriteHeader(a.status)
-		zip := gzip.NewWriter(w)
+		zip := zippers.Get().(*gzip.Writer)
+		zip.Reset(w)
 		_, _ = zip.Write(body) // the client has gone
 		_ = zip.Close()
+		zippers.Put(zip)
 		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.status)
 	_, _ = w.Write(body) // the client has gone
 }
+
+// zippers are used again, since each takes close to a megabyte.
+var zippers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 func acceptsGzip(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {

@@ -21,8 +21,9 @@ const (
 )
 
 const (
-	// DefaultRefreshInterval is how long a write may be unseen by searches.
-	DefaultRefreshInterval = 50 * time.Millisecond
+	// DefaultRefreshInterval is how long a write may be unseen by searches. A
+	// shorter one makes more and smaller segments, which cost more to merge.
+	DefaultRefreshInterval = 200 * time.Millisecond
 	// DefaultClusterName and DefaultNodeName are what the server calls itself.
 	DefaultClusterName = "orderflow"
 	DefaultNodeName    = "orderflow-1"
