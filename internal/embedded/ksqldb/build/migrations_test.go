@@ -7,8 +7,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,6 +50,12 @@ var (
 
 func startOrderFlow(t *testing.T) *orderFlow {
 	t.Helper()
+	return startChangedOrderFlow(t, func(sql string) string { return sql })
+}
+
+// startChangedOrderFlow runs the statements as change leaves them.
+func startChangedOrderFlow(t *testing.T, change func(sql string) string) *orderFlow {
+	t.Helper()
 	topics := []string{
 		"orders.v1", "order-validations.v1", "payments.v1", "customers", "order-submissions.v1", "order-checks.v1", "fraud-totals.v1",
 	}
@@ -70,7 +78,7 @@ func startOrderFlow(t *testing.T) *orderFlow {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		sql, err := parser.Substitute(string(text), vars)
+		sql, err := parser.Substitute(change(string(text)), vars)
 		require.NoError(t, err)
 		require.NoError(t, run(f.engine, sql), file)
 	}
@@ -175,6 +183,48 @@ func TestMigrationsListSuspectsAndRouteByLevel(t *testing.T) {
 	require.Equal(t, []string{suspect, suspect}, listed, "the third and the fourth order of a known customer")
 	require.Len(t, content(f.engine, "gold"), 4)
 	require.Len(t, content(f.engine, "orders-enriched.v1"), 8)
+}
+
+// The engine knows nothing of this pipeline: the same statements under other
+// names and with other numbers do what those say.
+func TestMigrationsUnderOtherNamesAndNumbers(t *testing.T) {
+	names := regexp.MustCompile(`(?i)\b(orders_new|order_submissions(_stream)?|order_events|order_checks(_stream)?|order_decisions|fraud_totals(_stream)?|fraud_order|orders_enriched_stream)\b`)
+	numbers := []struct{ from, to string }{
+		{"total < 2000", "total < 500"},
+		{"SESSION (1 HOUR)", "SESSION (10 SECONDS)"},
+		{"SIZE 30 SECONDS", "SIZE 5 SECONDS"},
+		{"HAVING COUNT(*) > 2", "HAVING COUNT(*) > 1"},
+		{"'FAILED'", "'SHIPPED'"},
+	}
+	used := map[string]bool{}
+	f := startChangedOrderFlow(t, func(sql string) string {
+		sql = names.ReplaceAllString(sql, "other_$1")
+		for _, n := range numbers {
+			used[n.from] = used[n.from] || strings.Contains(sql, n.from)
+			sql = strings.ReplaceAll(sql, n.from, n.to)
+		}
+		return sql
+	})
+	for _, n := range numbers {
+		require.True(t, used[n.from], "the migrations say %s", n.from)
+	}
+	f.customer(7, "gold")
+	for i, o := range []struct {
+		price float64
+		at    int64
+		state string
+	}{
+		{400, 0, "VALIDATED"},
+		{100, 1000, "SHIPPED"},     // the session's sum is 500
+		{400, 20_000, "VALIDATED"}, // a session of its own, 10 seconds later
+	} {
+		id := fmt.Sprint("o", i)
+		f.order(id, 7, 1, o.price, o.at)
+		f.check(id, "INVENTORY_CHECK", "PASS", o.at)
+		require.Equal(t, []string{o.state}, f.states()[id], id)
+	}
+	require.Len(t, content(f.engine, "OTHER_FRAUD_ORDER"), 1, "two orders within five seconds")
+	require.Empty(t, content(f.engine, "FRAUD_ORDER"))
 }
 
 // However often orders are posted and checks repeated, in whatever order, each
