@@ -42,7 +42,6 @@ type searchPart struct {
 	seqs    index_api.DocValueReader
 	after   []sortValue
 	total   int
-	aggs    []aggregator
 }
 
 // hitHeap keeps the worst hit on top.
@@ -172,7 +171,7 @@ func (r *searchRun) part(p *searchPart, t target) (err error) {
 	return joinClose(err, it.close)
 }
 
-// prepare sets up the order and the aggregations.
+// prepare sets up the order.
 func (r *searchRun) prepare(p *searchPart) error {
 	var err error
 	for _, k := range r.req.sort {
@@ -200,13 +199,6 @@ func (r *searchRun) prepare(p *searchPart) error {
 			p.after = append(p.after, v)
 		}
 	}
-	for _, a := range r.req.aggs {
-		built, err := a.build(p.x)
-		if err != nil {
-			return err
-		}
-		p.aggs = append(p.aggs, built)
-	}
 	return nil
 }
 
@@ -230,11 +222,6 @@ func (r *searchRun) collect(p *searchPart, it, post iterator) error {
 			}
 		}
 		id = index_api.NewIndexInternalID(id, doc)
-		for _, a := range p.aggs {
-			if err := a.collect(id); err != nil {
-				return err
-			}
-		}
 		if post != nil {
 			if at, err := post.advance(doc); err != nil || at != doc {
 				if err != nil {
@@ -361,13 +348,6 @@ func (r *searchRun) render(found []target) (object, error) {
 		shards += primaries
 	}
 	body = append(body, field{"_shards", object{{"total", shards}, {"successful", shards}, {"skipped", 0}, {"failed", 0}}}, field{"hits", hits})
-	if len(req.aggs) > 0 {
-		aggs, err := r.renderAggregations()
-		if err != nil {
-			return nil, err
-		}
-		body = append(body, field{"aggregations", aggs})
-	}
 	return body, nil
 }
 

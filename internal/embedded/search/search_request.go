@@ -33,7 +33,6 @@ type searchRequest struct {
 	seqNo       bool
 	noStored    bool
 	terminate   bool // terminate_after was given
-	aggs        []aggregation
 	intTotals   bool
 	typedKeys   bool
 }
@@ -142,7 +141,7 @@ func (r *searchRequest) parseKey(m member) *apiError {
 		}
 	case "stats":
 	case "aggs", "aggregations":
-		r.aggs, err = parseAggregations(v, 1)
+		return unsupported("[aggregations] of a search")
 	case "stored_fields":
 		if text != "_none_" {
 			return unsupported("[stored_fields] of a search")

@@ -86,12 +86,7 @@ func (r *Runtime) scanNumbers(ctx context.Context, from map[topicPartition]int64
 	if len(open) == 0 {
 		return found, nil
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(r.cfg.Brokers...),
-		kgo.ClientID("ksqldb-recovery"),
-		kgo.ConsumePartitions(offsets),
-		kgo.KeepControlRecords(),
-	)
+	consumer, err := r.consumer("recovery", offsets)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
@@ -114,19 +113,9 @@ func (s *session) position(ctx context.Context) error {
 	if len(topics) == 0 {
 		return nil
 	}
-	starts, err := s.q.rt.admin.ListStartOffsets(ctx, topics...)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, ends, err := s.q.rt.extents(ctx, topics)
 	if err != nil {
-		return fmt.Errorf("asking where source topics begin: %w", err)
-	}
-	ends, err := s.q.rt.admin.ListCommittedOffsets(ctx, topics...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("asking where source topics end: %w", err)
+		return err
 	}
 	read, err := s.loadCommits()
 	if err != nil {
@@ -217,18 +206,9 @@ func (s *session) connect() error {
 		}
 		offsets[tp.topic][tp.partition] = kgo.NewOffset().At(from)
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(s.q.rt.cfg.Brokers...),
-		kgo.ClientID("ksqldb-"+s.q.spec.QueryID),
-		kgo.ConsumePartitions(offsets),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(),
-		kgo.FetchMaxBytes(4<<20),
-		kgo.FetchMaxPartitionBytes(1<<20),
-		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	consumer, err := s.q.rt.consumer(s.q.spec.QueryID, offsets)
 	if err != nil {
-		return fmt.Errorf("making a query's Kafka consumer: %w", err)
+		return err
 	}
 	s.consumer = consumer
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -88,19 +87,9 @@ func (t *transient) open(ctx context.Context) error {
 		partitions[topic] = n
 	}
 	t.partitions = partitions
-	starts, err := t.rt.admin.ListStartOffsets(ctx, external...)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, ends, err := t.rt.extents(ctx, external)
 	if err != nil {
-		return fmt.Errorf("asking where source topics begin: %w", err)
-	}
-	ends, err := t.rt.admin.ListCommittedOffsets(ctx, external...)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("asking where source topics end: %w", err)
+		return err
 	}
 	for _, sub := range t.spec.Topology.Subs {
 		var count int32
@@ -193,18 +182,9 @@ func (t *transient) run(ctx context.Context) error {
 			}
 		}
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(t.rt.cfg.Brokers...),
-		kgo.ClientID("ksqldb-"+t.spec.QueryID),
-		kgo.ConsumePartitions(offsets),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(),
-		kgo.FetchMaxBytes(4<<20),
-		kgo.FetchMaxPartitionBytes(1<<20),
-		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	consumer, err := t.rt.consumer(t.spec.QueryID, offsets)
 	if err != nil {
-		return fmt.Errorf("making a query's Kafka consumer: %w", err)
+		return err
 	}
 	defer consumer.Close()
 	for {
