@@ -190,7 +190,7 @@ func withoutFrames(v any) any {
 }
 
 // settle is how long an answer may take to become the recorded one.
-const settle = 3 * time.Second
+const settle = 15 * time.Second
 
 // settleFor gives a unit that is known to differ less time.
 func settleFor(unit string) time.Duration {
@@ -331,6 +331,9 @@ func replayREST(t *testing.T, lines []exchange, counts *tally) {
 		if strings.HasPrefix(line.Wait, "status of ") {
 			m.awaitStatus(line.Wait)
 		}
+		if name, action, ok := strings.Cut(strings.TrimPrefix(line.Request.Path, "/connectors/"), "/"); ok && strings.HasPrefix(action, "restart?") {
+			m.awaitSettled(name)
+		}
 		counts.add(m.unit, m.ask(line, func(v any) {
 			root, ok := v.(map[string]any)
 			if !ok {
@@ -346,6 +349,20 @@ func replayREST(t *testing.T, lines []exchange, counts *tally) {
 				}
 			}
 		}))
+	}
+}
+
+// awaitSettled waits until an earlier restart is over, before a request whose
+// answer shows how the tasks stand.
+func (m mapping) awaitSettled(name string) {
+	for deadline := time.Now().Add(settle); time.Now().Before(deadline); lookAgain() {
+		under := false
+		for _, task := range m.s.status(name).Tasks {
+			under = under || task.State == "RESTARTING" || task.State == "UNASSIGNED"
+		}
+		if !under {
+			return
+		}
 	}
 }
 
