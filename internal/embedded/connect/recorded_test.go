@@ -289,7 +289,15 @@ func TestRecordedConnect(t *testing.T) {
 					raw = bytes.ReplaceAll(raw, []byte(":-Infinity"), []byte(`:"-Infinity"`))
 					var sc scenario
 					require.NoError(t, json.Unmarshal(raw, &sc))
-					counts.add(area+"/"+sc.Name, replayScenario(t, area+"/"+sc.Name, sc))
+					unit := area + "/" + sc.Name
+					err = replayScenario(t, unit, sc)
+					if _, known := knownDifferences[unit]; err != nil && !known {
+						// How many polls fall between two events depends on the
+						// machine's load: a difference has to show twice.
+						t.Logf("replaying again: %v", err)
+						err = replayScenario(t, unit, sc)
+					}
+					counts.add(unit, err)
 				})
 			}
 		}
