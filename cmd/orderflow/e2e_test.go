@@ -274,6 +274,17 @@ func TestOrderFlow(t *testing.T) {
 		})
 	})
 
+	t.Run("orders are found by the time of their latest record", func(t *testing.T) {
+		total := func(query string) int {
+			a := call(t, http.MethodGet, p.api()+"/v1/orders?q=o-1&"+query, "")
+			require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+			return int(a.object(t)["total"].(float64))
+		}
+		ago := url.QueryEscape(time.Now().Add(-time.Hour).Format(time.RFC3339))
+		require.Positive(t, total("from="+ago))
+		require.Zero(t, total("to="+ago))
+	})
+
 	t.Run("changed customers arrive", func(t *testing.T) {
 		db, err := sql.Open("sqlite", customersDB(dir))
 		require.NoError(t, err)

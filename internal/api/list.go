@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/orderflow/orderflow/internal/order"
@@ -26,15 +27,21 @@ type Search interface {
 	Orders(ctx context.Context, q search.Query) (search.Page, error)
 }
 
+// foundJSON is an order that was found, with the time of its latest record.
+type foundJSON struct {
+	order.Order
+	UpdatedAt time.Time `json:"updatedAt,omitzero"`
+}
+
 type pageJSON struct {
 	// Total is how many orders match, on all pages.
-	Total  int64         `json:"total"`
-	Orders []order.Order `json:"orders"`
+	Total  int64       `json:"total"`
+	Orders []foundJSON `json:"orders"`
 	// Next is the cursor of the next page; empty on the last.
 	Next string `json:"next,omitempty"`
 }
 
-var listParameters = []string{"customerId", "state", "product", "q", "limit", "cursor"}
+var listParameters = []string{"customerId", "state", "product", "from", "to", "q", "limit", "cursor"}
 
 // listOrders finds orders by their latest states, in the order of their ids.
 func (h *handlers) listOrders(w http.ResponseWriter, r *http.Request) error {
@@ -55,13 +62,29 @@ func (h *handlers) listOrders(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !search.IsNotFound(err) {
 		return err
 	}
-	answer := pageJSON{Total: page.Total, Orders: append([]order.Order{}, page.Orders...)}
+	answer := pageJSON{Total: page.Total, Orders: []foundJSON{}}
+	for _, o := range page.Orders {
+		answer.Orders = append(answer.Orders, foundJSON(o))
+	}
 	if len(answer.Orders) > limit {
 		answer.Orders = answer.Orders[:limit]
 		answer.Next = base64.RawURLEncoding.EncodeToString([]byte(answer.Orders[limit-1].ID))
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+// timeParam reads a moment (RFC 3339), the zero time when there is none.
+func timeParam(params url.Values, name string) (time.Time, error) {
+	text := params.Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter %s must be a time such as 2026-01-31T08:00:00Z (with + written as %%2B).", name))
+	}
+	return t, nil
 }
 
 func listQuery(r *http.Request) (q search.Query, err error) {
@@ -91,6 +114,12 @@ func listQuery(r *http.Request) (q search.Query, err error) {
 	}
 	if q.Product != "" && !q.Product.Known() {
 		return q, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter product must be one of %v.", order.Products))
+	}
+	if q.Since, err = timeParam(params, "from"); err != nil {
+		return q, err
+	}
+	if q.Before, err = timeParam(params, "to"); err != nil {
+		return q, err
 	}
 	q.Text = params.Get("q")
 	if len(q.Text) > maxSearchText || !utf8.ValidString(q.Text) {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/elastic/go-elasticsearch/v8"
 	"github.com/elastic/go-elasticsearch/v8/esutil"
@@ -63,19 +64,21 @@ func TestOrders(t *testing.T) {
 	customer := int64(3)
 	tests := map[string]struct {
 		query search.Query
-		want  func(order.Order) bool
+		want  func(search.Order) bool
 	}{
-		"all":               {search.Query{Size: 100}, func(order.Order) bool { return true }},
-		"of a customer":     {search.Query{Size: 100, CustomerID: &customer}, func(o order.Order) bool { return o.CustomerID == 3 }},
-		"in a state":        {search.Query{Size: 100, State: "FAILED"}, func(o order.Order) bool { return o.State == "FAILED" }},
-		"by product, state": {search.Query{Size: 100, Product: "JUMPERS", State: "CREATED"}, func(o order.Order) bool { return o.Product == "JUMPERS" && o.State == "CREATED" }},
-		"by a word":         {search.Query{Size: 100, Text: "order-007"}, func(o order.Order) bool { return o.ID == "order-007" }},
+		"all":               {search.Query{Size: 100}, func(search.Order) bool { return true }},
+		"of a customer":     {search.Query{Size: 100, CustomerID: &customer}, func(o search.Order) bool { return o.CustomerID == 3 }},
+		"in a state":        {search.Query{Size: 100, State: "FAILED"}, func(o search.Order) bool { return o.State == "FAILED" }},
+		"by product, state": {search.Query{Size: 100, Product: "JUMPERS", State: "CREATED"}, func(o search.Order) bool { return o.Product == "JUMPERS" && o.State == "CREATED" }},
+		"from a time on":    {search.Query{Size: 100, Since: updated(10)}, func(o search.Order) bool { return !o.UpdatedAt.Before(updated(10)) }},
+		"until a time":      {search.Query{Size: 100, Since: updated(3), Before: updated(5)}, func(o search.Order) bool { return o.Quantity == 3 || o.Quantity == 4 }},
+		"by a word":         {search.Query{Size: 100, Text: "order-007"}, func(o search.Order) bool { return o.ID == "order-007" }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			page, err := c.Orders(t.Context(), tt.query)
 			require.NoError(t, err)
-			want := []order.Order{}
+			want := []search.Order{}
 			for _, o := range orders {
 				if tt.want(o) {
 					want = append(want, o)
@@ -102,22 +105,28 @@ func TestOrders(t *testing.T) {
 	require.ErrorContains(t, err, "at most 10000 together")
 }
 
-// fill indexes orders in bulk.
-func fill(t *testing.T, url string) []order.Order {
+// updated is the time of an order's latest record.
+func updated(i int) time.Time { return time.Date(2026, 3, 1, 0, i, 0, 1e6, time.UTC) }
+
+// fill indexes orders in bulk, as the connector writes them.
+func fill(t *testing.T, url string) []search.Order {
 	t.Helper()
 	es, err := elasticsearch.NewClient(elasticsearch.Config{Addresses: []string{url}, CompressRequestBody: true, EnableCompatibilityMode: true})
 	require.NoError(t, err)
 	bulk, err := esutil.NewBulkIndexer(esutil.BulkIndexerConfig{Client: es, Index: search.OrdersIndex, NumWorkers: 1, FlushBytes: 2000})
 	require.NoError(t, err)
 	var failed atomic.Int64
-	var orders []order.Order
+	var orders []search.Order
 	for i := range 40 {
-		o := order.Order{
+		o := search.Order{UpdatedAt: updated(i), Order: order.Order{
 			ID: fmt.Sprintf("order-%03d", i), CustomerID: int64(i % 7), State: []order.State{"CREATED", "VALIDATED", "FAILED"}[i%3],
 			Product: []order.Product{"JUMPERS", "UNDERPANTS"}[i%2], Quantity: int32(i), Price: float64(i) + 0.25,
-		}
+		}}
 		orders = append(orders, o)
-		raw, err := json.Marshal(o)
+		raw, err := json.Marshal(struct {
+			order.Order
+			UpdatedAt int64 `json:"updatedAt"`
+		}{o.Order, o.UpdatedAt.UnixMilli()})
 		require.NoError(t, err)
 		version := int64(i)
 		require.NoError(t, bulk.Add(t.Context(), esutil.BulkIndexerItem{

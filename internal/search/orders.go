@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/order"
 )
@@ -23,6 +24,9 @@ type Query struct {
 	CustomerID *int64
 	State      order.State
 	Product    order.Product
+	// Since and Before bound the time of the order's latest record: at Since or later, and
+	// earlier than Before, to the millisecond. The zero time does not bound.
+	Since, Before time.Time
 	// From and Size choose a page, in orders; together at most MaxResults.
 	From, Size int
 	// After is the id after which the page begins, at any depth; From must be 0 then.
@@ -45,7 +49,32 @@ func (q Query) Validate() error {
 type Page struct {
 	// Total is how many orders match.
 	Total  int64
-	Orders []order.Order
+	Orders []Order
+}
+
+// Order is an order in its latest state.
+type Order struct {
+	order.Order
+	// UpdatedAt is the time of its latest record; zero when the document has none.
+	UpdatedAt time.Time
+}
+
+// UnmarshalJSON reads a document as the connector writes it: the record's time is in
+// milliseconds since 1970.
+func (o *Order) UnmarshalJSON(data []byte) error {
+	var doc struct {
+		UpdatedAt *int64 `json:"updatedAt"`
+	}
+	if err := json.Unmarshal(data, &o.Order); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return err
+	}
+	if doc.UpdatedAt != nil {
+		o.UpdatedAt = time.UnixMilli(*doc.UpdatedAt).UTC()
+	}
+	return nil
 }
 
 type clause map[string]any
@@ -65,6 +94,9 @@ func (q Query) body() ([]byte, error) {
 	if q.Product != "" {
 		term("product", q.Product)
 	}
+	if span := q.span(); len(span) > 0 {
+		filters = append(filters, clause{"range": clause{"updatedAt": span}})
+	}
 	if q.Text != "" {
 		filters = append(filters, clause{"multi_match": clause{"query": q.Text, "lenient": true}})
 	}
@@ -77,6 +109,19 @@ func (q Query) body() ([]byte, error) {
 		request["search_after"] = []string{q.After}
 	}
 	return json.Marshal(request)
+}
+
+// span says in Elasticsearch's words which times are meant. Numbers mean the same to an
+// index that was made before its template knew the field, and holds it as a long.
+func (q Query) span() clause {
+	span := clause{}
+	if !q.Since.IsZero() {
+		span["gte"] = q.Since.UnixMilli()
+	}
+	if !q.Before.IsZero() {
+		span["lt"] = q.Before.UnixMilli()
+	}
+	return span
 }
 
 // Orders looks for orders. An index that doesn't exist yet is an error that
@@ -95,7 +140,7 @@ func (c *Client) Orders(ctx context.Context, q Query) (Page, error) {
 				Value int64 `json:"value"`
 			} `json:"total"`
 			Hits []struct {
-				Source order.Order `json:"_source"`
+				Source Order `json:"_source"`
 			} `json:"hits"`
 		} `json:"hits"`
 	}
@@ -103,7 +148,7 @@ func (c *Client) Orders(ctx context.Context, q Query) (Page, error) {
 	if err := c.read(res, err, &answer); err != nil {
 		return Page{}, fmt.Errorf("searching orders: %w", err)
 	}
-	page := Page{Total: answer.Hits.Total.Value, Orders: []order.Order{}}
+	page := Page{Total: answer.Hits.Total.Value, Orders: []Order{}}
 	for _, h := range answer.Hits.Hits {
 		page.Orders = append(page.Orders, h.Source)
 	}

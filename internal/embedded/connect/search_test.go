@@ -43,4 +43,5 @@ func TestOrdersAreFoundInTheEmbeddedElasticsearch(t *testing.T) {
 	s.waitFor("the order", func() bool { return strings.Contains(get("/orders.v1/_doc/o-1"), "VALIDATED") })
 	assert.Contains(t, get("/orders.v1/_doc/o-1"), `"_version":1`)
 	assert.Contains(t, get("/orders.v1/_mapping"), `"state":{"type":"keyword"}`)
+	assert.Regexp(t, `"updatedAt":1\d{12}\b`, get("/orders.v1/_doc/o-1"), "the record's time in milliseconds")
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -235,11 +236,11 @@ func TestOrdersBecomeOneDocumentEach(t *testing.T) {
 	o.put("o-1", nil)
 	s.waitFor("its end", func() bool { return es.document("orders.v1/o-1") == "" })
 	assert.Equal(t, `{"index":{"_index":"orders.v1","_id":"o-1","version":0,"version_type":"external"}}
-{"id":"o-1","customerId":15,"state":"CREATED","product":"JUMPERS","quantity":3,"price":5.0}
+{"id":"o-1","customerId":15,"state":"CREATED","product":"JUMPERS","quantity":3,"price":5.0,"updatedAt":TIME}
 {"index":{"_index":"orders.v1","_id":"o-1","version":1,"version_type":"external"}}
-{"id":"o-1","customerId":15,"state":"VALIDATED","product":"JUMPERS","quantity":3,"price":5.0}
+{"id":"o-1","customerId":15,"state":"VALIDATED","product":"JUMPERS","quantity":3,"price":5.0,"updatedAt":TIME}
 {"delete":{"_index":"orders.v1","_id":"o-1","version":2,"version_type":"external"}}
-`, es.bulkText())
+`, regexp.MustCompile(`"updatedAt":1\d{12}\b`).ReplaceAllString(es.bulkText(), `"updatedAt":TIME`))
 	assert.Equal(t, []string{"HEAD /orders.v1", "PUT /orders.v1?master_timeout=30s&timeout=30s", "POST /_bulk?timeout=1m"}, es.requests[:3])
 
 	s.waitFor("the offset", func() bool {
