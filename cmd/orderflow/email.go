@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/orderflow/orderflow/internal/email"
+	"github.com/orderflow/orderflow/internal/listen"
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
@@ -34,13 +35,15 @@ email-dead-letters.v1 with the reason. While no mail server answers, e-mails wai
 			if err != nil {
 				return err
 			}
-			ln, err := telemetry.Listen(cmd.Context(), env.config.Listen.Email, "email-listen")
+			ops, err := listen.Bind(cmd.Context(), listen.Config{
+				Name: "health and metrics", Addr: env.config.Listen.Email, Setting: "--email-listen", Logger: env.log,
+			})
 			if err != nil {
 				return err
 			}
-			env.log.Info("running the e-mail service", "health_address", ln.Addr().String())
+			env.log.Info("running the e-mail service", "health_address", ops.Addr())
 			return together(cmd.Context(), service.Run, func(ctx context.Context) error {
-				return telemetry.ServeHTTP(ctx, ln, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
+				return ops.Run(ctx, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
 			})
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/inventory"
+	"github.com/orderflow/orderflow/internal/listen"
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
@@ -29,13 +30,15 @@ instances share the products. Health and metrics are on --inventory-listen.`,
 			if err != nil {
 				return err
 			}
-			ln, err := telemetry.Listen(cmd.Context(), env.config.Listen.Inventory, "inventory-listen")
+			ops, err := listen.Bind(cmd.Context(), listen.Config{
+				Name: "health and metrics", Addr: env.config.Listen.Inventory, Setting: "--inventory-listen", Logger: env.log,
+			})
 			if err != nil {
 				return err
 			}
-			env.log.Info("running the inventory service", "health_address", ln.Addr().String())
+			env.log.Info("running the inventory service", "health_address", ops.Addr())
 			return together(cmd.Context(), service.Run, func(ctx context.Context) error {
-				return telemetry.ServeHTTP(ctx, ln, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
+				return ops.Run(ctx, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
 			})
 		},
 	}

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -31,6 +30,7 @@ import (
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/listen"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/search"
 	"github.com/orderflow/orderflow/internal/telemetry"
@@ -42,6 +42,11 @@ type Config struct {
 	Listen string
 	// FraudListen is the "host:port" of a second listener for GET /fraud. Empty: none.
 	FraudListen string
+	// TLS makes both addresses speak TLS only, when it names files.
+	TLS listen.TLS
+	// Credentials are those that clients need, for everything but /livez and
+	// /readyz; nil lets everybody in.
+	Credentials *listen.Credentials
 	// Kafka says which brokers and which Schema Registry to use.
 	Kafka kafka.Config
 	// Ksql says which ksqlDB to use.
@@ -90,7 +95,7 @@ func (c *Config) Validate() error {
 // Service is one instance of the API.
 type Service struct {
 	cfg       Config
-	listeners []net.Listener // the API's, then the one for /fraud
+	servers   []*listen.Server // the API's, then the one for /fraud
 	ksql      *ksql.Client
 	publisher *kafkaPublisher
 	stockView *ledger.View
@@ -115,15 +120,19 @@ func New(cfg Config) (_ *Service, err error) {
 			s.Close()
 		}
 	}()
-	for _, l := range []struct{ addr, flag string }{{cfg.Listen, "api-listen"}, {cfg.FraudListen, "fraud-listen"}} {
+	for _, l := range []struct{ addr, flag string }{{cfg.Listen, "--api-listen"}, {cfg.FraudListen, "--fraud-listen"}} {
 		if l.addr == "" {
 			continue
 		}
-		ln, err := telemetry.Listen(context.Background(), l.addr, l.flag)
+		server, err := listen.Bind(context.Background(), listen.Config{
+			Name: "the API", Addr: l.addr, Setting: l.flag, TLS: cfg.TLS,
+			Guard:       listen.Guard{Credentials: cfg.Credentials, Open: isProbe, Refuse: refuse},
+			BodyTimeout: bodyTimeout, EndRequests: true, Logger: cfg.Logger,
+		})
 		if err != nil {
 			return nil, err
 		}
-		s.listeners = append(s.listeners, ln)
+		s.servers = append(s.servers, server)
 	}
 	if s.ksql, err = ksql.New(cfg.Ksql); err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
@@ -155,14 +164,17 @@ func New(cfg Config) (_ *Service, err error) {
 }
 
 // Addr returns the address on which the API listens.
-func (s *Service) Addr() string { return s.listeners[0].Addr().String() }
+func (s *Service) Addr() string { return s.servers[0].Addr() }
+
+// URL returns the address with its scheme.
+func (s *Service) URL() string { return s.servers[0].URL() }
 
 // FraudAddr returns the address of the second listener for GET /fraud, "" when there is none.
 func (s *Service) FraudAddr() string {
-	if len(s.listeners) < 2 {
+	if len(s.servers) < 2 {
 		return ""
 	}
-	return s.listeners[1].Addr().String()
+	return s.servers[1].Addr()
 }
 
 // Run serves until ctx ends, then lets running requests finish. It may be called once.
@@ -170,11 +182,11 @@ func (s *Service) Run(ctx context.Context) error {
 	defer s.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return telemetry.ServeHTTP(ctx, s.listeners[0], s.handlers.router(), s.cfg.ShutdownTimeout)
+		return s.servers[0].Run(ctx, s.handlers.router(), s.cfg.ShutdownTimeout)
 	})
-	if len(s.listeners) > 1 {
+	if len(s.servers) > 1 {
 		g.Go(func() error {
-			return telemetry.ServeHTTP(ctx, s.listeners[1], s.handlers.fraudRouter(), s.cfg.ShutdownTimeout)
+			return s.servers[1].Run(ctx, s.handlers.fraudRouter(), s.cfg.ShutdownTimeout)
 		})
 	}
 	g.Go(func() error { s.publisher.prepare(ctx, s.cfg.Logger); return nil })
@@ -192,9 +204,8 @@ func (s *Service) Run(ctx context.Context) error {
 // Close releases what New opened. Run does it by itself.
 func (s *Service) Close() {
 	s.closeOnce.Do(func() {
-		for _, ln := range s.listeners {
-			// Already closed when the server on it has stopped.
-			_ = ln.Close()
+		for _, server := range s.servers {
+			_ = server.Stop(0) // its error was reported by the stop that Run made
 		}
 		if s.publisher != nil {
 			s.publisher.close()

@@ -236,12 +236,7 @@ func intParam(r *http.Request, name string, otherwise, low, high int) (int, erro
 
 // readBody lets decode read a body that is neither larger than limit bytes nor sent too slowly.
 func readBody[T any](w http.ResponseWriter, r *http.Request, limit int64, decode func(io.Reader) (T, error)) (T, error) {
-	conn := http.NewResponseController(w)
-	// Not every ResponseWriter has a connection (those of tests do not); the size
-	// limit holds all the same.
-	_ = conn.SetReadDeadline(time.Now().Add(bodyTimeout))
 	v, err := decode(http.MaxBytesReader(w, r.Body, limit))
-	_ = conn.SetReadDeadline(time.Time{})
 	if err != nil {
 		var none T
 		return none, bodyProblem(err)

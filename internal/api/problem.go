@@ -74,3 +74,13 @@ func writeAs(w http.ResponseWriter, status int, contentType string, body any) {
 	// The client is gone when this fails; there is nobody to tell.
 	_ = enc.Encode(body)
 }
+
+// isProbe reports the requests of whoever looks after the process, which need no
+// credentials.
+func isProbe(r *http.Request) bool { return r.URL.Path == "/livez" || r.URL.Path == "/readyz" }
+
+// refuse answers a request without credentials that hold.
+func refuse(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, r, newProblem(http.StatusUnauthorized,
+		"this API needs credentials: basic authentication, or an API key as Authorization: Bearer KEY or X-API-Key: KEY"))
+}

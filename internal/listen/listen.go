@@ -72,7 +72,6 @@ type Server struct {
 
 	mu      sync.Mutex
 	started bool
-	failed  chan error
 	ended   chan struct{}
 }
 
@@ -106,7 +105,7 @@ func Bind(ctx context.Context, cfg Config) (*Server, error) {
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	return &Server{
 		cfg: cfg, listener: listener, cancel: cancel,
-		failed: make(chan error, 1), ended: make(chan struct{}),
+		ended: make(chan struct{}),
 		http: &http.Server{
 			Protocols:         protocols,
 			ReadHeaderTimeout: readHeaderTimeout,
@@ -148,8 +147,13 @@ func Scheme(t TLS) string {
 	return "http"
 }
 
-// Start begins to answer and returns. A start while running does nothing.
+// Start begins to answer and returns. When the address can't be served any more
+// the logger gets an error. A start while running does nothing.
 func (s *Server) Start(handler http.Handler) {
+	s.start(handler, func(err error) { s.cfg.Logger.Error("a server no longer answers", "error", err) })
+}
+
+func (s *Server) start(handler http.Handler, failed func(error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.started {
@@ -160,7 +164,7 @@ func (s *Server) Start(handler http.Handler) {
 	go func() {
 		defer close(s.ended)
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			s.failed <- fmt.Errorf("serving %s on %s: %w", s.cfg.Name, s.Addr(), err)
+			failed(fmt.Errorf("serving %s on %s: %w", s.cfg.Name, s.Addr(), err))
 		}
 	}()
 }
@@ -168,9 +172,10 @@ func (s *Server) Start(handler http.Handler) {
 // Run answers until ctx ends and then stops as Stop does. It returns nil after
 // such a stop, and an error as soon as the address can't be served any more.
 func (s *Server) Run(ctx context.Context, handler http.Handler, grace time.Duration) error {
-	s.Start(handler)
+	failed := make(chan error, 1)
+	s.start(handler, func(err error) { failed <- err })
 	select {
-	case err := <-s.failed:
+	case err := <-failed:
 		return errors.Join(err, s.Stop(grace))
 	case <-ctx.Done():
 		return s.Stop(grace)

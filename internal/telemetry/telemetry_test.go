@@ -2,13 +2,10 @@ package telemetry
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -57,43 +54,4 @@ func TestReadyOnceEveryCheckPasses(t *testing.T) {
 	code, body = get(t, ops, "/metrics")
 	assert.Equal(t, http.StatusOK, code)
 	assert.Contains(t, body, "go_goroutines")
-}
-
-func TestPortInUseNamesTheFlag(t *testing.T) {
-	ln, err := Listen(t.Context(), "127.0.0.1:0", "api-listen")
-	require.NoError(t, err)
-	defer ln.Close()
-	_, err = Listen(t.Context(), ln.Addr().String(), "api-listen")
-	require.ErrorContains(t, err, "--api-listen")
-	require.ErrorContains(t, err, "address already in use")
-}
-
-func TestServerStopsWithItsContextAndEndsLongPolls(t *testing.T) {
-	ln, err := Listen(t.Context(), "127.0.0.1:0", "api-listen")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	entered := make(chan struct{})
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		close(entered)
-		<-r.Context().Done()
-		w.WriteHeader(http.StatusServiceUnavailable)
-	})
-	done := make(chan error, 1)
-	go func() { done <- ServeHTTP(ctx, ln, handler, time.Minute) }()
-
-	got := make(chan int, 1)
-	go func() {
-		res, err := http.Get("http://" + ln.Addr().String())
-		if err != nil {
-			got <- 0
-			return
-		}
-		_, _ = io.Copy(io.Discard, res.Body)
-		_ = res.Body.Close()
-		got <- res.StatusCode
-	}()
-	<-entered
-	cancel()
-	assert.Equal(t, http.StatusServiceUnavailable, <-got)
-	require.NoError(t, <-done)
 }

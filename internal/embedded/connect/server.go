@@ -20,11 +20,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 const (
@@ -32,7 +31,6 @@ const (
 	metadataMinAge      = 100 * time.Millisecond
 	writeTimeout        = 30 * time.Second
 	unknownTopicRetries = 20
-	readHeaderTimeout   = 10 * time.Second
 	stopTimeout         = time.Second
 	taskStopTimeout     = 5 * time.Second
 	commitInterval      = 500 * time.Millisecond
@@ -72,10 +70,8 @@ func (c Config) Validate() error {
 type Server struct {
 	cfg Config
 
-	startMu sync.Mutex // held while starting and stopping
-	server  *http.Server
-	addr    string
-	served  sync.WaitGroup
+	startMu sync.Mutex     // held while starting and stopping
+	server  *listen.Server // nil while not started
 	worker  *worker
 }
 
@@ -102,45 +98,30 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.server != nil {
 		return nil
 	}
-	ln, err := s.listen()
+	server, err := listen.Bind(ctx, listen.Config{
+		Name: "Connect", Addr: s.cfg.Addr, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
+	})
 	if err != nil {
 		return err
 	}
-	addr := ln.Addr().String()
+	addr := server.Addr()
 	w, err := newWorker(ctx, s.cfg, addr)
 	if err != nil {
-		return errors.Join(fmt.Errorf("starting the Connect worker: %w", err), ln.Close())
+		return errors.Join(fmt.Errorf("starting the Connect worker: %w", err), server.Stop(0))
 	}
-	server := &http.Server{Handler: &api{worker: w}, ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn)}
-	s.server, s.addr, s.worker = server, addr, w
-	s.served.Go(func() {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.cfg.Logger.Error("connect: serving", "error", err)
-		}
-	})
+	server.Start(&api{worker: w})
+	s.server, s.worker = server, w
 	return nil
-}
-
-func (s *Server) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", s.cfg.Addr)
-	if err == nil {
-		return ln, nil
-	}
-	hint := ""
-	if s.cfg.AddrSetting != "" {
-		hint = " with " + s.cfg.AddrSetting
-	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listening for Connect clients on %s: the port is in use; stop the other process or choose another address%s: %w", s.cfg.Addr, hint, err)
-	}
-	return nil, fmt.Errorf("listening for Connect clients on %s; choose another address%s: %w", s.cfg.Addr, hint, err)
 }
 
 // Addr is the host:port that is listened on, empty while not started.
 func (s *Server) Addr() string {
 	s.startMu.Lock()
 	defer s.startMu.Unlock()
-	return s.addr
+	if s.server == nil {
+		return ""
+	}
+	return s.server.Addr()
 }
 
 // Stop ends requests, tasks and connectors, and writes the offsets they reached.
@@ -152,14 +133,8 @@ func (s *Server) Stop() error {
 	if s.server == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	var err error
-	if s.server.Shutdown(ctx) != nil {
-		err = s.server.Close()
-	}
-	s.served.Wait()
+	err := s.server.Stop(stopTimeout)
 	s.worker.stop()
-	s.server, s.addr, s.worker = nil, "", nil
+	s.server, s.worker = nil, nil
 	return err
 }

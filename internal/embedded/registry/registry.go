@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 const (
@@ -20,8 +19,7 @@ const (
 	metadataMinAge = 100 * time.Millisecond
 	writeTimeout   = 30 * time.Second
 
-	readHeaderTimeout = 10 * time.Second
-	stopTimeout       = time.Second
+	stopTimeout = time.Second
 )
 
 var errNotLoaded = errors.New("the registry is not loaded")
@@ -56,10 +54,8 @@ func (c Config) Validate() error {
 type Registry struct {
 	cfg Config
 
-	startMu sync.Mutex // held while starting and stopping
-	server  *http.Server
-	addr    string
-	served  sync.WaitGroup
+	startMu sync.Mutex     // held while starting and stopping
+	server  *listen.Server // nil while not started
 
 	mu    sync.RWMutex // guards what follows
 	topic *topic       // nil while not loaded
@@ -115,43 +111,28 @@ func (r *Registry) Start(ctx context.Context) error {
 	if r.server != nil {
 		return nil
 	}
-	ln, err := r.listen()
+	server, err := listen.Bind(ctx, listen.Config{
+		Name: "the Schema Registry", Addr: r.cfg.Addr, Setting: r.cfg.AddrSetting, Logger: r.cfg.Logger,
+	})
 	if err != nil {
 		return err
 	}
 	if err := r.Load(ctx); err != nil {
-		return errors.Join(err, ln.Close())
+		return errors.Join(err, server.Stop(0))
 	}
-	server := &http.Server{Handler: r.Handler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(r.cfg.Logger.Handler(), slog.LevelWarn)}
-	r.server, r.addr = server, ln.Addr().String()
-	r.served.Go(func() {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			r.cfg.Logger.Error("schema registry: serving", "error", err)
-		}
-	})
+	server.Start(r.Handler())
+	r.server = server
 	return nil
-}
-
-func (r *Registry) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", r.cfg.Addr)
-	if err == nil {
-		return ln, nil
-	}
-	hint := ""
-	if r.cfg.AddrSetting != "" {
-		hint = " with " + r.cfg.AddrSetting
-	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listening for schema registry clients on %s: the port is in use; stop the other process or choose another address%s: %w", r.cfg.Addr, hint, err)
-	}
-	return nil, fmt.Errorf("listening for schema registry clients on %s; choose another address%s: %w", r.cfg.Addr, hint, err)
 }
 
 // Addr is the host:port that is listened on, empty while not started.
 func (r *Registry) Addr() string {
 	r.startMu.Lock()
 	defer r.startMu.Unlock()
-	return r.addr
+	if r.server == nil {
+		return ""
+	}
+	return r.server.Addr()
 }
 
 // Stop waits a second for requests to end, then ends them. A stop while not running does nothing; a
@@ -161,15 +142,8 @@ func (r *Registry) Stop() error {
 	defer r.startMu.Unlock()
 	var err error
 	if r.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		// Connections that a client opened and never used hold a shutdown up, as
-		// a request that takes too long does.
-		if r.server.Shutdown(ctx) != nil {
-			err = r.server.Close()
-		}
-		r.served.Wait()
-		r.server, r.addr = nil, ""
+		err = r.server.Stop(stopTimeout)
+		r.server = nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

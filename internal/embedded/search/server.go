@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
+
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 // What the server says it is.
@@ -28,8 +28,7 @@ const (
 	DefaultClusterName = "orderflow"
 	DefaultNodeName    = "orderflow-1"
 
-	readHeaderTimeout = 10 * time.Second
-	stopTimeout       = time.Second
+	stopTimeout = time.Second
 )
 
 // Config says where the server listens and keeps its data.
@@ -88,10 +87,8 @@ type Server struct {
 	cfg    Config
 	routes *routeNode
 
-	startMu sync.Mutex // held while starting and stopping
-	server  *http.Server
-	addr    string
-	served  sync.WaitGroup
+	startMu sync.Mutex     // held while starting and stopping
+	server  *listen.Server // nil while not started
 
 	// requests is held by every request, so that nothing is closed under it.
 	requests sync.RWMutex
@@ -195,43 +192,28 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	ln, err := s.listen()
+	server, err := listen.Bind(ctx, listen.Config{
+		Name: "Elasticsearch", Addr: s.cfg.Addr, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
+	})
 	if err != nil {
 		return err
 	}
 	if err := s.Open(); err != nil {
-		return errors.Join(err, ln.Close())
+		return errors.Join(err, server.Stop(0))
 	}
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: readHeaderTimeout, ErrorLog: slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelWarn)}
-	s.server, s.addr = server, ln.Addr().String()
-	s.served.Go(func() {
-		if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			s.cfg.Logger.Error("search: serving", "error", err)
-		}
-	})
+	server.Start(s.Handler())
+	s.server = server
 	return nil
-}
-
-func (s *Server) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", s.cfg.Addr)
-	if err == nil {
-		return ln, nil
-	}
-	hint := ""
-	if s.cfg.AddrSetting != "" {
-		hint = " with " + s.cfg.AddrSetting
-	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("listening for search clients on %s: the port is in use; stop the other process or choose another address%s: %w", s.cfg.Addr, hint, err)
-	}
-	return nil, fmt.Errorf("listening for search clients on %s; choose another address%s: %w", s.cfg.Addr, hint, err)
 }
 
 // Addr is the host:port that is listened on, empty while not started.
 func (s *Server) Addr() string {
 	s.startMu.Lock()
 	defer s.startMu.Unlock()
-	return s.addr
+	if s.server == nil {
+		return ""
+	}
+	return s.server.Addr()
 }
 
 // Stop waits a second for requests to end, then ends them, and closes the data
@@ -242,13 +224,8 @@ func (s *Server) Stop() error {
 	defer s.startMu.Unlock()
 	var err error
 	if s.server != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-		defer cancel()
-		if s.server.Shutdown(ctx) != nil {
-			err = s.server.Close()
-		}
-		s.served.Wait()
-		s.server, s.addr = nil, ""
+		err = s.server.Stop(stopTimeout)
+		s.server = nil
 	}
 	s.requests.Lock()
 	defer s.requests.Unlock()

@@ -15,6 +15,7 @@ const (
 	CodeBadStatement    = 40001
 	CodeQueryEndpoint   = 40002
 	CodeNeedsHTTP2      = 40004
+	CodeUnauthorized    = 40100
 	CodeNotFound        = 40400
 	CodeConnectorExists = 40900
 	CodeAssertFailed    = 41700
@@ -35,6 +36,8 @@ type Error struct {
 	Entities []any
 
 	cause error
+	// generic makes the answer a generic_error, though the statement is at fault.
+	generic bool
 }
 
 // Error gives the message.
@@ -45,7 +48,7 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Answer is the JSON object of ksqlDB's REST API.
 func (e *Error) Answer() any {
-	if e.Statement == "" && !errors.Is(e.cause, errStatement) {
+	if e.generic || e.Statement == "" && !errors.Is(e.cause, errStatement) {
 		return struct {
 			Type    string `json:"@type"`
 			Code    int    `json:"error_code"`

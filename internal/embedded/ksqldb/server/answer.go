@@ -69,3 +69,17 @@ func writeError(w http.ResponseWriter, failed *engine.Error, typed bool) {
 	w.WriteHeader(failed.Status())
 	write(w, body)
 }
+
+// unguarded reports the requests that ksqlDB never asks credentials for.
+func unguarded(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/v1/metadata", "/v1/metadata/id", "/healthcheck":
+		return true
+	}
+	return false
+}
+
+// refuse answers a request without credentials that hold.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	writeError(w, &engine.Error{Code: engine.CodeUnauthorized, Message: "Unauthorized"}, true)
+}

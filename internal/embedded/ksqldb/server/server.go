@@ -11,16 +11,14 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 // Version is the version of ksqlDB that the server follows and reports.
@@ -28,9 +26,6 @@ const Version = "7.9.0"
 
 // DefaultListen is ksqlDB's usual address, on this machine only.
 const DefaultListen = "127.0.0.1:8088"
-
-// readHeaderTimeout bounds how long a client may take to send a request's head.
-const readHeaderTimeout = 10 * time.Second
 
 // Config configures a Server.
 type Config struct {
@@ -40,6 +35,10 @@ type Config struct {
 	// ListenSetting is the name of the flag or variable that sets Listen, for
 	// error messages. May be empty.
 	ListenSetting string
+	// TLS makes the server speak TLS only, when it names files.
+	TLS listen.TLS
+	// Credentials are those that clients need; nil lets everybody in.
+	Credentials *listen.Credentials
 	engine.Config
 }
 
@@ -48,13 +47,10 @@ type Server struct {
 	cfg Config
 	log *slog.Logger
 
-	mu       sync.Mutex
-	engine   *engine.Engine
-	listener net.Listener
-	http     *http.Server
-	cancel   context.CancelFunc // ends the requests that run
-	served   chan struct{}
-	stopped  bool
+	mu      sync.Mutex
+	engine  *engine.Engine
+	http    *listen.Server // nil while not started
+	stopped bool
 }
 
 // New makes a Server. It does nothing before Start.
@@ -83,36 +79,20 @@ func (s *Server) Start(ctx context.Context) error {
 	if s.http != nil {
 		return nil
 	}
-	listener, err := net.Listen("tcp", s.cfg.Listen)
+	server, err := listen.Bind(ctx, listen.Config{
+		Name: "ksqlDB", Addr: s.cfg.Listen, Setting: s.cfg.ListenSetting, TLS: s.cfg.TLS,
+		Guard:          listen.Guard{Credentials: s.cfg.Credentials, Open: unguarded, Refuse: refuse},
+		ClearTextHTTP2: true, EndRequests: true, Logger: s.log,
+	})
 	if err != nil {
-		hint := ""
-		if s.cfg.ListenSetting != "" {
-			hint = " with " + s.cfg.ListenSetting
-		}
-		return fmt.Errorf("listening on %s: %w; choose another address%s", s.cfg.Listen, err, hint)
+		return err
 	}
 	e, err := engine.Open(ctx, s.cfg.Config)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return errors.Join(err, server.Stop(0))
 	}
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true)
-	s.engine, s.listener, s.cancel, s.served = e, listener, cancel, make(chan struct{})
-	s.http = &http.Server{
-		Handler:           s.Handler(),
-		Protocols:         protocols,
-		ReadHeaderTimeout: readHeaderTimeout,
-		BaseContext:       func(net.Listener) context.Context { return running },
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	go func() {
-		defer close(s.served)
-		if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the embedded ksqlDB no longer answers", "error", err)
-		}
-	}()
+	s.engine, s.http = e, server
+	server.Start(s.Handler())
 	return nil
 }
 
@@ -128,15 +108,7 @@ func (s *Server) Stop() error {
 	if s.http == nil {
 		return nil
 	}
-	s.cancel()
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
-	defer cancel()
-	err := s.http.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("stopping the embedded ksqlDB: %w", err), s.http.Close())
-	}
-	<-s.served
-	err = errors.Join(err, s.engine.Close())
+	err := errors.Join(s.http.Stop(stopTimeout), s.engine.Close())
 	s.http = nil
 	return err
 }
@@ -156,8 +128,8 @@ func (s *Server) Collector() prometheus.Collector {
 func (s *Server) Addr() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listener == nil {
+	if s.http == nil {
 		return ""
 	}
-	return s.listener.Addr().String()
+	return s.http.Addr()
 }
