@@ -54,6 +54,7 @@ func ksqlConfig(env *environment) ksql.Config {
 		URL:      env.config.KsqlDBURL(),
 		Username: env.config.KsqlDBUsername,
 		Password: env.config.KsqlDBPassword,
+		TLS:      ksql.TLS(env.config.KsqlDBTLS),
 		Logger:   env.log,
 	}
 }

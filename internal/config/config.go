@@ -43,6 +43,8 @@ type Config struct {
 	// KsqlDBUsername and KsqlDBPassword are sent as basic authentication when the name is set.
 	KsqlDBUsername string
 	KsqlDBPassword string
+	// KsqlDBTLS is used when KsqlDB is an https:// address.
+	KsqlDBTLS ClientTLS
 	// Elasticsearch is the URL of a real Elasticsearch. Empty: the embedded one.
 	Elasticsearch string
 
@@ -70,6 +72,17 @@ type Listen struct {
 	Connect        string
 	KsqlDB         string
 	Elasticsearch  string
+}
+
+// ClientTLS names the PEM files of a connection to an https:// address.
+type ClientTLS struct {
+	// CAFile has the certificates that the server's may come from; "" means the
+	// system's.
+	CAFile string
+	// CertFile and KeyFile are the client's certificate and key, both or none.
+	CertFile, KeyFile string
+	// ServerName is the name in the server's certificate; "" means the address's.
+	ServerName string
 }
 
 // SMTP has the settings of a mail server.
@@ -142,6 +155,9 @@ func (c *Config) Validate() error {
 		if err := checkURL(u.value); err != nil {
 			bad(u.flag, u.value, err.Error())
 		}
+	}
+	if (c.KsqlDBTLS.CertFile == "") != (c.KsqlDBTLS.KeyFile == "") {
+		errs = append(errs, errors.New("--ksqldb-cert and --ksqldb-key belong together: give both or none"))
 	}
 	if c.KsqlDBPassword != "" && c.KsqlDBUsername == "" {
 		errs = append(errs, errors.New("--ksqldb-password is set without --ksqldb-username: name the user it belongs to"))

@@ -83,6 +83,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{name: "format", args: []string{"--log-format", "xml"}, want: "must be text or json"},
 		{name: "duration in the environment", env: map[string]string{"ORDERFLOW_SHUTDOWN_TIMEOUT": "soon"}, want: "reading ORDERFLOW_SHUTDOWN_TIMEOUT"},
 		{name: "no time to stop", args: []string{"--shutdown-timeout", "0s"}, want: "--shutdown-timeout"},
+		{name: "certificate without key", args: []string{"--ksqldb-cert", "x"}, want: "--ksqldb-key"},
 		{name: "password without user", args: []string{"--ksqldb-password", "x"}, want: "--ksqldb-username"},
 		{name: "mail server without port", args: []string{"--smtp", "mail"}, want: `--smtp "mail": must be host:port`},
 		{name: "sender", args: []string{"--smtp-from", "shop"}, want: `--smtp-from "shop": must be an e-mail address`},

@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	ksqldb "github.com/thmeitz/ksqldb-go"
 )
@@ -41,11 +39,17 @@ type Config struct {
 	Password string
 	// HTTP2 makes the client speak HTTP/2 with prior knowledge to an http://
 	// address, as ksqlDB's own Java client does. It has no effect on https://,
-	// where the protocol is negotiated, nor when HTTPClient is given.
+	// where the protocol is negotiated, nor through a proxy, nor when HTTPClient
+	// is given.
 	HTTP2 bool
+	// TLS is used for https:// addresses, unless HTTPClient is given.
+	TLS TLS
+	// Retry says how often calls that change nothing are tried.
+	Retry Retry
 	// HTTPClient sends the requests. Its Timeout should be 0: push queries
-	// last for as long as they are wanted. Nil means a client of our own that
-	// Client.Close releases.
+	// last for as long as they are wanted. Nil means a client of our own, which
+	// goes through the proxies of the environment and which Client.Close
+	// releases.
 	HTTPClient *http.Client
 	// Logger gets what no caller can be told, such as a query that could not
 	// be ended on the server. Nil means none.
@@ -67,6 +71,12 @@ func (c Config) Validate() error {
 	if u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("the ksqlDB address %q must not have a query or a fragment", c.URL)
 	}
+	if u.Scheme == "http" && c.TLS.given() {
+		return fmt.Errorf("certificates are given for the ksqlDB address %q, which does without: make it https://", c.URL)
+	}
+	if c.Retry.Attempts < 0 || c.Retry.Pause < 0 || c.Retry.MaxPause < 0 {
+		return fmt.Errorf("ksqlDB's retries must not be negative: %+v", c.Retry)
+	}
 	return nil
 }
 
@@ -77,10 +87,12 @@ type Client struct {
 	password string
 	http     *http.Client
 	owned    *http.Transport // nil when the caller brought the HTTP client
+	retry    Retry
 	log      *slog.Logger
 }
 
-// New returns a client of the server that config names. It does not connect.
+// New returns a client of the server that config names. It does not connect,
+// but reads the files of config.TLS.
 func New(config Config) (*Client, error) {
 	if config.URL == "" {
 		config.URL = DefaultURL
@@ -96,6 +108,7 @@ func New(config Config) (*Client, error) {
 		username: config.Username,
 		password: config.Password,
 		http:     config.HTTPClient,
+		retry:    config.Retry.withDefaults(),
 		log:      config.Logger,
 	}
 	if u.User != nil {
@@ -110,31 +123,12 @@ func New(config Config) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.http == nil {
-		c.owned = newTransport(config.HTTP2)
+		if c.owned, err = newTransport(u, config); err != nil {
+			return nil, err
+		}
 		c.http = &http.Client{Transport: c.owned}
 	}
 	return c, nil
-}
-
-func newTransport(http2 bool) *http.Transport {
-	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		MaxIdleConns:          128,
-		MaxIdleConnsPerHost:   128,
-		IdleConnTimeout:       90 * time.Second,
-		ForceAttemptHTTP2:     true,
-		// A compressed answer would be held back until a block is full.
-		DisableCompression: true,
-	}
-	if http2 {
-		transport.Protocols = new(http.Protocols)
-		transport.Protocols.SetUnencryptedHTTP2(true)
-		transport.Protocols.SetHTTP2(true)
-	}
-	return transport
 }
 
 // URL returns the server's address, without credentials and trailing slash.
@@ -184,14 +178,26 @@ func (c *Client) Exec(ctx context.Context, sql string, options ExecOptions) ([]E
 		SessionVariables:      options.SessionVariables,
 		CommandSequenceNumber: options.CommandSequenceNumber,
 	}
+	if !asksOnly(sql) {
+		return c.exec(ctx, request)
+	}
+	var entities []Entity
+	err := c.retrying(ctx, func() (err error) {
+		entities, err = c.exec(ctx, request)
+		return err
+	})
+	return entities, err
+}
+
+func (c *Client) exec(ctx context.Context, request execRequest) ([]Entity, error) {
 	response, err := c.post(ctx, ksqldb.KSQL_ENDPOINT, mediaTypeV1, request)
 	if err != nil {
-		return nil, withStatement(err, sql)
+		return nil, withStatement(err, request.KSQL)
 	}
 	defer response.Body.Close()
-	body, err := readAll(response.Body)
+	body, err := c.readAll(ctx, response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("reading ksqlDB's answer: %w", err)
+		return nil, err
 	}
 	entities, err := decodeEntities(body)
 	if err != nil {
@@ -236,7 +242,7 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 		if errors.As(err, &urlErr) {
 			err = urlErr.Err
 		}
-		return nil, fmt.Errorf("reaching ksqlDB at %s: %w (is it running there?)", c.base, err)
+		return nil, &ConnectionError{URL: c.base, Doing: "reaching", Err: err}
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
@@ -244,20 +250,24 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
 	if err != nil && len(body) == 0 {
-		return nil, fmt.Errorf("reading ksqlDB's answer (HTTP status %d): %w", response.StatusCode, err)
+		return nil, &ConnectionError{URL: c.base, Doing: fmt.Sprintf("reading the answer (HTTP status %d) of", response.StatusCode), Err: err}
 	}
 	failed := decodeError(response.StatusCode, body)
 	failed.Hint = decodeHint(response.Header)
 	return nil, failed
 }
 
-func readAll(r io.Reader) ([]byte, error) {
+// readAll reads an answer to its end.
+func (c *Client) readAll(ctx context.Context, r io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 	if err != nil {
-		return nil, err
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, fmt.Errorf("reading the answer of ksqlDB at %s: %w", c.base, cause)
+		}
+		return nil, &ConnectionError{URL: c.base, Doing: "reading the answer of", Err: err}
 	}
 	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxAnswer)
+		return nil, fmt.Errorf("reading the answer of ksqlDB at %s: it is longer than %d bytes", c.base, maxAnswer)
 	}
 	return body, nil
 }

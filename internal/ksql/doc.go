@@ -1,7 +1,8 @@
 // Package ksql is a client of the ksqlDB REST API.
 //
 // It sends statements (Exec), runs pull and push queries as a stream of rows
-// (Query, Rows), asks for the state of the server and of its objects (Info,
+// (Query, Rows) that are scanned value by value or into structs (Scan,
+// ScanStruct, Collect), asks for the state of the server and of its objects (Info,
 // Health, ListQueries, Describe) and has the text tools that statements need
 // (Quote, Identifier, Split).
 //
@@ -10,7 +11,9 @@
 //     caller, unless the caller scans it into one.
 //   - Every call takes a context and ends when the context does. No goroutine
 //     outlives the call that started it, or Rows.Close.
-//   - A query that is left early is also ended on the server.
+//   - A query that is left early, or whose context ends, is also ended on the
+//     server.
+//   - Only calls that change nothing on the server are tried again (Retry).
 //   - A refusal of the server is an *Error; nothing is printed or logged in
 //     its place.
 //   - Statement texts reach the server byte for byte as they were given.

@@ -1,6 +1,7 @@
 package ksql
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -31,7 +32,13 @@ func (t *libraryTransport) Do(request *http.Request) (*http.Response, error) {
 		t.err = err
 		return nil, err
 	}
-	response.Body = limitedBody{io.LimitReader(response.Body, maxAnswer), response.Body}
+	body, err := t.client.readAll(request.Context(), response.Body)
+	response.Body.Close()
+	if err != nil {
+		t.err = err
+		return nil, err
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
 
@@ -60,25 +67,23 @@ func (t *libraryTransport) BasicAuth() string { return "" }
 // Close has nothing to release: the connections are the Client's.
 func (t *libraryTransport) Close() {}
 
-type limitedBody struct {
-	io.Reader
-	io.Closer
-}
-
-// library runs call with a ksqldb-go client that talks through c, and returns
-// the transport's own error where there is one.
-func (c *Client) library(call func(*ksqldb.KsqldbClient) error) error {
-	transport := &libraryTransport{client: c}
-	api, err := ksqldb.NewClient(transport)
-	if err != nil {
-		return err
-	}
-	api.EnableParseSQL(false)
-	if err := call(&api); err != nil {
-		if transport.err != nil {
-			return transport.err
+// library runs call, which changes nothing on the server, with a ksqldb-go
+// client that talks through c, and returns the transport's own error where
+// there is one.
+func (c *Client) library(ctx context.Context, call func(*ksqldb.KsqldbClient) error) error {
+	return c.retrying(ctx, func() error {
+		transport := &libraryTransport{client: c}
+		api, err := ksqldb.NewClient(transport)
+		if err != nil {
+			return err
 		}
-		return err
-	}
-	return nil
+		api.EnableParseSQL(false)
+		if err := call(&api); err != nil {
+			if transport.err != nil {
+				return transport.err
+			}
+			return err
+		}
+		return nil
+	})
 }

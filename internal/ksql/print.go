@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	ksqldb "github.com/thmeitz/ksqldb-go"
@@ -22,7 +23,11 @@ func (c *Client) Print(ctx context.Context, sql string, props map[string]string,
 		KSQL              string            `json:"ksql"`
 		StreamsProperties map[string]string `json:"streamsProperties,omitempty"`
 	}{sql, props}
-	response, err := c.post(ctx, ksqldb.QUERY_ENDPOINT, mediaTypeV1, request)
+	var response *http.Response
+	err := c.retrying(ctx, func() (err error) {
+		response, err = c.post(ctx, ksqldb.QUERY_ENDPOINT, mediaTypeV1, request)
+		return err
+	})
 	if err != nil {
 		return withStatement(err, sql)
 	}

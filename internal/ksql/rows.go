@@ -52,16 +52,18 @@ type Rows struct {
 	client  *Client
 	ctx     context.Context // of the request
 	cancel  context.CancelCauseFunc
+	stop    func() bool // of what closes the rows when the caller's context ends
 	body    io.ReadCloser
 	reader  *bufio.Reader
 	reading sync.Mutex // held by who reads
 	columns []Column
 	queryID string
 
-	row     []json.RawMessage
-	current bool
-	err     error
-	ended   atomic.Bool // the server ended the answer
+	row      []json.RawMessage
+	current  bool
+	bindings bindings // of the last ScanStruct
+	err      error
+	ended    atomic.Bool // the server ended the answer
 
 	closeOnce sync.Once
 	closeErr  error
@@ -81,20 +83,41 @@ type queryHeader struct {
 // Deletions of table rows are not among the rows of a push query: ksqlDB
 // leaves them out of this form of its answer.
 func (c *Client) Query(ctx context.Context, sql string, props map[string]string) (*Rows, error) {
+	if strings.TrimSpace(sql) == "" {
+		return nil, errors.New("running a query: the text is empty")
+	}
+	var rows *Rows
+	err := c.retrying(ctx, func() (err error) {
+		rows, err = c.query(ctx, sql, props)
+		return err
+	})
+	if err != nil {
+		return nil, withStatement(err, sql)
+	}
+	// Who waits for something else than the next row need not come back here
+	// for the query to end on the server.
+	ready := make(chan struct{})
+	rows.stop = context.AfterFunc(ctx, func() {
+		<-ready
+		rows.closeAndLog()
+	})
+	close(ready)
+	return rows, nil
+}
+
+// query asks once.
+func (c *Client) query(ctx context.Context, sql string, props map[string]string) (*Rows, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	rows, err := c.query(ctx, sql, props)
+	rows, err := c.openQuery(ctx, sql, props)
 	if err != nil {
 		cancel(err)
-		return nil, withStatement(err, sql)
+		return nil, err
 	}
 	rows.cancel = cancel
 	return rows, nil
 }
 
-func (c *Client) query(ctx context.Context, sql string, props map[string]string) (*Rows, error) {
-	if strings.TrimSpace(sql) == "" {
-		return nil, errors.New("running a query: the text is empty")
-	}
+func (c *Client) openQuery(ctx context.Context, sql string, props map[string]string) (*Rows, error) {
 	request := ksqldb.QueryOptions{Sql: sql, Properties: ksqldb.PropertyMap{}}
 	maps.Copy(request.Properties, props)
 	response, err := c.post(ctx, ksqldb.QUERY_STREAM_ENDPOINT, mediaTypeDelimited, request)
@@ -137,7 +160,10 @@ func (r *Rows) readHeader() error {
 		if errors.Is(err, io.EOF) {
 			return errors.New("reading the query's columns: the answer ended before them")
 		}
-		return fmt.Errorf("reading the query's columns: %w", r.cause(err))
+		if cause := context.Cause(r.ctx); cause != nil {
+			return fmt.Errorf("reading the query's columns: %w", cause)
+		}
+		return &ConnectionError{URL: r.client.base, Doing: "reading the query's columns from", Err: err}
 	}
 	if failure := lineError(line); failure != nil {
 		return failure
@@ -244,10 +270,14 @@ func (r *Rows) Next() bool {
 
 func (r *Rows) fail(err error) bool {
 	r.err = err
-	if closeErr := r.Close(); closeErr != nil {
-		r.client.log.Warn("a query could not be ended on the server", "query", r.queryID, "error", closeErr)
-	}
+	r.closeAndLog()
 	return false
+}
+
+func (r *Rows) closeAndLog() {
+	if err := r.Close(); err != nil {
+		r.client.log.Warn("a query could not be ended on the server", "query", r.queryID, "error", err)
+	}
 }
 
 // Err returns the error that ended Next, nil when the rows just ended or were
@@ -263,6 +293,7 @@ func (r *Rows) closed() bool { return errors.Is(context.Cause(r.ctx), errRowsClo
 // once and returns the same error each time.
 func (r *Rows) Close() error {
 	r.closeOnce.Do(func() {
+		r.stop()
 		if !r.ended.Load() && r.outlivesReader() {
 			// The query's own context may be what ended: the server is told all the same.
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), closeTimeout)

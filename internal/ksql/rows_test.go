@@ -226,6 +226,20 @@ func TestCancellingEndsAPushQueryOnTheServer(t *testing.T) {
 	require.NoError(t, rows.Close())
 }
 
+func TestCancellingWhileNobodyReadsEndsAPushQueryOnTheServer(t *testing.T) {
+	server := newFakeServer(t)
+	server.stream(make(chan struct{}), `{"queryId":"q-1","columnNames":["A"],"columnTypes":["INTEGER"]}`+"\n", "[1]\n")
+	closed := make(chan struct{})
+	server.mux.HandleFunc("/close-query", func(http.ResponseWriter, *http.Request) { close(closed) })
+	ctx, cancel := context.WithCancel(t.Context())
+	rows, err := server.client(t).Query(ctx, "SELECT A FROM T EMIT CHANGES;", nil)
+	require.NoError(t, err)
+	require.True(t, rows.Next())
+	cancel()
+	<-closed
+	require.NoError(t, rows.Close())
+}
+
 func TestAQueryThatIsGoneIsClosed(t *testing.T) {
 	server := newFakeServer(t)
 	release := make(chan struct{})

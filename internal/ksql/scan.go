@@ -40,7 +40,11 @@ func (r *Rows) Values() []any {
 //   - *float64 takes numbers, and DOUBLE's NaN and infinities
 //   - *json.Number takes numbers, *bool takes BOOLEAN
 //   - *[]byte takes BYTES decoded, other text as it is
-//   - *time.Time takes TIMESTAMP, in UTC
+//   - *time.Time takes TIMESTAMP and DATE, in UTC
+//   - a pointer to another integer, float, string or boolean type takes what
+//     fits it
+//   - *[]T takes ARRAY, *map[string]T MAP, and a pointer to a struct STRUCT,
+//     whose members are found as ScanStruct finds columns
 //   - *json.RawMessage and *any take everything; numbers in an any are
 //     json.Number
 //   - **T is nil for NULL and else a new T
@@ -110,37 +114,18 @@ func scanValue(raw json.RawMessage, sqlType string, dest any) error {
 		n, err := integer(raw, 64)
 		*d = n
 		return err
-	case *int:
-		n, err := integer(raw, strconv.IntSize)
-		*d = int(n)
-		return err
-	case *int32:
-		n, err := integer(raw, 32)
-		*d = int32(n)
-		return err
-	case *float64:
-		f, err := float(raw)
-		*d = f
-		return err
 	case *json.Number:
 		if !isNumber(raw) {
 			return fmt.Errorf("%s is not a number", raw)
 		}
 		*d = json.Number(raw)
 		return nil
-	case *bool:
-		b, err := strconv.ParseBool(string(raw))
-		if err != nil || len(raw) < len("true") {
-			return fmt.Errorf("%s is not a boolean", raw)
-		}
-		*d = b
-		return nil
 	case *time.Time:
-		t, err := timestamp(raw)
+		t, err := timestamp(raw, sqlType)
 		*d = t
 		return err
 	}
-	return scanPointer(raw, sqlType, dest)
+	return scanReflected(raw, sqlType, dest)
 }
 
 func scanNull(dest any) error {
@@ -152,32 +137,6 @@ func scanNull(dest any) error {
 	return errNull
 }
 
-// scanPointer fills a **T, or a *T whose T is one of the above by another name.
-func scanPointer(raw json.RawMessage, sqlType string, dest any) error {
-	v := reflect.ValueOf(dest)
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return fmt.Errorf("cannot scan into a %T: it must be a pointer", dest)
-	}
-	target := v.Elem()
-	switch target.Kind() {
-	case reflect.Pointer:
-		fresh := reflect.New(target.Type().Elem())
-		if err := scanValue(raw, sqlType, fresh.Interface()); err != nil {
-			return err
-		}
-		target.Set(fresh)
-		return nil
-	case reflect.String:
-		text, err := scalarText(raw)
-		if err != nil {
-			return err
-		}
-		target.SetString(text)
-		return nil
-	}
-	return fmt.Errorf("cannot scan into a %T", dest)
-}
-
 // scannerValue returns the value as database/sql's drivers would hand it to
 // the scanner.
 func scannerValue(raw json.RawMessage, sqlType string, dest any) (any, error) {
@@ -186,7 +145,7 @@ func scannerValue(raw json.RawMessage, sqlType string, dest any) (any, error) {
 	}
 	switch dest.(type) {
 	case *sql.NullTime, *sql.Null[time.Time]:
-		return timestamp(raw)
+		return timestamp(raw, sqlType)
 	}
 	switch sqlType {
 	case "INTEGER", "BIGINT":
@@ -229,7 +188,7 @@ func scalarText(raw json.RawMessage) (string, error) {
 		err := json.Unmarshal(raw, &text)
 		return text, err
 	case '[', '{':
-		return "", errors.New("the value is not a scalar: scan into a json.RawMessage or an any")
+		return "", errors.New("the value is not a scalar: scan into a slice, map, struct, json.RawMessage or any")
 	}
 	return string(raw), nil
 }
@@ -269,14 +228,18 @@ func float(raw json.RawMessage) (float64, error) {
 	return 0, fmt.Errorf("%s is not a number", raw)
 }
 
-func timestamp(raw json.RawMessage) (time.Time, error) {
+func timestamp(raw json.RawMessage, sqlType string) (time.Time, error) {
 	text, err := scalarText(raw)
 	if err != nil {
 		return time.Time{}, err
 	}
-	t, err := time.Parse(timestampLayout, text)
+	layout, kind := timestampLayout, "TIMESTAMP"
+	if sqlType == "DATE" {
+		layout, kind = time.DateOnly, "DATE"
+	}
+	t, err := time.Parse(layout, text)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%s is not a TIMESTAMP", raw)
+		return time.Time{}, fmt.Errorf("%s is not a %s", raw, kind)
 	}
 	return t, nil
 }

@@ -24,7 +24,7 @@ type Info struct {
 // Info asks the server who it is.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	var info Info
-	err := c.library(func(api *ksqldb.KsqldbClient) error {
+	err := c.library(ctx, func(api *ksqldb.KsqldbClient) error {
 		answer, err := api.GetServerInfo(ctx)
 		if err != nil {
 			return err
@@ -74,6 +74,10 @@ func (c *Client) Health(ctx context.Context) (Health, error) {
 }
 
 func (c *Client) get(ctx context.Context, endpoint string, v any) error {
+	return c.retrying(ctx, func() error { return c.getOnce(ctx, endpoint, v) })
+}
+
+func (c *Client) getOnce(ctx context.Context, endpoint string, v any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+endpoint, nil)
 	if err != nil {
 		return fmt.Errorf("making the request: %w", err)
@@ -84,9 +88,9 @@ func (c *Client) get(ctx context.Context, endpoint string, v any) error {
 		return err
 	}
 	defer response.Body.Close()
-	body, err := readAll(response.Body)
+	body, err := c.readAll(ctx, response.Body)
 	if err != nil {
-		return fmt.Errorf("reading ksqlDB's answer: %w", err)
+		return err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return fmt.Errorf("reading ksqlDB's answer: %w", err)
@@ -105,7 +109,7 @@ func (c *Client) CommandStatus(ctx context.Context, commandID string) (CommandSt
 	path := "/" + url.PathEscape(parts[0]) + "/" + url.PathEscape(commandID[len(parts[0])+1:last]) +
 		"/" + url.PathEscape(commandID[last+1:])
 	var status CommandStatus
-	err := c.library(func(api *ksqldb.KsqldbClient) error {
+	err := c.library(ctx, func(api *ksqldb.KsqldbClient) error {
 		answer, err := api.GetQueryStatus(ctx, path)
 		if err != nil {
 			return err
@@ -162,7 +166,7 @@ func (c *Client) closeQuery(ctx context.Context, queryID string) error {
 	if strings.ContainsAny(queryID, "\"\\") || strings.ContainsFunc(queryID, func(r rune) bool { return r < ' ' }) {
 		return fmt.Errorf("ending query %q: that is not a query id", queryID)
 	}
-	err := c.library(func(api *ksqldb.KsqldbClient) error {
+	err := c.library(ctx, func(api *ksqldb.KsqldbClient) error {
 		return api.ClosePushQuery(ctx, queryID)
 	})
 	if err != nil && !IsCode(err, CodeBadRequest) {
