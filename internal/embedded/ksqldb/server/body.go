@@ -1,11 +1,10 @@
 package server
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 
@@ -15,13 +14,34 @@ import (
 // maxBody bounds the body of a request.
 const maxBody = 16 << 20
 
-func invalidJSON(text string, args ...any) *engine.Error {
-	return &engine.Error{Code: engine.CodeBadRequest, Message: "Invalid JSON in request: " + fmt.Sprintf(text, args...)}
+func invalidJSON(text string) *engine.Error {
+	return &engine.Error{Code: engine.CodeBadRequest, Message: "Invalid JSON in request: " + text}
 }
 
-// readBody reads a JSON object. Members may be of any kind; the object is nil for
-// the JSON null.
-func readBody(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessage, *engine.Error) {
+// errNotRead is ksqlDB's answer to a body in which a member that it can't do
+// without is null.
+var errNotRead = &engine.Error{Code: engine.CodeServerError, Message: "Failed to deserialize buffer"}
+
+// The names that ksqlDB's messages give to the bodies of requests.
+const (
+	entityKsql    = "KsqlRequest"
+	entityQuery   = "QueryStreamArgs"
+	entityClose   = "CloseQueryArgs"
+	entityInserts = "InsertsStreamArgs"
+	entityEnd     = "ClusterTerminateRequest"
+)
+
+// body is the JSON object of a request. Its first problem is kept, all reading
+// after it gives nothing.
+type body struct {
+	entity string
+	data   []byte
+	object *jsonValue // nil for the JSON null
+	failed *engine.Error
+}
+
+// readBody reads the JSON object that a request brings.
+func readBody(w http.ResponseWriter, r *http.Request, entity string) (*body, *engine.Error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLong *http.MaxBytesError
 	switch {
@@ -32,98 +52,171 @@ func readBody(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessag
 	case len(data) == 0:
 		return nil, &engine.Error{Code: engine.CodeServerError, Message: `Cannot invoke "io.vertx.core.buffer.Buffer.getBytes()" because "buffer" is null`}
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil {
-		return nil, invalidJSON("%s", jsonProblem(data, err))
-	}
-	return object, nil
+	return parseBody(data, entity)
 }
 
-// jsonProblem says what is wrong with JSON text, and where.
-func jsonProblem(data []byte, err error) string {
-	var syntax *json.SyntaxError
-	if !errors.As(err, &syntax) {
-		return err.Error()
-	}
-	before := data[:min(int(syntax.Offset), len(data))]
-	line := bytes.Count(before, []byte("\n")) + 1
-	column := len(before) - bytes.LastIndexByte(before, '\n') - 1
-	return fmt.Sprintf("%s (line %d, column %d)", syntax.Error(), line, max(column, 1))
-}
-
-// textMember reads a member as text: numbers and booleans as they are written.
-// It is empty when the member is missing or null.
-func textMember(object map[string]json.RawMessage, name string) (string, *engine.Error) {
-	raw := object[name]
-	if len(raw) == 0 || string(raw) == "null" {
-		return "", nil
-	}
-	text, ok := scalarText(raw)
-	if !ok {
-		return "", invalidJSON("%q must be a text", name)
-	}
-	return text, nil
-}
-
-// mapMember reads a member that is an object of scalars.
-func mapMember(object map[string]json.RawMessage, name string) (map[string]string, *engine.Error) {
-	raw := object[name]
-	if len(raw) == 0 || string(raw) == "null" {
-		return nil, nil
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &members); err != nil {
-		return nil, invalidJSON("%q must be an object", name)
-	}
-	out := make(map[string]string, len(members))
-	for key, value := range members {
-		text, ok := scalarText(value)
-		if !ok {
-			return nil, invalidJSON("%q in %q must be a text, a number or a boolean", key, name)
-		}
-		out[key] = text
-	}
-	return out, nil
-}
-
-func scalarText(raw json.RawMessage) (string, bool) {
-	raw = bytes.TrimSpace(raw)
-	switch {
-	case len(raw) == 0 || raw[0] == '{' || raw[0] == '[':
-		return "", false
-	case raw[0] == '"':
-		var text string
-		err := json.Unmarshal(raw, &text)
-		return text, err == nil
-	default:
-		return string(raw), true
-	}
-}
-
-// readRequest makes a request of a body, whose members are named differently by
-// the end points.
-func readRequest(object map[string]json.RawMessage, sqlName, propertiesName string) (engine.Request, *engine.Error) {
-	var req engine.Request
-	var failed *engine.Error
-	if req.SQL, failed = textMember(object, sqlName); failed != nil {
-		return req, failed
-	}
-	if req.Properties, failed = mapMember(object, propertiesName); failed != nil {
-		return req, failed
-	}
-	if req.Variables, failed = mapMember(object, "sessionVariables"); failed != nil {
-		return req, failed
-	}
-	after, failed := textMember(object, "commandSequenceNumber")
-	if failed != nil || after == "" {
-		return req, failed
-	}
-	n, err := strconv.ParseInt(after, 10, 64)
+func parseBody(data []byte, entity string) (*body, *engine.Error) {
+	value, err := parseJSON(data)
 	if err != nil {
-		return req, invalidJSON(`"commandSequenceNumber" must be a whole number`)
+		return nil, invalidJSON(err.Error())
 	}
-	if n >= 0 {
-		req.After = &n
+	b := &body{entity: entity, data: data, object: value}
+	switch value.kind {
+	case jsonObject:
+	case jsonNull:
+		b.object = nil
+	default:
+		b.mismatch(value, "io.confluent.ksql.rest.entity."+entity, "")
 	}
-	return req, nil
+	return b, b.failed
+}
+
+// fail notes a problem at a place of the body, under a member of it.
+func (b *body) fail(offset int, member, text string) {
+	if b.failed != nil {
+		return
+	}
+	text += "\n at " + jsonPlace(b.data, offset)
+	if member != "" {
+		text += fmt.Sprintf(" (through reference chain: io.confluent.ksql.rest.entity.%s[%q])", b.entity, member)
+	}
+	b.failed = invalidJSON(text)
+}
+
+// mismatch notes that a value is not of the kind that is wanted. class is the
+// name that ksqlDB has for it.
+func (b *body) mismatch(v *jsonValue, class, member string) {
+	kind, token := v.described()
+	scalar := map[jsonKind]string{
+		jsonBool:   "no boolean/Boolean-argument constructor/factory method to deserialize from boolean value (" + v.text + ")",
+		jsonInt:    "no int/Int-argument constructor/factory method to deserialize from Number value (" + v.text + ")",
+		jsonFloat:  "no double/Double-argument constructor/factory method to deserialize from Number value (" + v.text + ")",
+		jsonString: "no String-argument constructor/factory method to deserialize from String value ('" + v.text + "')",
+	}[v.kind]
+	switch {
+	case scalar != "" && (member == "" || class == classMap && v.kind == jsonString):
+		if class == classMap {
+			class = "java.util.LinkedHashMap"
+		}
+		b.fail(v.at, member, fmt.Sprintf("Cannot construct instance of `%s` (although at least one Creator exists): %s", class, scalar))
+	default:
+		b.fail(v.at, member, fmt.Sprintf("Cannot deserialize value of type `%s` from %s (token `JsonToken.%s`)", class, kind, token))
+	}
+}
+
+// The classes of ksqlDB's members, as messages name them.
+const (
+	classText = "java.lang.String"
+	classMap  = "java.util.LinkedHashMap<java.lang.String,java.lang.Object>"
+	classLong = "java.lang.Long"
+	classList = "java.util.ArrayList<java.lang.String>"
+)
+
+// text reads a member as text: numbers and booleans as they are written. It is
+// empty when the member is missing or null.
+func (b *body) text(name string) string {
+	v := b.object.member(name)
+	if v == nil || v.kind == jsonNull {
+		return ""
+	}
+	if v.kind == jsonArray || v.kind == jsonObject {
+		b.mismatch(v, classText, name)
+		return ""
+	}
+	return v.text
+}
+
+// required notes that a member is missing, with the end of the object as place.
+func (b *body) required(name string) {
+	if b.object == nil {
+		b.fail(0, "", "Missing required creator property '"+name+"' (index 0)")
+	} else if b.object.member(name) == nil {
+		b.fail(b.object.last, name, "Missing required creator property '"+name+"' (index 0)")
+	}
+}
+
+// texts reads a member that is an object of scalars.
+func (b *body) texts(name string) map[string]string {
+	v := b.object.member(name)
+	if v == nil || v.kind == jsonNull {
+		return nil
+	}
+	if v.kind != jsonObject {
+		b.mismatch(v, classMap, name)
+		return nil
+	}
+	out := make(map[string]string, len(v.members))
+	for _, m := range v.members {
+		if m.value.kind == jsonArray || m.value.kind == jsonObject {
+			b.fail(m.value.at, name, fmt.Sprintf("%q must be a text, a number or a boolean", m.name))
+			return nil
+		}
+		out[m.name] = m.value.text
+	}
+	return out
+}
+
+// list reads a member that is an array of texts.
+func (b *body) list(name string) []string {
+	v := b.object.member(name)
+	if v == nil || v.kind == jsonNull {
+		return nil
+	}
+	if v.kind != jsonArray {
+		b.mismatch(v, classList, name)
+		return nil
+	}
+	var out []string
+	for _, m := range v.members {
+		if m.value.kind == jsonArray || m.value.kind == jsonObject {
+			b.mismatch(m.value, classText, name)
+			return nil
+		}
+		out = append(out, m.value.text)
+	}
+	return out
+}
+
+// whole reads a member that is a whole number; nil when it is missing, null or
+// empty.
+func (b *body) whole(name string) *int64 {
+	v := b.object.member(name)
+	if v == nil || v.kind == jsonNull || v.kind == jsonString && v.text == "" {
+		return nil
+	}
+	var n int64
+	var err error
+	switch v.kind {
+	case jsonInt:
+		if n, err = strconv.ParseInt(v.text, 10, 64); err != nil {
+			b.fail(v.at, name, fmt.Sprintf("Numeric value (%s) out of range of long (%d - %d)", v.text, math.MinInt64, math.MaxInt64))
+		}
+	case jsonFloat:
+		var f float64
+		if f, err = strconv.ParseFloat(v.text, 64); err == nil {
+			n = int64(f)
+		}
+	case jsonString:
+		if n, err = strconv.ParseInt(v.text, 10, 64); err != nil {
+			b.fail(v.at, name, fmt.Sprintf("Cannot deserialize value of type `%s` from String %q: not a valid `%[1]s` value", classLong, v.text))
+		}
+	default:
+		b.mismatch(v, classLong, name)
+	}
+	return &n
+}
+
+// request makes a request of a body, whose members are named differently by the
+// end points.
+func (b *body) request(sqlName, propertiesName string) (engine.Request, *engine.Error) {
+	req := engine.Request{
+		SQL:        b.text(sqlName),
+		Properties: b.texts(propertiesName),
+		Variables:  b.texts("sessionVariables"),
+		After:      b.whole("commandSequenceNumber"),
+	}
+	if req.After != nil && *req.After < 0 {
+		req.After = nil
+	}
+	return req, b.failed
 }

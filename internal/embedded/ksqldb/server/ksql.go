@@ -10,12 +10,12 @@ import (
 
 // ksql answers POST /ksql: everything but SELECT and PRINT.
 func (s *Server) ksql(w http.ResponseWriter, r *http.Request) {
-	object, failed := readBody(w, r)
+	in, failed := readBody(w, r, entityKsql)
 	if failed != nil {
 		writeError(w, failed, false)
 		return
 	}
-	req, failed := readRequest(object, "ksql", "streamsProperties")
+	req, failed := in.request("ksql", "streamsProperties")
 	if failed != nil {
 		writeError(w, failed, false)
 		return
@@ -32,22 +32,22 @@ func (s *Server) ksql(w http.ResponseWriter, r *http.Request) {
 // logFailure notes failures of the server's own.
 func (s *Server) logFailure(r *http.Request, err error) {
 	if failed := asError(err); failed.Code/100 >= http.StatusInternalServerError && !errors.Is(err, r.Context().Err()) {
-		s.log.Error("a request failed", "path", r.URL.Path, "statement", failed.Statement, "error", err)
+		s.log.Error("a request failed", "path", r.URL.Path, "statement", failed.Statement, "error", err, "cause", errors.Unwrap(failed))
 	}
 }
 
 // closeQuery answers POST /close-query.
 func (s *Server) closeQuery(w http.ResponseWriter, r *http.Request) {
-	object, failed := readBody(w, r)
+	in, failed := readBody(w, r, entityClose)
 	if failed != nil {
 		writeError(w, failed, false)
 		return
 	}
-	id, failed := textMember(object, "queryId")
+	in.required("queryId")
+	id := in.text("queryId")
+	failed = in.failed
 	switch {
 	case failed != nil:
-	case id == "":
-		failed = invalidJSON("Missing required creator property 'queryId' (index 0)")
 	case !s.engine.CloseQuery(id):
 		failed = &engine.Error{Code: engine.CodeBadRequest, Message: "No query with id " + id}
 	}
@@ -58,14 +58,4 @@ func (s *Server) closeQuery(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Content-Type"] = nil
 	w.Header().Set("Content-Length", strconv.Itoa(0))
 	w.WriteHeader(http.StatusOK)
-}
-
-// insertsStream answers POST /inserts-stream, which is refused: INSERT INTO …
-// VALUES does the same.
-func (s *Server) insertsStream(w http.ResponseWriter, r *http.Request) {
-	if r.ProtoMajor < 2 {
-		writeError(w, &engine.Error{Code: engine.CodeNeedsHTTP2, Message: "This endpoint is only available when using HTTP2"}, false)
-		return
-	}
-	writeError(w, &engine.Error{Code: engine.CodeBadRequest, Message: "/inserts-stream is not supported by the embedded server. Use INSERT INTO … VALUES, or write to the topic."}, false)
 }

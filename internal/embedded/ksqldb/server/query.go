@@ -12,12 +12,12 @@ import (
 
 // query answers POST /query, the older of the end points for queries.
 func (s *Server) query(w http.ResponseWriter, r *http.Request) {
-	object, failed := readBody(w, r)
+	in, failed := readBody(w, r, entityKsql)
 	if failed != nil {
 		writeError(w, failed, false)
 		return
 	}
-	req, failed := readRequest(object, "ksql", "streamsProperties")
+	req, failed := in.request("ksql", "streamsProperties")
 	if failed != nil {
 		writeError(w, failed, false)
 		return
@@ -79,19 +79,17 @@ func anyType(r *http.Request) bool {
 
 // queryStream answers POST /query-stream.
 func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
-	object, failed := readBody(w, r)
+	in, failed := readBody(w, r, entityQuery)
 	if failed != nil {
 		writeError(w, failed, false)
 		return
 	}
-	if raw, ok := object["sql"]; !ok {
-		writeError(w, invalidJSON("Missing required creator property 'sql' (index 0)"), false)
-		return
-	} else if string(raw) == "null" {
-		writeError(w, &engine.Error{Code: engine.CodeServerError, Message: "Failed to deserialize buffer"}, false)
+	in.required("sql")
+	if sql := in.object.member("sql"); sql != nil && sql.kind == jsonNull {
+		writeError(w, errNotRead, false)
 		return
 	}
-	req, failed := readRequest(object, "sql", "properties")
+	req, failed := in.request("sql", "properties")
 	if failed != nil {
 		writeError(w, failed, false)
 		return

@@ -48,6 +48,7 @@ type exchange struct {
 	Body           *string            `json:"body"`
 	Chunks         [][]any            `json:"chunks"`
 	Ended          string             `json:"ended"`
+	Frames         []frame            `json:"frames"`
 	Produced       []struct {
 		Topic     string  `json:"topic"`
 		Partition int32   `json:"partition"`
@@ -67,6 +68,9 @@ func (x *exchange) text() string {
 	}
 	return b.String()
 }
+
+// answered tells lines with an answer from notes and records.
+func (x *exchange) answered() bool { return x.Status != 0 || len(x.Frames) > 0 }
 
 // statement is the SQL of the request.
 func (x *exchange) statement() string {
@@ -111,8 +115,8 @@ func knownFailures(t *testing.T) map[string]string {
 }
 
 // areasReplayed are the recordings that are replayed, each on a server of its
-// own. h2c.jsonl has frames instead of exchanges.
-var areasReplayed = []string{"endpoints", "show", "ddl", "errors", "insert-values", "pull", "push", "push-close", "print"}
+// own.
+var areasReplayed = []string{"h2c", "endpoints", "show", "ddl", "errors", "insert-values", "pull", "push", "push-close", "print"}
 
 func TestRecordedHTTP(t *testing.T) {
 	folder := recordedArea(t, "http")
@@ -127,13 +131,13 @@ func TestRecordedHTTP(t *testing.T) {
 		lines := exchanges(t, file)
 		results := map[int]error{}
 		if replayed(area) {
-			r := newReplay(t, lines)
+			r := newReplay(t, folder, lines)
 			for i := range lines {
 				r.line(i, results)
 			}
 		}
 		for i := range lines {
-			if lines[i].Status == 0 {
+			if !lines[i].answered() {
 				continue
 			}
 			total++
@@ -173,15 +177,16 @@ func replayed(area string) bool {
 // replay runs one recording.
 type replay struct {
 	*stack
-	lines []exchange
-	http  *http.Client
-	held  []int             // requests to be sent while the next push query runs
-	ids   map[string]string // our ids of persistent queries by the recorded ones
-	fresh bool              // records were written that queries have yet to process
+	folder string
+	lines  []exchange
+	http   *http.Client
+	held   []int             // requests to be sent while the next push query runs
+	ids    map[string]string // our ids of persistent queries by the recorded ones
+	fresh  bool              // records were written that queries have yet to process
 }
 
-func newReplay(t *testing.T, lines []exchange) *replay {
-	r := &replay{stack: newStack(t), lines: lines, ids: map[string]string{}, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+func newReplay(t *testing.T, folder string, lines []exchange) *replay {
+	r := &replay{stack: newStack(t), folder: folder, lines: lines, ids: map[string]string{}, http: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	t.Cleanup(r.http.CloseIdleConnections)
 	admin := kadm.NewClient(r.kafka)
 	_, err := admin.CreateTopic(r.ctx, 1, 1, nil, "p-empty")
@@ -198,6 +203,11 @@ func (r *replay) line(i int, results map[int]error) {
 		r.dropX()
 	case x.Status == 0 && strings.Contains(x.Note, "cleaned server"):
 		r.clean()
+	case len(x.Frames) > 0:
+		if i > 0 && r.lines[i-1].Path == "/inserts-stream" && x.Path != "/inserts-stream" {
+			r.writeUnseen(filepath.Join(r.folder, "h2c-topics.jsonl"))
+		}
+		results[i] = r.frames(x)
 	case x.Status == 0:
 	case r.whilePushing(x):
 		r.held = append(r.held, i)

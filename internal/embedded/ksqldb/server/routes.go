@@ -32,7 +32,7 @@ func (s *Server) Handler() http.Handler {
 		"/ksql/terminate": {http.MethodPost, plainTypes, refuseTerminate},
 		"/query":          {http.MethodPost, []string{typeKsql, typeJSON, typeDelimited}, s.query},
 		"/query-stream":   {http.MethodPost, []string{typeDelimited, typeJSON, typeKsql}, s.queryStream},
-		"/inserts-stream": {http.MethodPost, nil, s.insertsStream},
+		"/inserts-stream": {http.MethodPost, []string{typeDelimited, typeJSON}, s.insertsStream},
 		"/close-query":    {http.MethodPost, nil, s.closeQuery},
 		"/info":           {http.MethodGet, plainTypes, s.info},
 		"/healthcheck":    {http.MethodGet, plainTypes, s.healthcheck},

@@ -257,7 +257,7 @@ func TestStartAndStop(t *testing.T) {
 	require.NoError(t, s.server.Start(s.ctx), "a second start does nothing")
 	taken, err := server.New(server.Config{Listen: s.server.Addr(), Config: engine.Config{Brokers: s.brokers, DataDir: t.TempDir()}})
 	require.NoError(t, err)
-	require.ErrorContains(t, taken.Start(s.ctx), "listening on "+s.server.Addr())
+	require.ErrorContains(t, taken.Start(s.ctx), s.server.Addr()+": the port is in use")
 	s.exec(clicks)
 	_, lines := s.open(s.ctx, "SELECT * FROM clicks EMIT CHANGES;", nil)
 	require.True(t, lines.Scan())
