@@ -30,6 +30,7 @@ const (
 	FraudChanges = "fraud_changes"
 	OrderCreated = "order_created"
 	CustomerByID = "customer_by_id"
+	ChecksByID   = "checks_by_id"
 )
 
 // Query returns the text of a query without its comments. Where it says ${ids}, the

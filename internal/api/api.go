@@ -1,7 +1,7 @@
 // Package api is the REST face of orderflow: orders, payments, stock and the fraud
 // listing.
 //
-// It writes orders.v1, payments.v1 and warehouse-inventory.v1, and answers from
+// It writes orders.v1, payments.v1, shipments.v1 and warehouse-inventory.v1, and answers from
 // ksqlDB: pull queries over the tables of orders, payments and customers, one push
 // query that wakes those who wait for an order, and one that feeds the fraud view. The
 // history of an order and the stream of orders are read from the topics themselves; lists
@@ -21,6 +21,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,7 +33,6 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/listen"
-	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/search"
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
@@ -54,6 +55,9 @@ type Config struct {
 	// Elasticsearch is the URL of the Elasticsearch in which orders are searched. Empty:
 	// they cannot be searched.
 	Elasticsearch string
+	// ElasticsearchTransport sends the requests to it. Nil means
+	// http.DefaultTransport.
+	ElasticsearchTransport http.RoundTripper
 	// Health gets the service's readiness checks, and is what /readyz answers from.
 	// Nil means one of its own.
 	Health *telemetry.Health
@@ -146,7 +150,7 @@ func New(cfg Config) (_ *Service, err error) {
 	}
 	var orders Search
 	if cfg.Elasticsearch != "" {
-		if orders, err = search.New(search.Config{URL: cfg.Elasticsearch}); err != nil {
+		if orders, err = search.New(search.Config{URL: cfg.Elasticsearch, Transport: cfg.ElasticsearchTransport}); err != nil {
 			return nil, fmt.Errorf("setting up the API: %w", err)
 		}
 	}
@@ -222,7 +226,7 @@ func (s *Service) Ready() bool { return s.readiness() == nil }
 func (s *Service) readiness() error {
 	switch {
 	case !s.publisher.ready():
-		return errors.New("waiting for the schemas of " + order.TopicOrders + " and " + order.TopicPayments)
+		return fmt.Errorf("waiting for the schemas of %s", strings.Join(avroTopics, ", "))
 	case !s.orderFeed.connected():
 		return errors.New("waiting for ksqlDB's stream of orders")
 	case !s.fraudFeed.connected():

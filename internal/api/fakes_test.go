@@ -31,8 +31,10 @@ type fakeStore struct {
 	// submitted is when every order was submitted.
 	submitted time.Time
 	customers map[int64]customer
-	err       error
-	asked     chan []string // gets the ids of each look-up of orders when not nil
+	// checks are the results of every order's checks.
+	checks map[order.CheckType]order.Result
+	err    error
+	asked  chan []string // gets the ids of each look-up of orders when not nil
 }
 
 func (s *fakeStore) Orders(_ context.Context, ids ...string) (map[string]order.Order, error) {
@@ -73,6 +75,12 @@ func (s *fakeStore) Customer(_ context.Context, id int64) (customer, bool, error
 	return c, ok, s.err
 }
 
+func (s *fakeStore) Checks(context.Context, string) (map[order.CheckType]order.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.checks), s.err
+}
+
 func (s *fakeStore) put(o order.Order) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,12 +95,13 @@ func (s *fakeStore) fail(err error) {
 
 // fakePublisher keeps what was written.
 type fakePublisher struct {
-	mu       sync.Mutex
-	orders   []order.Order
-	payments []order.Payment
-	units    []int32
-	err      error
-	gate     chan struct{} // when not nil, an order is acknowledged once this is closed
+	mu        sync.Mutex
+	orders    []order.Order
+	payments  []order.Payment
+	shipments []order.Shipment
+	units     []int32
+	err       error
+	gate      chan struct{} // when not nil, an order is acknowledged once this is closed
 }
 
 func (p *fakePublisher) PublishOrder(_ context.Context, o order.Order) error {
@@ -112,6 +121,15 @@ func (p *fakePublisher) PublishPayment(_ context.Context, pay order.Payment) err
 	defer p.mu.Unlock()
 	if p.err == nil {
 		p.payments = append(p.payments, pay)
+	}
+	return p.err
+}
+
+func (p *fakePublisher) PublishShipment(_ context.Context, s order.Shipment) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.shipments = append(p.shipments, s)
 	}
 	return p.err
 }

@@ -170,6 +170,29 @@ func TestGetValidated(t *testing.T) {
 	}
 }
 
+func TestValidatedSaysWhyAnOrderFailed(t *testing.T) {
+	f := newFixture(t)
+	f.store.put(inState(goodOrderValue, order.Failed))
+	f.store.checks = map[order.CheckType]order.Result{order.InventoryCheck: order.Fail, order.FraudCheck: order.Fail, order.OrderDetailsCheck: order.Pass}
+	f.stock.reservations["o-1"] = ledger.Reservation{Product: "JUMPERS", Quantity: 2, Available: 1, Result: order.Fail}
+	a := f.do("GET", "/v1/orders/o-1/validated", "")
+	require.Equal(t, http.StatusOK, a.code)
+	matchesSchema(t, "DecidedOrder", a.body)
+	var got decidedJSON
+	require.NoError(t, json.Unmarshal([]byte(a.body), &got))
+	assert.Equal(t, inState(goodOrderValue, order.Failed), got.Order)
+	assert.Equal(t, []failure{
+		{order.InventoryCheck, order.Fail, "2 units of JUMPERS were asked for, 1 were available."},
+		{order.FraudCheck, order.Fail, "The customer's orders of one session, which ends after an hour without an order, come to 2000 or more."},
+	}, got.Failures)
+
+	f.handlers.orders.put("o-1", inState(goodOrderValue, order.Failed))
+	f.store.fail(errors.New("away"))
+	a = f.do("GET", "/v1/orders/o-1/validated", "")
+	assert.Equal(t, http.StatusOK, a.code, "the state is known all the same")
+	assert.NotContains(t, a.body, "failures")
+}
+
 func TestWaitersAreWokenByThePushQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
@@ -314,20 +337,39 @@ func TestPushQueryIsStartedAgain(t *testing.T) {
 }
 
 func TestShip(t *testing.T) {
-	f := newFixture(t)
-	f.problem(f.do("POST", "/v1/orders/o-1/ship", ""), http.StatusNotFound)
-	for _, s := range []order.State{order.Created, order.Failed} {
-		f.store.put(inState(goodOrderValue, s))
-		p := f.problem(f.do("POST", "/v1/orders/o-1/ship", ""), http.StatusConflict)
-		assert.Contains(t, p.Detail, string(s))
-	}
-	f.store.put(inState(goodOrderValue, order.Validated))
-	a := f.do("POST", "/v1/orders/o-1/ship", "")
-	assert.Equal(t, http.StatusOK, a.code)
-	assert.Contains(t, a.body, "SHIPPED")
-	a = f.do("POST", "/v1/orders/o-1/ship", "")
-	assert.Equal(t, http.StatusOK, a.code, "before ksqlDB's table has it, too")
-	assert.Equal(t, []order.Order{inState(goodOrderValue, order.Shipped)}, f.publisher.orders)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		f.problem(f.do("POST", "/v1/orders/o-1/ship", ""), http.StatusNotFound)
+		for _, s := range []order.State{order.Created, order.Failed} {
+			f.store.put(inState(goodOrderValue, s))
+			p := f.problem(f.do("POST", "/v1/orders/o-1/ship", ""), http.StatusConflict)
+			assert.Contains(t, p.Detail, string(s))
+		}
+		f.store.put(inState(goodOrderValue, order.Validated))
+		start := time.Now()
+		a := f.do("POST", "/v1/orders/o-1/ship", "")
+		assert.Equal(t, http.StatusOK, a.code)
+		assert.Contains(t, a.body, "SHIPPED")
+		assert.Equal(t, shipWait, time.Since(start), "an acknowledged shipment is certain, also while ksqlDB is slow")
+		a = f.do("POST", "/v1/orders/o-1/ship", "")
+		assert.Equal(t, http.StatusOK, a.code, "before ksqlDB's table has it, too")
+		assert.Equal(t, shipWait, time.Since(start), "at once")
+		assert.Equal(t, []order.Shipment{order.ShipmentOf(goodOrderValue)}, f.publisher.shipments)
+		assert.Empty(t, f.publisher.orders, "ksqlDB writes the order")
+
+		second := goodOrderValue
+		second.ID = "o-2"
+		f.store.put(inState(second, order.Validated))
+		done := make(chan answer, 1)
+		go func() { done <- f.do("POST", "/v1/orders/o-2/ship", "") }()
+		synctest.Wait()
+		start = time.Now()
+		f.handlers.watch.tell(inState(second, order.Validated))
+		synctest.Wait()
+		f.handlers.watch.tell(inState(second, order.Shipped))
+		assert.Equal(t, http.StatusOK, (<-done).code)
+		assert.Zero(t, time.Since(start), "the answer comes with the record")
+	})
 }
 
 const goodPayment = `{"id":"p-1","orderId":"o-1","ccy":"EUR","amount":19}`

@@ -31,6 +31,7 @@ const (
 	eventPayment     eventKind = "PAYMENT"
 	eventReservation eventKind = "RESERVATION"
 	eventCheck       eventKind = "CHECK"
+	eventShipment    eventKind = "SHIPMENT"
 	eventEmail       eventKind = "EMAIL"
 	eventDeadLetter  eventKind = "EMAIL_DEAD_LETTER"
 )
@@ -42,7 +43,7 @@ type event struct {
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"`
 	Offset    int64     `json:"offset"`
-	// Value is an order.Order, order.Payment, reservationEvent, order.Validation or emailEvent.
+	// Value is an order.Order, order.Payment, reservationEvent, checkEvent, shipmentEvent or emailEvent.
 	Value any `json:"value"`
 }
 
@@ -52,6 +53,28 @@ type reservationEvent struct {
 	OrderID  string      `json:"orderId"`
 	Product  string      `json:"product"`
 	Quantity int32       `json:"quantity"`
+}
+
+// checkEvent is the result of a check. That of the inventory says how many units were
+// asked for and how many could be promised, when its writer told.
+type checkEvent struct {
+	order.Validation
+	Asked     *int64 `json:"asked,omitempty"`
+	Available *int64 `json:"available,omitempty"`
+}
+
+func (e checkEvent) stock() units {
+	if e.Asked == nil || e.Available == nil {
+		return units{}
+	}
+	return units{known: true, asked: *e.Asked, available: *e.Available}
+}
+
+// shipmentEvent is a request to ship; the first of an order counts.
+type shipmentEvent struct {
+	OrderID  string        `json:"orderId"`
+	Product  order.Product `json:"product"`
+	Quantity int32         `json:"quantity"`
 }
 
 // emailEvent is an entry of the e-mail ledger, or of its dead letters with a reason.
@@ -72,7 +95,7 @@ func (e event) rank() int {
 		case !v.State.Final():
 			return 0
 		case v.State == order.Shipped:
-			return 5
+			return 6
 		default:
 			return 4
 		}
@@ -82,11 +105,13 @@ func (e event) rank() int {
 		if v.Entry == ledger.ReserveRequest {
 			return 2
 		}
-		return 6
-	case order.Validation:
-		return 3
-	default:
 		return 7
+	case checkEvent:
+		return 3
+	case shipmentEvent:
+		return 5
+	default:
+		return 8
 	}
 }
 
@@ -102,13 +127,6 @@ type History interface {
 	// Events hands over what was recorded about o since then, in no certain order. When
 	// ctx ends first, it returns the context's error after what was found until then.
 	Events(ctx context.Context, o order.Order, since time.Time, found func(event)) error
-}
-
-// failure says why a check did not pass.
-type failure struct {
-	Check  order.CheckType `json:"check"`
-	Result order.Result    `json:"result"`
-	Detail string          `json:"detail"`
 }
 
 type historyJSON struct {
@@ -182,35 +200,14 @@ func (h *handlers) failures(o order.Order, events []event) []failure {
 	list := []failure{}
 	seen := map[order.CheckType]bool{}
 	for _, e := range events {
-		v, ok := e.Value.(order.Validation)
+		v, ok := e.Value.(checkEvent)
 		if !ok || seen[v.CheckType] {
 			continue
 		}
 		seen[v.CheckType] = true
 		if v.Result != order.Pass {
-			list = append(list, failure{Check: v.CheckType, Result: v.Result, Detail: h.reason(o, v)})
+			list = append(list, failure{Check: v.CheckType, Result: v.Result, Detail: h.reason(o, v.CheckType, v.Result, v.stock())})
 		}
 	}
 	return list
-}
-
-func (h *handlers) reason(o order.Order, v order.Validation) string {
-	switch {
-	case v.Result != order.Fail:
-		return "The check did not come to a result."
-	case v.CheckType == order.FraudCheck:
-		return "The customer's orders of one session, which ends after an hour without an order, come to 2000 or more."
-	case v.CheckType == order.InventoryCheck && o.Quantity > 0:
-		r, ok := h.stock.Reservation(o.ID)
-		if !ok {
-			return fmt.Sprintf("%d units of %s could not be reserved.", o.Quantity, o.Product)
-		}
-		return fmt.Sprintf("%d units of %s were asked for, %d were available.", r.Quantity, r.Product, r.Available)
-	case o.Quantity <= 0:
-		return fmt.Sprintf("The quantity is %d; at least 1 must be ordered.", o.Quantity)
-	case o.Price < 0:
-		return fmt.Sprintf("The price is %v; it must not be negative.", o.Price)
-	default:
-		return fmt.Sprintf("The product %s cannot be delivered.", o.Product)
-	}
 }

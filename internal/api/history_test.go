@@ -17,8 +17,15 @@ import (
 	"github.com/orderflow/orderflow/schemas"
 )
 
-func check(t order.CheckType, r order.Result) order.Validation {
-	return order.Validation{OrderID: "o-1", CheckType: t, Result: r}
+func check(t order.CheckType, r order.Result) checkEvent {
+	return checkEvent{Validation: order.Validation{OrderID: "o-1", CheckType: t, Result: r}}
+}
+
+// short is the result of the inventory's check of an order that asked for too much.
+func short(asked, available int64) checkEvent {
+	c := check(order.InventoryCheck, order.Fail)
+	c.Asked, c.Available = &asked, &available
+	return c
 }
 
 func (f *fixture) getHistory(query string) historyJSON {
@@ -35,20 +42,24 @@ func TestHistorySaysWhyAnOrderFailed(t *testing.T) {
 	at := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		order       order.Order
-		checks      []order.Validation
+		checks      []checkEvent
 		reservation *ledger.Reservation
 		want        []failure
 	}{
-		"nothing failed": {goodOrderValue, []order.Validation{check(order.FraudCheck, order.Pass)}, nil, []failure{}},
+		"nothing failed": {goodOrderValue, []checkEvent{check(order.FraudCheck, order.Pass)}, nil, []failure{}},
 		"stock": {
-			goodOrderValue, []order.Validation{check(order.InventoryCheck, order.Fail), check(order.InventoryCheck, order.Fail)},
+			goodOrderValue, []checkEvent{check(order.InventoryCheck, order.Fail), check(order.InventoryCheck, order.Fail)},
 			&ledger.Reservation{Product: "JUMPERS", Quantity: 2, Available: 1, Result: order.Fail},
 			[]failure{{order.InventoryCheck, order.Fail, "2 units of JUMPERS were asked for, 1 were available."}},
 		},
-		"the first result counts": {goodOrderValue, []order.Validation{check(order.FraudCheck, order.Pass), check(order.FraudCheck, order.Fail)}, nil, []failure{}},
+		"stock as the check's record told it": {
+			goodOrderValue, []checkEvent{short(7, 4)}, &ledger.Reservation{Product: "JUMPERS", Quantity: 2, Available: 1, Result: order.Fail},
+			[]failure{{order.InventoryCheck, order.Fail, "7 units of JUMPERS were asked for, 4 were available."}},
+		},
+		"the first result counts": {goodOrderValue, []checkEvent{check(order.FraudCheck, order.Pass), check(order.FraudCheck, order.Fail)}, nil, []failure{}},
 		"details and stock": {
 			order.Order{ID: "o-1", Product: order.Jumpers, Quantity: -1},
-			[]order.Validation{check(order.InventoryCheck, order.Fail), check(order.OrderDetailsCheck, order.Fail), check(order.FraudCheck, order.Error)}, nil,
+			[]checkEvent{check(order.InventoryCheck, order.Fail), check(order.OrderDetailsCheck, order.Fail), check(order.FraudCheck, order.Error)}, nil,
 			[]failure{
 				{order.InventoryCheck, order.Fail, "The quantity is -1; at least 1 must be ordered."},
 				{order.OrderDetailsCheck, order.Fail, "The quantity is -1; at least 1 must be ordered."},
@@ -56,7 +67,7 @@ func TestHistorySaysWhyAnOrderFailed(t *testing.T) {
 			},
 		},
 		"price": {
-			order.Order{ID: "o-1", Product: order.Jumpers, Quantity: 1, Price: -0.5}, []order.Validation{check(order.OrderDetailsCheck, order.Fail)}, nil,
+			order.Order{ID: "o-1", Product: order.Jumpers, Quantity: 1, Price: -0.5}, []checkEvent{check(order.OrderDetailsCheck, order.Fail)}, nil,
 			[]failure{{order.OrderDetailsCheck, order.Fail, "The price is -0.5; it must not be negative."}},
 		},
 	} {
@@ -99,7 +110,7 @@ func TestEventsOfOneTimeStandInTheOrderOfTheirCauses(t *testing.T) {
 	at := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 	want := []any{
 		goodOrderValue, order.Payment{ID: "p-1"}, reservationEvent{Entry: ledger.ReserveRequest}, check(order.InventoryCheck, order.Pass),
-		inState(goodOrderValue, order.Validated), inState(goodOrderValue, order.Shipped), reservationEvent{Entry: ledger.Ship}, emailEvent{},
+		inState(goodOrderValue, order.Validated), shipmentEvent{}, inState(goodOrderValue, order.Shipped), reservationEvent{Entry: ledger.Ship}, emailEvent{},
 	}
 	var events []event
 	for i := range want {
@@ -117,7 +128,7 @@ func TestHistoryIsReadFromTheTopics(t *testing.T) {
 	var topics []string
 	subjects := map[string]string{}
 	for _, topic := range []string{
-		order.TopicOrders, order.TopicPayments, order.TopicValidations, order.TopicInventoryLedger, order.TopicEmailLedger, order.TopicEmailDeadLetters,
+		order.TopicOrders, order.TopicPayments, order.TopicValidations, order.TopicInventoryLedger, order.TopicEmailLedger, order.TopicEmailDeadLetters, order.TopicShipments,
 	} {
 		topics = append(topics, topic)
 		text, err := schemas.Files.ReadFile(order.ValueSubject(topic) + ".avsc")
@@ -143,7 +154,11 @@ func TestHistoryIsReadFromTheTopics(t *testing.T) {
 	write(order.TopicInventoryLedger, "JUMPERS", with(map[string]any{"kind": "STOCK_SET", "product": "JUMPERS", "orderId": "", "quantity": 1}))
 	write(order.TopicInventoryLedger, "JUMPERS", with(map[string]any{"kind": "RESERVE_REQUEST", "product": "JUMPERS", "orderId": "o-1", "quantity": 2}))
 	write(order.TopicInventoryLedger, "JUMPERS", with(map[string]any{"kind": "RESERVE_REQUEST", "product": "JUMPERS", "orderId": "o-11", "quantity": 2}))
-	write(order.TopicValidations, "o-1", check(order.InventoryCheck, order.Fail))
+	kafkatest.Produce(t, cfg, &kgo.Record{
+		Topic: order.TopicValidations, Key: []byte("o-1"), Timestamp: at.Add(time.Second / 2),
+		Value:   kafkatest.Encode(t, cfg, order.ValueSubject(order.TopicValidations), check(order.InventoryCheck, order.Fail).Validation),
+		Headers: ledger.Reservation{Quantity: 2, Available: 1}.Headers(),
+	})
 	write(order.TopicOrders, "o-1", inState(goodOrderValue, order.Failed))
 	mail := map[string]any{"orderId": "o-1", "paymentId": "p-1", "messageId": "<1@orderflow>", "recipient": "ann@example.com"}
 	write(order.TopicEmailLedger, "o-1", with(mail))
@@ -179,6 +194,7 @@ func TestHistoryIsReadFromTheTopics(t *testing.T) {
 		assert.Contains(t, topics, e.Topic)
 	}
 	assert.Equal(t, []string{"ORDER", "PAYMENT", "RESERVATION", "CHECK", "ORDER", "EMAIL", "EMAIL_DEAD_LETTER"}, kinds)
+	assert.EqualValues(t, 1, got.Events[3].Value["available"])
 	assert.Equal(t, "full", got.Events[6].Value["reason"])
 }
 

@@ -96,40 +96,8 @@ func (h *handlers) getValidated(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Retry-After", "1")
 		writeJSON(w, http.StatusAccepted, o)
 	default:
-		writeJSON(w, http.StatusOK, o)
+		writeJSON(w, http.StatusOK, decidedJSON{Order: o, Failures: h.failuresNow(r.Context(), o)})
 	}
-	return nil
-}
-
-// postShip marks a validated order as shipped.
-func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathValue(r, "id")
-	if err != nil {
-		return err
-	}
-	defer h.orderLocks.lock(id)()
-	o, found, err := h.lookupOrder(r.Context(), id)
-	if err != nil {
-		return fmt.Errorf("looking up order %s: %w", id, err)
-	}
-	switch {
-	case !found:
-		return unknownOrder(id)
-	case o.State == order.Shipped:
-		writeJSON(w, http.StatusOK, o)
-		return nil
-	case o.State != order.Validated:
-		return newProblem(http.StatusConflict, fmt.Sprintf("The order is %s; only a VALIDATED order can be shipped.", o.State))
-	}
-	o.State = order.Shipped
-	if err := h.publisher.PublishOrder(r.Context(), o); err != nil {
-		return fmt.Errorf("shipping order %s: %w", id, err)
-	}
-	h.orders.put(id, o)
-	h.watch.tell(o)
-	h.metrics.shipped.Inc()
-	h.log.Debug("order shipped", "order", id)
-	writeJSON(w, http.StatusOK, o)
 	return nil
 }
 

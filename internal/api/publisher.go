@@ -23,10 +23,14 @@ const publishTimeout = 10 * time.Second
 type Publisher interface {
 	PublishOrder(ctx context.Context, o order.Order) error
 	PublishPayment(ctx context.Context, p order.Payment) error
+	PublishShipment(ctx context.Context, s order.Shipment) error
 	// PublishStock writes how many units of a product lie in the warehouse and says
 	// which record that was.
 	PublishStock(ctx context.Context, product order.Product, units int32) (ledger.Source, error)
 }
+
+// avroTopics are written with the schemas of the registry.
+var avroTopics = []string{order.TopicOrders, order.TopicPayments, order.TopicShipments}
 
 // kafkaPublisher is a Publisher over the Kafka protocol.
 type kafkaPublisher struct {
@@ -54,7 +58,7 @@ func (p *kafkaPublisher) close() { p.client.Close() }
 // prepare fetches the schemas, again and again until they are there or ctx ends.
 func (p *kafkaPublisher) prepare(ctx context.Context, log *slog.Logger) {
 	kafka.Keep(ctx, log, "fetching the schemas", func(ctx context.Context, _ func()) error {
-		for _, topic := range []string{order.TopicOrders, order.TopicPayments} {
+		for _, topic := range avroTopics {
 			if _, err := p.encoder(ctx, topic); err != nil {
 				return err
 			}
@@ -66,7 +70,7 @@ func (p *kafkaPublisher) prepare(ctx context.Context, log *slog.Logger) {
 func (p *kafkaPublisher) ready() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.encoders[order.TopicOrders] != nil && p.encoders[order.TopicPayments] != nil
+	return len(p.encoders) == len(avroTopics)
 }
 
 func (p *kafkaPublisher) encoder(ctx context.Context, topic string) (*kafka.Encoder, error) {
@@ -92,6 +96,10 @@ func (p *kafkaPublisher) PublishOrder(ctx context.Context, o order.Order) error 
 
 func (p *kafkaPublisher) PublishPayment(ctx context.Context, pay order.Payment) error {
 	return p.publishAvro(ctx, order.TopicPayments, pay.ID, pay)
+}
+
+func (p *kafkaPublisher) PublishShipment(ctx context.Context, s order.Shipment) error {
+	return p.publishAvro(ctx, order.TopicShipments, s.OrderID, s)
 }
 
 func (p *kafkaPublisher) PublishStock(ctx context.Context, product order.Product, units int32) (ledger.Source, error) {

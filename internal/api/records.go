@@ -25,6 +25,7 @@ func (k kafkaHistory) Events(ctx context.Context, o order.Order, since time.Time
 		{Topic: order.TopicOrders, Key: o.ID, Since: since},
 		{Topic: order.TopicValidations, Key: o.ID, Since: since},
 		{Topic: order.TopicPayments, Since: since},
+		{Topic: order.TopicShipments, Key: o.ID, Since: since},
 		{Topic: order.TopicInventoryLedger, Key: string(o.Product), Since: since},
 		{Topic: order.TopicEmailLedger, Key: o.ID, Since: since},
 		{Topic: order.TopicEmailDeadLetters, Key: o.ID, Since: since},
@@ -60,11 +61,19 @@ func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (or
 	case order.TopicValidations:
 		var v order.Validation
 		err = k.registry.Decode(ctx, rec.Value, &v)
-		e.Kind, e.Value, orderID = eventCheck, v, v.OrderID
+		c := checkEvent{Validation: v}
+		if asked, available, ok := ledger.Found(rec.Headers); ok {
+			c.Asked, c.Available = &asked, &available
+		}
+		e.Kind, e.Value, orderID = eventCheck, c, v.OrderID
 	case order.TopicPayments:
 		var p order.Payment
 		err = k.registry.Decode(ctx, rec.Value, &p)
 		e.Kind, e.Value, orderID = eventPayment, p, p.OrderID
+	case order.TopicShipments:
+		var s order.Shipment
+		err = k.registry.Decode(ctx, rec.Value, &s)
+		e.Kind, e.Value, orderID = eventShipment, shipmentEvent{OrderID: s.OrderID, Product: s.Product, Quantity: s.Quantity}, s.OrderID
 	case order.TopicInventoryLedger:
 		var entry ledger.Entry
 		entry, err = ledger.Decode(ctx, k.registry, rec.Value)

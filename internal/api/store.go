@@ -19,6 +19,8 @@ type Store interface {
 	// Submitted returns when an order was submitted last, and how often; 0 times when
 	// that is not known.
 	Submitted(ctx context.Context, id string) (at time.Time, times int64, err error)
+	// Checks returns the first result of each check of an order that has one.
+	Checks(ctx context.Context, id string) (map[order.CheckType]order.Result, error)
 	// Customer returns a customer, and false when there is none with the id.
 	Customer(ctx context.Context, id int64) (customer, bool, error)
 }
@@ -105,6 +107,26 @@ func (s ksqlStore) Customer(ctx context.Context, id int64) (c customer, found bo
 		return c, false, fmt.Errorf("looking up customer %d: %w", id, err)
 	}
 	return c, found, nil
+}
+
+func (s ksqlStore) Checks(ctx context.Context, id string) (map[order.CheckType]order.Result, error) {
+	found := map[order.CheckType]order.Result{}
+	err := s.pull(ctx, sql.ChecksByID, []string{id}, func(rows Rows) error {
+		var inventory, fraud, details *order.Result
+		err := rows.Scan(nil, &inventory, &fraud, &details)
+		for check, result := range map[order.CheckType]*order.Result{
+			order.InventoryCheck: inventory, order.FraudCheck: fraud, order.OrderDetailsCheck: details,
+		} {
+			if result != nil {
+				found[check] = *result
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return found, fmt.Errorf("looking up the checks of order %s: %w", id, err)
+	}
+	return found, nil
 }
 
 func (s ksqlStore) pull(ctx context.Context, name string, ids []string, row func(Rows) error) error {

@@ -165,7 +165,7 @@ func (w *worker) answer(ctx context.Context, entries []ledger.Entry) error {
 		if err != nil {
 			return err
 		}
-		records = append(records, &kgo.Record{Topic: order.TopicValidations, Key: []byte(e.OrderID), Value: value})
+		records = append(records, &kgo.Record{Topic: order.TopicValidations, Key: []byte(e.OrderID), Value: value, Headers: r.Headers()})
 		w.metrics.checks.WithLabelValues(string(r.Result)).Inc()
 		w.log.Debug("stock checked", "order", e.OrderID, "product", e.Product, "quantity", r.Quantity, "result", r.Result)
 	}

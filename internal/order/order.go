@@ -112,11 +112,26 @@ type Payment struct {
 	Amount   float64 `json:"amount" avro:"amount"`
 }
 
+// Shipment says that a validated order is shipped, as it stands in shipments.v1.
+type Shipment struct {
+	OrderID    string  `avro:"orderId"`
+	CustomerID int64   `avro:"customerId"`
+	Product    Product `avro:"product"`
+	Quantity   int32   `avro:"quantity"`
+	Price      float64 `avro:"price"`
+}
+
+// ShipmentOf returns the shipment of an order.
+func ShipmentOf(o Order) Shipment {
+	return Shipment{OrderID: o.ID, CustomerID: o.CustomerID, Product: o.Product, Quantity: o.Quantity, Price: o.Price}
+}
+
 // The topics that the services read and write.
 const (
 	TopicOrders             = "orders.v1"
 	TopicValidations        = "order-validations.v1"
 	TopicPayments           = "payments.v1"
+	TopicShipments          = "shipments.v1"
 	TopicWarehouseInventory = "warehouse-inventory.v1"
 	TopicOrdersByProduct    = "orders-by-product.v1"
 	TopicInventoryLedger    = "inventory-ledger.v1"

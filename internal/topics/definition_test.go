@@ -62,7 +62,7 @@ func TestBuiltInDefinition(t *testing.T) {
 		names[topic.Name] = topic
 		assert.Equal(t, def.Topics[0].Partitions, topic.Partitions, "%s must have the partitions of all that is joined", topic.Name)
 	}
-	for _, forever := range []string{"orders.v1", "order-validations.v1", "payments.v1", "order-submissions.v1", "order-checks.v1", "fraud-totals.v1", "inventory-ledger.v1", "email-ledger.v1", "email-dead-letters.v1"} {
+	for _, forever := range []string{"orders.v1", "order-validations.v1", "payments.v1", "order-submissions.v1", "order-checks.v1", "fraud-totals.v1", "shipments.v1", "order-shipments.v1", "inventory-ledger.v1", "email-ledger.v1", "email-dead-letters.v1"} {
 		require.Contains(t, names, forever)
 		assert.Equal(t, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"}, names[forever].Config, forever)
 	}

@@ -57,7 +57,7 @@ func startOrderFlow(t *testing.T) *orderFlow {
 func startChangedOrderFlow(t *testing.T, change func(sql string) string) *orderFlow {
 	t.Helper()
 	topics := []string{
-		"orders.v1", "order-validations.v1", "payments.v1", "customers", "order-submissions.v1", "order-checks.v1", "fraud-totals.v1",
+		"orders.v1", "order-validations.v1", "payments.v1", "customers", "order-submissions.v1", "order-checks.v1", "fraud-totals.v1", "shipments.v1", "order-shipments.v1",
 	}
 	f := &orderFlow{t: t, engine: engine(t, topics...)}
 	ids := map[string]int{}
