@@ -37,7 +37,7 @@ type recordedRun struct {
 }
 
 // exchange is a request of the run and its answer.
-type exchange struct{ path, request, status, answer string }
+type exchange struct{ path, accept, request, status, contentType, answer string }
 
 func (r recordedRun) exchanges() []exchange {
 	var all []exchange
@@ -47,10 +47,11 @@ func (r recordedRun) exchanges() []exchange {
 			switch {
 			case frame.Frame == "HEADERS" && frame.From == "client":
 				index[frame.Stream] = len(all)
-				all = append(all, exchange{path: header(frame.Headers, ":path")})
+				all = append(all, exchange{path: header(frame.Headers, ":path"), accept: header(frame.Headers, "accept")})
 			case frame.Frame == "HEADERS":
 				if status := header(frame.Headers, ":status"); status != "" {
 					all[index[frame.Stream]].status = status
+					all[index[frame.Stream]].contentType = header(frame.Headers, "content-type")
 				}
 			case frame.Frame == "DATA" && frame.From == "client":
 				all[index[frame.Stream]].request += frame.Data
@@ -292,31 +293,7 @@ func (r *replay) exec(text string, properties map[string]any) (entities []any, f
 // ksql-migrations, on the files and the metadata of that time, and compares
 // the statements sent, the metadata written, and how it ended.
 func TestRecordedClients(t *testing.T) {
-	root := os.Getenv("ORDERFLOW_RECORDED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "recorded")
-	}
-	folder := filepath.Join(root, "clients")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("no recordings: %v (set ORDERFLOW_RECORDED)", err)
-	}
-	runs := map[string]recordedRun{}
-	total := 0
-	for _, pattern := range []string{"cli/*.json", "migrations/[0-9]*.json"} {
-		paths, err := filepath.Glob(filepath.Join(folder, pattern))
-		require.NoError(t, err)
-		total += len(paths)
-		for _, path := range paths {
-			if filepath.Base(filepath.Dir(path)) != "migrations" {
-				continue
-			}
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			var run recordedRun
-			require.NoError(t, json.Unmarshal(text, &run))
-			runs[filepath.Base(path)[:2]] = run
-		}
-	}
+	runs, total := recordedRuns(t)
 	project := recordedProject(t, runs)
 	matched := 0
 	for _, number := range slices.Sorted(mapKeys(runs)) {

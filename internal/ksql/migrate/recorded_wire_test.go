@@ -1,0 +1,205 @@
+package migrate_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+)
+
+// TestRecordedClientsOnTheEmbeddedServer sends the embedded server what
+// ksql-migrations sent to a real one, run by run, and compares the answers.
+func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
+	runs, _ := recordedRuns(t)
+	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
+	require.NoError(t, err)
+	require.NoError(t, kafkaServer.Start(t.Context()))
+	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
+	server, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
+		Brokers: []string{kafkaServer.Addr()}, DataDir: t.TempDir(), Properties: map[string]string{
+			"ksql.logging.processing.topic.auto.create":  "true",
+			"ksql.logging.processing.stream.auto.create": "true",
+		},
+	}})
+	require.NoError(t, err)
+	require.NoError(t, server.Start(t.Context()))
+	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
+
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols}
+	defer transport.CloseIdleConnections()
+	w := wire{client: &http.Client{Transport: transport}, url: "http://" + server.Addr(), queries: map[string]string{}}
+	matched := 0
+	for _, number := range slices.Sorted(mapKeys(runs)) {
+		ok := t.Run(number+" "+strings.Join(runs[number].Args, " "), func(t *testing.T) {
+			for i, e := range runs[number].exchanges() {
+				w.replay(t, i, e)
+			}
+		})
+		if ok {
+			matched++
+		}
+	}
+	fmt.Printf("recorded/clients, requests of ksql-migrations: %d of %d runs match\n", matched, len(runs))
+}
+
+// recordedRuns returns the runs of ksql-migrations by their numbers, and how
+// many runs of all clients there are.
+func recordedRuns(t *testing.T) (runs map[string]recordedRun, total int) {
+	t.Helper()
+	root := os.Getenv("ORDERFLOW_RECORDED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "..", "shared", "recorded")
+	}
+	folder := filepath.Join(root, "clients")
+	if _, err := os.Stat(folder); err != nil {
+		t.Skipf("no recordings: %v (set ORDERFLOW_RECORDED)", err)
+	}
+	runs = map[string]recordedRun{}
+	for _, pattern := range []string{"cli/*.json", "migrations/[0-9]*.json"} {
+		paths, err := filepath.Glob(filepath.Join(folder, pattern))
+		require.NoError(t, err)
+		total += len(paths)
+		for _, path := range paths {
+			if filepath.Base(filepath.Dir(path)) != "migrations" {
+				continue
+			}
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			var run recordedRun
+			require.NoError(t, json.Unmarshal(text, &run))
+			runs[filepath.Base(path)[:2]] = run
+		}
+	}
+	return runs, total
+}
+
+// wire sends recorded requests.
+type wire struct {
+	client  *http.Client
+	url     string
+	queries map[string]string // our ids of queries by the recorded ones, without their numbers
+}
+
+var persistentID = regexp.MustCompile(`\b((?:C[ST]AS|CST|INSERTQUERY)(?:_\w+?)?)_(\d+)\b`)
+
+// visibleFor is how long a row that was inserted may take to show in the table.
+const visibleFor = 10 * time.Second
+
+func (w *wire) replay(t *testing.T, index int, e exchange) {
+	request := persistentID.ReplaceAllStringFunc(e.request, func(id string) string {
+		if ours, ok := w.queries[persistentID.FindStringSubmatch(id)[1]]; ok {
+			return ours
+		}
+		return id
+	})
+	method := http.MethodPost
+	if e.path == "/info" {
+		method = http.MethodGet
+	}
+	name := fmt.Sprintf("request %d: %s %s", index, e.path, e.request)
+	want := comparable(t, e)
+	ask := func() (string, []any) {
+		r, err := http.NewRequestWithContext(t.Context(), method, w.url+e.path, strings.NewReader(request))
+		require.NoError(t, err)
+		r.Header.Set("User-Agent", "ksqlDB Java Client v7.9.0")
+		if e.accept != "" {
+			r.Header.Set("Accept", e.accept)
+		}
+		answer, err := w.client.Do(r)
+		require.NoError(t, err, name)
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err, name)
+		assert.Equal(t, e.contentType, answer.Header.Get("Content-Type"), name)
+		for _, id := range persistentID.FindAllStringSubmatch(string(body), -1) {
+			w.queries[id[1]] = id[0]
+		}
+		return fmt.Sprint(answer.StatusCode), comparable(t, exchange{path: e.path, answer: string(body)})
+	}
+	status, got := ask()
+	if e.path == "/query-stream" {
+		deadline := time.Now().Add(visibleFor)
+		for !assert.ObjectsAreEqual(want, got) && time.Now().Before(deadline) {
+			status, got = ask()
+		}
+	}
+	if strings.Contains(e.request, `"list streams;"`) {
+		want, got = known(want), known(got)
+	}
+	assert.Equal(t, e.status, status, name)
+	assert.Equal(t, want, got, name)
+}
+
+// comparable returns the values of an answer without what differs from server
+// to server and from run to run.
+func comparable(t *testing.T, e exchange) []any {
+	t.Helper()
+	text := persistentID.ReplaceAllString(e.answer, "${1}_N")
+	text = regexp.MustCompile(`"query_\d+"`).ReplaceAllString(text, `"query_N"`)
+	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
+	decoder.UseNumber()
+	var values []any
+	for {
+		var value any
+		err := decoder.Decode(&value)
+		if err == io.EOF {
+			return values
+		}
+		require.NoError(t, err, text)
+		if rows, ok := value.([]any); ok && e.path == "/query-stream" {
+			sortValues(rows) // keys that are looked up together come in any order
+		}
+		values = append(values, stable(value))
+	}
+}
+
+// known leaves out of a list of streams those of the migrations: some were
+// dropped by hand between the runs.
+func known(list []any) []any {
+	streams, _ := list[0].([]any)[0].(map[string]any)["streams"].([]any)
+	own := regexp.MustCompile(`^ME?\d+$`)
+	return slices.DeleteFunc(streams, func(s any) bool { return own.MatchString(fmt.Sprint(s.(map[string]any)["name"])) })
+}
+
+func stable(value any) any {
+	switch v := value.(type) {
+	case []any:
+		for i := range v {
+			v[i] = stable(v[i])
+		}
+	case map[string]any:
+		for key, member := range v {
+			switch list, _ := member.([]any); key {
+			case "commandSequenceNumber", "kafkaClusterId", "statistics", "clusterStatistics":
+				v[key] = "…"
+			case "streams", "tables", "queries", "readQueries", "writeQueries":
+				sortValues(list)
+				v[key] = stable(member)
+			default:
+				v[key] = stable(member)
+			}
+		}
+	}
+	return value
+}
+
+func sortValues(list []any) {
+	slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+}
