@@ -70,33 +70,33 @@ func fieldsOf(schema *types.Schema) []field {
 }
 
 type sourceDescription struct {
-	Name              string       `json:"name"`
-	WindowType        *string      `json:"windowType"`
-	ReadQueries       []queryEntry `json:"readQueries"`
-	WriteQueries      []queryEntry `json:"writeQueries"`
-	Fields            []field      `json:"fields"`
-	Type              string       `json:"type"`
-	Timestamp         string       `json:"timestamp"`
-	Statistics        string       `json:"statistics"`
-	ErrorStats        string       `json:"errorStats"`
-	Extended          bool         `json:"extended"`
-	KeyFormat         string       `json:"keyFormat"`
-	ValueFormat       string       `json:"valueFormat"`
-	Topic             string       `json:"topic"`
-	Partitions        int          `json:"partitions"`
-	Replication       int          `json:"replication"`
-	Statement         string       `json:"statement"`
-	OffsetSummaries   []struct{}   `json:"queryOffsetSummaries"`
-	Constraints       []string     `json:"sourceConstraints"`
-	ClusterStatistics []struct{}   `json:"clusterStatistics"`
-	ClusterErrorStats []struct{}   `json:"clusterErrorStats"`
+	Name              string          `json:"name"`
+	WindowType        *string         `json:"windowType"`
+	ReadQueries       []queryEntry    `json:"readQueries"`
+	WriteQueries      []queryEntry    `json:"writeQueries"`
+	Fields            []field         `json:"fields"`
+	Type              string          `json:"type"`
+	Timestamp         string          `json:"timestamp"`
+	Statistics        string          `json:"statistics"`
+	ErrorStats        string          `json:"errorStats"`
+	Extended          bool            `json:"extended"`
+	KeyFormat         string          `json:"keyFormat"`
+	ValueFormat       string          `json:"valueFormat"`
+	Topic             string          `json:"topic"`
+	Partitions        int             `json:"partitions"`
+	Replication       int             `json:"replication"`
+	Statement         string          `json:"statement"`
+	OffsetSummaries   []offsetSummary `json:"queryOffsetSummaries"`
+	Constraints       []string        `json:"sourceConstraints"`
+	ClusterStatistics []struct{}      `json:"clusterStatistics"`
+	ClusterErrorStats []struct{}      `json:"clusterErrorStats"`
 }
 
 func (e *Engine) describe(c *catalog.Catalog, s *catalog.Source, details kadm.TopicDetails, extended bool) sourceDescription {
 	d := sourceDescription{
 		Name: s.Name, ReadQueries: []queryEntry{}, WriteQueries: []queryEntry{}, Fields: fieldsOf(s.Schema), Type: s.Kind.String(),
 		Extended: extended, KeyFormat: keyFormat(s), ValueFormat: s.Topic.Value.Name, Topic: s.Topic.Name, Statement: s.SQL,
-		OffsetSummaries: []struct{}{}, Constraints: []string{}, ClusterStatistics: []struct{}{}, ClusterErrorStats: []struct{}{},
+		OffsetSummaries: []offsetSummary{}, Constraints: []string{}, ClusterStatistics: []struct{}{}, ClusterErrorStats: []struct{}{},
 	}
 	if s.WindowType != "" {
 		d.WindowType = &s.WindowType
@@ -126,6 +126,17 @@ func (e *Engine) describe(c *catalog.Catalog, s *catalog.Source, details kadm.To
 	return d
 }
 
+// describeWhole also asks for what only EXTENDED shows.
+func (e *Engine) describeWhole(ctx context.Context, c *catalog.Catalog, s *catalog.Source, details kadm.TopicDetails, extended bool) (sourceDescription, error) {
+	d := e.describe(c, s, details, extended)
+	if !extended {
+		return d, nil
+	}
+	var err error
+	d.OffsetSummaries, err = e.offsetSummaries(ctx, c, s.Name)
+	return d, err
+}
+
 func describedSource(c *catalog.Catalog, s *ast.DescribeSource) (*catalog.Source, error) {
 	source, ok := c.Source(s.Name.Name)
 	if ok {
@@ -150,11 +161,15 @@ func (e *Engine) describeSource(ctx context.Context, s *ast.DescribeSource) (any
 	if err != nil {
 		return nil, err
 	}
+	description, err := e.describeWhole(ctx, c, source, details, s.Extended)
+	if err != nil {
+		return nil, err
+	}
 	return struct {
 		head
 		Source   sourceDescription `json:"sourceDescription"`
 		Warnings []Warning         `json:"warnings"`
-	}{head{"sourceDescription", s.Text()}, e.describe(c, source, details, s.Extended), []Warning{}}, nil
+	}{head{"sourceDescription", s.Text()}, description, []Warning{}}, nil
 }
 
 func (e *Engine) describeSources(ctx context.Context, text string, kind ast.SourceKind, extended bool) (any, error) {
@@ -166,7 +181,11 @@ func (e *Engine) describeSources(ctx context.Context, text string, kind ast.Sour
 	}
 	list := []sourceDescription{}
 	for _, s := range sources {
-		list = append(list, e.describe(c, s, details, extended))
+		description, err := e.describeWhole(ctx, c, s, details, extended)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, description)
 	}
 	return struct {
 		head

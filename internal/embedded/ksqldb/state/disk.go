@@ -232,8 +232,14 @@ func (t *TaskState) Commit(c *Commit) error {
 }
 
 // Last gives the last commit record, or nil for a task that has none.
-func (t *TaskState) Last() (*Commit, error) {
-	data, closer, err := t.db.pebble.Get(append(t.prefix[:len(t.prefix):len(t.prefix)], 0))
+func (t *TaskState) Last() (*Commit, error) { return t.db.last(t.prefix) }
+
+// LastCommit gives a task's last commit record, or nil for a task that has none.
+// The task may run.
+func (db *DB) LastCommit(id TaskID) (*Commit, error) { return db.last(id.prefix()) }
+
+func (db *DB) last(prefix []byte) (*Commit, error) {
+	data, closer, err := db.pebble.Get(append(prefix[:len(prefix):len(prefix)], 0))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	}
