@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/orderflow/orderflow/internal/api"
+	"github.com/orderflow/orderflow/internal/config"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 )
@@ -20,15 +23,11 @@ Schema Registry and ksqlDB, and Elasticsearch to search for orders; --kafka,
 --schema-registry, --ksqldb and --elasticsearch say where they are.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			service, err := api.New(api.Config{
-				Listen:          env.config.Listen.API,
-				FraudListen:     env.config.Listen.Fraud,
-				Kafka:           serviceKafka(env, "api"),
-				Ksql:            ksqlConfig(env),
-				Elasticsearch:   env.config.ElasticsearchURL(),
-				Logger:          env.log.With("service", "api"),
-				ShutdownTimeout: env.config.ShutdownTimeout,
-			})
+			cfg, err := apiConfig(env)
+			if err != nil {
+				return err
+			}
+			service, err := api.New(cfg)
 			if err != nil {
 				return err
 			}
@@ -38,6 +37,29 @@ Schema Registry and ksqlDB, and Elasticsearch to search for orders; --kafka,
 	}
 }
 
+// apiConfig returns the API's configuration, without what it shares with other
+// services of its process.
+func apiConfig(env *environment) (api.Config, error) {
+	credentials, err := env.config.Security.API.Credentials()
+	if err != nil {
+		return api.Config{}, fmt.Errorf("--api-credentials: %w", err)
+	}
+	return api.Config{
+		Listen:      env.config.Listen.API,
+		FraudListen: env.config.Listen.Fraud,
+		TLS:         env.config.Security.API.TLS,
+		Credentials: credentials,
+		Kafka:       serviceKafka(env, "api"),
+		Ksql:        ksqlConfig(env),
+
+		Elasticsearch:          env.config.ElasticsearchURL(),
+		ElasticsearchTransport: env.access.elasticsearch,
+
+		Logger:          env.log.With("service", "api"),
+		ShutdownTimeout: env.config.ShutdownTimeout,
+	}, nil
+}
+
 // serviceKafka returns how a service reaches Kafka and the Schema Registry.
 func serviceKafka(env *environment, service string) kafka.Config {
 	return kafka.Config{
@@ -45,7 +67,18 @@ func serviceKafka(env *environment, service string) kafka.Config {
 		SchemaRegistry: env.config.SchemaRegistryURL(),
 		ClientID:       "orderflow-" + service,
 		Logger:         env.log.With(slog.String("service", service)),
+
+		Options:           env.access.kafka,
+		RegistryTransport: env.access.schemaRegistry,
 	}
+}
+
+// ksqlTLS returns which ksqlDB to trust, where its address asks for TLS.
+func ksqlTLS(cfg *config.Config) ksql.TLS {
+	if !strings.HasPrefix(cfg.KsqlDBURL(), "https:") {
+		return ksql.TLS{}
+	}
+	return ksql.TLS{CAFile: cfg.Security.TLS.CAFile, CertFile: cfg.Security.TLS.CertFile, KeyFile: cfg.Security.TLS.KeyFile}
 }
 
 // ksqlConfig returns how a service reaches ksqlDB.
@@ -54,7 +87,7 @@ func ksqlConfig(env *environment) ksql.Config {
 		URL:      env.config.KsqlDBURL(),
 		Username: env.config.KsqlDBUsername,
 		Password: env.config.KsqlDBPassword,
-		TLS:      ksql.TLS(env.config.KsqlDBTLS),
+		TLS:      ksqlTLS(env.config),
 		Logger:   env.log,
 	}
 }

@@ -47,7 +47,7 @@ func newConnectorsPlanCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			plan, err := connectors.NewPlan(cmd.Context(), def, connectors.NewClient(env.config.ConnectURL()), prune)
+			plan, err := connectors.NewPlan(cmd.Context(), def, connectors.NewClient(env.config.ConnectURL(), env.access.connect), prune)
 			if err != nil {
 				return err
 			}
@@ -101,11 +101,11 @@ func applyConnectors(ctx context.Context, env *environment, w io.Writer) error {
 
 func applyDefinition(ctx context.Context, env *environment, def connectors.Definition, options applyOptions, w io.Writer) error {
 	if options.templates {
-		if err := connectors.PutTemplates(ctx, def, env.config.ElasticsearchURL()); err != nil {
+		if err := connectors.PutTemplates(ctx, def, env.config.ElasticsearchURL(), env.access.elasticsearch); err != nil {
 			return err
 		}
 	}
-	client := connectors.NewClient(env.config.ConnectURL())
+	client := connectors.NewClient(env.config.ConnectURL(), env.access.connect)
 	plan, err := connectors.NewPlan(ctx, def, client, options.prune)
 	if err != nil {
 		return err
@@ -129,7 +129,7 @@ func newConnectorsStatusCommand(env *environment) *cobra.Command {
 		Use:   "status [connector ...]",
 		Short: "Show the state of connectors and their tasks; fails when one does not run",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			client := connectors.NewClient(env.config.ConnectURL())
+			client := connectors.NewClient(env.config.ConnectURL(), env.access.connect)
 			if len(names) == 0 {
 				var err error
 				if names, err = client.Names(cmd.Context()); err != nil {
@@ -167,7 +167,7 @@ func newConnectorsDeleteCommand(env *environment) *cobra.Command {
 		Short: "Delete connectors; what they wrote stays",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, names []string) error {
-			client := connectors.NewClient(env.config.ConnectURL())
+			client := connectors.NewClient(env.config.ConnectURL(), env.access.connect)
 			for _, name := range names {
 				if err := client.Delete(cmd.Context(), name); err != nil {
 					return err

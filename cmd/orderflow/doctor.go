@@ -83,11 +83,13 @@ func examine(ctx context.Context, env *environment) []finding {
 	check("ksqldb", func(ctx context.Context) (string, error) { return examineKsqlDB(ctx, env) })
 	check("ksqldb settings", func(ctx context.Context) (string, error) { return examineProperties(ctx, env) })
 	check("ksqldb queries", func(ctx context.Context) (string, error) { return examineQueries(ctx, env) })
-	check("connectors", func(ctx context.Context) (string, error) { return examineConnectors(ctx, env.config.ConnectURL()) })
-	check("elasticsearch", func(ctx context.Context) (string, error) {
-		return examineElasticsearch(ctx, env.config.ElasticsearchURL())
+	check("connectors", func(ctx context.Context) (string, error) {
+		return examineConnectors(ctx, env.access.connect, env.config.ConnectURL())
 	})
-	check("api", func(ctx context.Context) (string, error) { return examineAPI(ctx, env.config.APIURL()) })
+	check("elasticsearch", func(ctx context.Context) (string, error) {
+		return examineElasticsearch(ctx, env.access.elasticsearch, env.config.ElasticsearchURL())
+	})
+	check("api", func(ctx context.Context) (string, error) { return examineAPI(ctx, env.access.api, env.config.APIURL()) })
 	return findings
 }
 
@@ -236,7 +238,7 @@ func examineQueries(ctx context.Context, env *environment) (string, error) {
 	})
 }
 
-func examineConnectors(ctx context.Context, url string) (string, error) {
+func examineConnectors(ctx context.Context, transport http.RoundTripper, url string) (string, error) {
 	var connectors map[string]struct {
 		Status struct {
 			Connector struct {
@@ -249,7 +251,7 @@ func examineConnectors(ctx context.Context, url string) (string, error) {
 			} `json:"tasks"`
 		} `json:"status"`
 	}
-	if err := getJSON(ctx, url+"/connectors?expand=status", &connectors); err != nil {
+	if err := getJSON(ctx, transport, url+"/connectors?expand=status", &connectors); err != nil {
 		return "", fmt.Errorf("reaching Connect: %w", err)
 	}
 	if len(connectors) == 0 {
@@ -274,12 +276,12 @@ func examineConnectors(ctx context.Context, url string) (string, error) {
 	return fmt.Sprintf("%d running", len(connectors)), nil
 }
 
-func examineElasticsearch(ctx context.Context, url string) (string, error) {
+func examineElasticsearch(ctx context.Context, transport http.RoundTripper, url string) (string, error) {
 	var health struct {
 		ClusterName string `json:"cluster_name"`
 		Status      string `json:"status"`
 	}
-	if err := getJSON(ctx, url+"/_cluster/health", &health); err != nil {
+	if err := getJSON(ctx, transport, url+"/_cluster/health", &health); err != nil {
 		return "", fmt.Errorf("reaching Elasticsearch: %w", err)
 	}
 	if health.Status == "red" {
@@ -288,12 +290,12 @@ func examineElasticsearch(ctx context.Context, url string) (string, error) {
 	return health.Status, nil
 }
 
-func examineAPI(ctx context.Context, url string) (string, error) {
+func examineAPI(ctx context.Context, transport http.RoundTripper, url string) (string, error) {
 	var ready struct {
 		Status string                  `json:"status"`
 		Checks []telemetry.CheckResult `json:"checks"`
 	}
-	err := getJSON(ctx, url+"/readyz", &ready)
+	err := getJSON(ctx, transport, url+"/readyz", &ready)
 	var wrong []string
 	for _, c := range ready.Checks {
 		if c.Error != "" {
@@ -311,12 +313,12 @@ func examineAPI(ctx context.Context, url string) (string, error) {
 
 // getJSON decodes the answer of a GET into out, also that of a refusal, which is an
 // error all the same.
-func getJSON(ctx context.Context, url string, out any) (err error) {
+func getJSON(ctx context.Context, transport http.RoundTripper, url string, out any) (err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
 		return err
 	}

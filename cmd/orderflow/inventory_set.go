@@ -28,7 +28,7 @@ reserved for orders included.`,
 			if url == "" {
 				url = env.config.APIURL()
 			}
-			stock, err := populate.NewClient(url, nil).SetStock(cmd.Context(), order.Product(args[0]), int32(units))
+			stock, err := populate.NewClient(url, apiHTTPClient(env)).SetStock(cmd.Context(), order.Product(args[0]), int32(units))
 			if err != nil {
 				return err
 			}

@@ -28,6 +28,7 @@ the API takes them, such as the data of GET /v1/orders/stream.`,
 			if cfg.API == "" {
 				cfg.API = env.config.APIURL()
 			}
+			cfg.HTTP = apiHTTPClient(env)
 			cfg.Logger = env.log.With("service", "populate")
 			cfg.Progress = func(s populate.Summary) {
 				// Progress that cannot be shown is no reason to stop.

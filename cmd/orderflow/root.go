@@ -11,11 +11,12 @@ import (
 	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
-// environment is what every command works with. config and log are set before a
+// environment is what every command works with. config, log and access are set before a
 // command's RunE is called.
 type environment struct {
 	config    *config.Config
 	log       *slog.Logger
+	access    *serverAccess
 	stdout    io.Writer
 	stderr    io.Writer
 	lookupEnv func(string) (string, bool)
@@ -35,6 +36,7 @@ var commands = []func(*environment) *cobra.Command{
 	newSQLCommand,
 	newTestCommand,
 	newDoctorCommand,
+	newCredentialCommand,
 }
 
 func newRootCommand(env *environment) *cobra.Command {
@@ -60,6 +62,9 @@ ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
 			return err
 		}
 		env.config, env.log = cfg, log
+		if env.access, err = newServerAccess(cfg); err != nil {
+			return err
+		}
 		return nil
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

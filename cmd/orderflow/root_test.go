@@ -122,30 +122,30 @@ func TestDoctorReadsConnectElasticsearchAndTheAPI(t *testing.T) {
 	defer srv.Close()
 
 	answers["/connectors"] = `{"a":{"status":{"connector":{"state":"RUNNING"},"tasks":[{"id":0,"state":"RUNNING"}]}}}`
-	detail, err := examineConnectors(t.Context(), srv.URL)
+	detail, err := examineConnectors(t.Context(), nil, srv.URL)
 	require.NoError(t, err)
 	assert.Equal(t, "1 running", detail)
 	answers["/connectors"] = `{"a":{"status":{"connector":{"state":"PAUSED"},"tasks":[{"id":0,"state":"FAILED","trace":"no table\n\tat x"}]}}}`
-	_, err = examineConnectors(t.Context(), srv.URL)
+	_, err = examineConnectors(t.Context(), nil, srv.URL)
 	require.EqualError(t, err, "a is PAUSED, task 0 of a is FAILED no table")
 	answers["/connectors"] = `{}`
-	_, err = examineConnectors(t.Context(), srv.URL)
+	_, err = examineConnectors(t.Context(), nil, srv.URL)
 	require.ErrorContains(t, err, "orderflow connectors apply")
 
 	answers["/_cluster/health"] = `{"cluster_name":"c","status":"green"}`
-	detail, err = examineElasticsearch(t.Context(), srv.URL)
+	detail, err = examineElasticsearch(t.Context(), nil, srv.URL)
 	require.NoError(t, err)
 	assert.Equal(t, "green", detail)
 	answers["/_cluster/health"] = `{"cluster_name":"c","status":"red"}`
-	_, err = examineElasticsearch(t.Context(), srv.URL)
+	_, err = examineElasticsearch(t.Context(), nil, srv.URL)
 	require.EqualError(t, err, "the cluster c is red")
 
 	answers["/readyz"] = `{"status":"ready"}`
-	detail, err = examineAPI(t.Context(), srv.URL)
+	detail, err = examineAPI(t.Context(), nil, srv.URL)
 	require.NoError(t, err)
 	assert.Equal(t, "ready", detail)
 	status = http.StatusServiceUnavailable
 	answers["/readyz"] = `{"status":"not ready","checks":[{"name":"api","error":"waiting"},{"name":"email"}]}`
-	_, err = examineAPI(t.Context(), srv.URL)
+	_, err = examineAPI(t.Context(), nil, srv.URL)
 	require.EqualError(t, err, "api: waiting")
 }

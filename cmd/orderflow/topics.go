@@ -144,6 +144,9 @@ func kafkaConfig(env *environment) kafka.Config {
 		SchemaRegistry: env.config.SchemaRegistryURL(),
 		ClientID:       "orderflow-topics",
 		Logger:         env.log,
+
+		Options:           env.access.kafka,
+		RegistryTransport: env.access.schemaRegistry,
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/orderflow/orderflow/internal/inventory"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/listen"
 	"github.com/orderflow/orderflow/internal/populate"
 	"github.com/orderflow/orderflow/internal/telemetry"
 	"github.com/orderflow/orderflow/internal/topics"
@@ -67,7 +68,11 @@ type up struct {
 
 func (u *up) run(ctx context.Context) (err error) {
 	began := time.Now()
-	stack, err := embedded.Start(ctx, u.stackConfig())
+	cfg, err := u.stackConfig()
+	if err != nil {
+		return err
+	}
+	stack, err := embedded.Start(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -104,19 +109,28 @@ func (u *up) run(ctx context.Context) (err error) {
 	return group.Wait()
 }
 
-func (u *up) stackConfig() embedded.Config {
+func (u *up) stackConfig() (embedded.Config, error) {
 	cfg := u.env.config
+	credentials, err := cfg.Security.KsqlDB.Credentials()
+	if err != nil {
+		return embedded.Config{}, fmt.Errorf("--ksqldb-credentials: %w", err)
+	}
+	if credentials != nil && cfg.KsqlDBUsername == "" {
+		return embedded.Config{}, errors.New("--ksqldb-credentials keeps the services of this process out of its ksqlDB: name a user for them with --ksqldb-username and --ksqldb-password")
+	}
 	server := func(real, listen, setting string) embedded.Server {
 		return embedded.Server{Real: real, Listen: listen, Setting: "--" + setting}
 	}
 	return embedded.Config{
 		DataDir: cfg.DataDir, Sync: u.sync, Brokers: cfg.Kafka, Logger: u.env.log,
+		KafkaOptions: u.env.access.kafka, SchemaRegistryTransport: u.env.access.schemaRegistry, ConnectTransport: u.env.access.connect,
+		KsqlDBTLS: cfg.Security.KsqlDB.TLS, KsqlDBCredentials: credentials,
 		Kafka:          server("", cfg.Listen.Kafka, "kafka-listen"),
 		SchemaRegistry: server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
 		Elasticsearch:  server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),
 		Connect:        server(cfg.Connect, cfg.Listen.Connect, "connect-listen"),
 		KsqlDB:         server(cfg.KsqlDB, cfg.Listen.KsqlDB, "ksqldb-listen"),
-	}
+	}, nil
 }
 
 // useAddresses has all clients of this process use the servers as they were
@@ -138,13 +152,12 @@ func (u *up) newServices() (*services, error) {
 	env := u.env
 	log := func(service string) *slog.Logger { return env.log.With("service", service) }
 	var s services
-	var err error
-	s.api, err = api.New(api.Config{
-		Listen: env.config.Listen.API, FraudListen: env.config.Listen.Fraud,
-		Kafka: serviceKafka(env, "api"), Ksql: ksqlConfig(env), Elasticsearch: env.config.ElasticsearchURL(),
-		Health: u.health, Metrics: u.metrics, Logger: log("api"), ShutdownTimeout: env.config.ShutdownTimeout,
-	})
+	rest, err := apiConfig(env)
 	if err != nil {
+		return nil, err
+	}
+	rest.Health, rest.Metrics = u.health, u.metrics
+	if s.api, err = api.New(rest); err != nil {
 		return nil, err
 	}
 	s.inventory, err = inventory.New(inventory.Config{
@@ -216,7 +229,7 @@ func (u *up) announce(began time.Time) error {
 	w := tabwriter.NewWriter(u.env.stdout, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{"orders API", cfg.APIURL() + "/v1/orders"},
-		{"fraud", cfg.APIURL() + "/fraud, http://" + cfg.Listen.Fraud + "/fraud"},
+		{"fraud", cfg.APIURL() + "/fraud, " + listen.Scheme(cfg.Security.API.TLS) + "://" + cfg.Listen.Fraud + "/fraud"},
 		{"health, metrics", cfg.APIURL() + "/readyz, " + cfg.APIURL() + "/metrics"},
 		{"Kafka", cfg.KafkaBrokers()[0]},
 		{"Schema Registry", cfg.SchemaRegistryURL()},
@@ -248,6 +261,7 @@ func (u *up) populate(ctx context.Context) error {
 		return err
 	}
 	cfg := populate.Default(u.env.config.APIURL())
+	cfg.HTTP = apiHTTPClient(u.env)
 	cfg.Orders, cfg.Rate, cfg.Logger = u.demoOrders, u.demoRate, u.env.log.With("service", "populate")
 	cfg.Prefix = "demo-" + time.Now().UTC().Format("20060102T150405")
 	summary, err := populate.Run(ctx, cfg)

@@ -111,6 +111,9 @@ func (k Kafka) mechanism() (sasl.Mechanism, error) {
 	}
 }
 
+// maxIdleConns is how many unused connections to one server are kept.
+const maxIdleConns = 256
+
 // HTTP is how to reach a server over HTTP.
 type HTTP struct {
 	TLS TLS
@@ -132,6 +135,7 @@ func (h HTTP) Transport() (http.RoundTripper, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig, transport.ForceAttemptHTTP2 = config, true
+	transport.MaxIdleConnsPerHost = maxIdleConns
 	if h.Key == "" && h.Username == "" {
 		return transport, nil
 	}

@@ -21,6 +21,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 // Config holds every setting of every command. Commands read the part they need.
@@ -43,10 +45,11 @@ type Config struct {
 	// KsqlDBUsername and KsqlDBPassword are sent as basic authentication when the name is set.
 	KsqlDBUsername string
 	KsqlDBPassword string
-	// KsqlDBTLS is used when KsqlDB is an https:// address.
-	KsqlDBTLS ClientTLS
 	// Elasticsearch is the URL of a real Elasticsearch. Empty: the embedded one.
 	Elasticsearch string
+
+	// Security says who may use our servers, and how we prove ourselves to others.
+	Security Security
 
 	// SMTP says which mail server takes the e-mails.
 	SMTP SMTP
@@ -72,17 +75,6 @@ type Listen struct {
 	Connect        string
 	KsqlDB         string
 	Elasticsearch  string
-}
-
-// ClientTLS names the PEM files of a connection to an https:// address.
-type ClientTLS struct {
-	// CAFile has the certificates that the server's may come from; "" means the
-	// system's.
-	CAFile string
-	// CertFile and KeyFile are the client's certificate and key, both or none.
-	CertFile, KeyFile string
-	// ServerName is the name in the server's certificate; "" means the address's.
-	ServerName string
 }
 
 // SMTP has the settings of a mail server.
@@ -156,11 +148,12 @@ func (c *Config) Validate() error {
 			bad(u.flag, u.value, err.Error())
 		}
 	}
-	if (c.KsqlDBTLS.CertFile == "") != (c.KsqlDBTLS.KeyFile == "") {
-		errs = append(errs, errors.New("--ksqldb-cert and --ksqldb-key belong together: give both or none"))
-	}
 	if c.KsqlDBPassword != "" && c.KsqlDBUsername == "" {
 		errs = append(errs, errors.New("--ksqldb-password is set without --ksqldb-username: name the user it belongs to"))
+	}
+	c.Security.validate(bad)
+	if c.EmbedKafka() && (c.Security.KafkaTLS || c.Security.KafkaSASL != "") {
+		errs = append(errs, errors.New("--kafka-tls and --kafka-sasl are for a real Kafka: name the real Kafka with --kafka"))
 	}
 	c.SMTP.validate(bad)
 	if c.ShutdownTimeout <= 0 {
@@ -220,22 +213,26 @@ func (c *Config) KafkaBrokers() []string {
 
 // SchemaRegistryURL returns the Schema Registry to talk to, without a trailing slash.
 func (c *Config) SchemaRegistryURL() string {
-	return clientURL(c.SchemaRegistry, c.Listen.SchemaRegistry)
+	return clientURL(c.SchemaRegistry, "http", c.Listen.SchemaRegistry)
 }
 
 // ConnectURL returns the Connect cluster to talk to, without a trailing slash.
-func (c *Config) ConnectURL() string { return clientURL(c.Connect, c.Listen.Connect) }
+func (c *Config) ConnectURL() string { return clientURL(c.Connect, "http", c.Listen.Connect) }
 
 // KsqlDBURL returns the ksqlDB server to talk to, without a trailing slash.
-func (c *Config) KsqlDBURL() string { return clientURL(c.KsqlDB, c.Listen.KsqlDB) }
+func (c *Config) KsqlDBURL() string {
+	return clientURL(c.KsqlDB, listen.Scheme(c.Security.KsqlDB.TLS), c.Listen.KsqlDB)
+}
 
 // ElasticsearchURL returns the Elasticsearch to talk to, without a trailing slash.
 func (c *Config) ElasticsearchURL() string {
-	return clientURL(c.Elasticsearch, c.Listen.Elasticsearch)
+	return clientURL(c.Elasticsearch, "http", c.Listen.Elasticsearch)
 }
 
 // APIURL returns where this process' orders API is reached, without a trailing slash.
-func (c *Config) APIURL() string { return "http://" + dialAddr(c.Listen.API) }
+func (c *Config) APIURL() string {
+	return clientURL("", listen.Scheme(c.Security.API.TLS), c.Listen.API)
+}
 
 // CustomersDBPath returns the path of the customers database.
 func (c *Config) CustomersDBPath() string {
@@ -245,11 +242,11 @@ func (c *Config) CustomersDBPath() string {
 	return filepath.Join(c.DataDir, "customers.db")
 }
 
-func clientURL(real, listen string) string {
+func clientURL(real, scheme, addr string) string {
 	if real != "" {
 		return strings.TrimRight(real, "/")
 	}
-	return "http://" + dialAddr(listen)
+	return scheme + "://" + dialAddr(addr)
 }
 
 // dialAddr turns a listen address into one that can be dialled: a wildcard host

@@ -43,10 +43,6 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.KsqlDB, "ksqldb", c.KsqlDB, "URL of a real ksqlDB (instead of the embedded one)")
 	own.StringVar(&c.KsqlDBUsername, "ksqldb-username", c.KsqlDBUsername, "user name for ksqlDB's basic authentication")
 	own.StringVar(&c.KsqlDBPassword, "ksqldb-password", c.KsqlDBPassword, "password for ksqlDB's basic authentication (better given in the environment)")
-	own.StringVar(&c.KsqlDBTLS.CAFile, "ksqldb-ca", c.KsqlDBTLS.CAFile, "PEM file of certificates that ksqlDB's may come from (instead of the system's)")
-	own.StringVar(&c.KsqlDBTLS.CertFile, "ksqldb-cert", c.KsqlDBTLS.CertFile, "PEM file of the certificate to show to ksqlDB")
-	own.StringVar(&c.KsqlDBTLS.KeyFile, "ksqldb-key", c.KsqlDBTLS.KeyFile, "PEM file of that certificate's key")
-	own.StringVar(&c.KsqlDBTLS.ServerName, "ksqldb-server-name", c.KsqlDBTLS.ServerName, "name that ksqlDB's certificate must have (instead of the address's)")
 	own.StringVar(&c.Elasticsearch, "elasticsearch", c.Elasticsearch, "URL of a real Elasticsearch (instead of the embedded one)")
 
 	own.StringVar(&c.Listen.API, "api-listen", c.Listen.API, "address of the orders API, health and metrics")
@@ -58,6 +54,8 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.Listen.Connect, "connect-listen", c.Listen.Connect, "address of the embedded Connect")
 	own.StringVar(&c.Listen.KsqlDB, "ksqldb-listen", c.Listen.KsqlDB, "address of the embedded ksqlDB")
 	own.StringVar(&c.Listen.Elasticsearch, "elasticsearch-listen", c.Listen.Elasticsearch, "address of the embedded Elasticsearch")
+
+	c.Security.bind(own)
 
 	own.StringVar(&c.SMTP.Address, "smtp", c.SMTP.Address, "mail server that takes the e-mails, host:port (without one they go to the log)")
 	own.StringVar(&c.SMTP.From, "smtp-from", c.SMTP.From, "sender of the e-mails, such as \"Shop <shop@example.com>\"")

@@ -42,9 +42,10 @@ type Client struct {
 	http *http.Client
 }
 
-// NewClient makes a client of the Connect cluster at a URL.
-func NewClient(base string) *Client {
-	return &Client{base: strings.TrimRight(base, "/"), http: &http.Client{Timeout: requestTimeout}}
+// NewClient makes a client of the Connect cluster at a URL. The transport sends the
+// requests; nil means http.DefaultTransport.
+func NewClient(base string, transport http.RoundTripper) *Client {
+	return &Client{base: strings.TrimRight(base, "/"), http: &http.Client{Timeout: requestTimeout, Transport: transport}}
 }
 
 // call sends one request. Answers with status 409, which Connect gives while its

@@ -78,7 +78,7 @@ func startWorker(t *testing.T) *connectors.Client {
 	require.NoError(t, err)
 	require.NoError(t, w.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, w.Stop()) })
-	return connectors.NewClient("http://" + w.Addr())
+	return connectors.NewClient("http://"+w.Addr(), nil)
 }
 
 func tableFile(t *testing.T) string {
@@ -184,7 +184,7 @@ func TestTemplatesArePut(t *testing.T) {
 	}))
 	defer server.Close()
 	def := connectors.Definition{Templates: []connectors.Template{{Name: "orders.v1", Body: []byte(`{}`)}}}
-	require.NoError(t, connectors.PutTemplates(t.Context(), def, server.URL+"/"))
+	require.NoError(t, connectors.PutTemplates(t.Context(), def, server.URL+"/", nil))
 	assert.Equal(t, []string{"PUT /_index_template/orders.v1"}, got)
-	require.ErrorContains(t, connectors.PutTemplates(t.Context(), def, server.URL), `answered 400: {"error":{"reason":"no"}}`)
+	require.ErrorContains(t, connectors.PutTemplates(t.Context(), def, server.URL, nil), `answered 400: {"error":{"reason":"no"}}`)
 }

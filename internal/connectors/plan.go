@@ -195,9 +195,10 @@ func (d Definition) Names() []string {
 }
 
 // PutTemplates puts the index templates into the Elasticsearch at a URL. They hold
-// for indices made after it.
-func PutTemplates(ctx context.Context, def Definition, elasticsearch string) error {
-	client := &http.Client{Timeout: requestTimeout}
+// for indices made after it. The transport sends the requests; nil means
+// http.DefaultTransport.
+func PutTemplates(ctx context.Context, def Definition, elasticsearch string, transport http.RoundTripper) error {
+	client := &http.Client{Timeout: requestTimeout, Transport: transport}
 	for _, t := range def.Templates {
 		target := strings.TrimRight(elasticsearch, "/") + "/_index_template/" + url.PathEscape(t.Name)
 		if err := send(ctx, client, http.MethodPut, target, t.Body, nil); err != nil {

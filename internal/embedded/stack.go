@@ -12,11 +12,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker"
@@ -25,6 +27,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
 	"github.com/orderflow/orderflow/internal/embedded/registry"
 	"github.com/orderflow/orderflow/internal/embedded/search"
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 // Server says where one server is: a real one at Real, or one in this process
@@ -45,6 +48,14 @@ type Config struct {
 	Sync bool
 	// Brokers are those of a real Kafka; empty for the embedded one.
 	Brokers []string
+	// KafkaOptions, SchemaRegistryTransport and ConnectTransport are how the
+	// servers here reach real ones. Empty and nil for servers that ask for nothing.
+	KafkaOptions            []kgo.Opt
+	SchemaRegistryTransport http.RoundTripper
+	ConnectTransport        http.RoundTripper
+	// KsqlDBTLS and KsqlDBCredentials protect the embedded ksqlDB.
+	KsqlDBTLS         listen.TLS
+	KsqlDBCredentials *listen.Credentials
 	// Kafka says where the embedded broker listens; its Real is not used.
 	Kafka          Server
 	SchemaRegistry Server
@@ -68,7 +79,7 @@ type Stack struct {
 type component interface {
 	Start(ctx context.Context) error
 	Stop() error
-	Addr() string
+	URL() string
 }
 
 // Start starts the servers. When one fails, those already running are stopped;
@@ -158,7 +169,7 @@ func (s *Stack) together(ctx context.Context, starters ...starter) error {
 	for i, c := range started {
 		if c != nil {
 			s.stops = append(s.stops, c.Stop)
-			s.urls[starters[i].name] = "http://" + c.Addr()
+			s.urls[starters[i].name] = c.URL()
 		}
 	}
 	return err
@@ -167,7 +178,7 @@ func (s *Stack) together(ctx context.Context, starters ...starter) error {
 func (s *Stack) newRegistry() (component, error) {
 	return registry.New(registry.Config{
 		Addr: s.cfg.SchemaRegistry.Listen, AddrSetting: s.cfg.SchemaRegistry.Setting,
-		Brokers: s.brokers, Logger: s.log("schema-registry"),
+		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, Logger: s.log("schema-registry"),
 	})
 }
 
@@ -181,15 +192,17 @@ func (s *Stack) newSearch() (component, error) {
 func (s *Stack) newConnect() (component, error) {
 	return connect.New(connect.Config{
 		Addr: s.cfg.Connect.Listen, AddrSetting: s.cfg.Connect.Setting,
-		Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Logger: s.log("connect"),
+		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, SchemaRegistry: s.urls["Schema Registry"], Logger: s.log("connect"),
 	})
 }
 
 func (s *Stack) newKsqlDB() (component, error) {
 	ksqldb, err := server.New(server.Config{
 		Listen: s.cfg.KsqlDB.Listen, ListenSetting: s.cfg.KsqlDB.Setting,
+		TLS: s.cfg.KsqlDBTLS, Credentials: s.cfg.KsqlDBCredentials,
 		Config: engine.Config{
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
+			KafkaOptions: s.cfg.KafkaOptions, SchemaRegistryTransport: s.cfg.SchemaRegistryTransport, ConnectTransport: s.cfg.ConnectTransport,
 			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),
 			Properties: ksqlDBProperties(),
 		},

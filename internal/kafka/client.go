@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +27,11 @@ type Config struct {
 	// SchemaRegistry is the registry's base URL, such as http://127.0.0.1:8081;
 	// several, separated by commas, are tried in turn.
 	SchemaRegistry string
+	// Options are added to those of every client, such as how to log in. May be empty.
+	Options []kgo.Opt
+	// RegistryTransport sends the requests to the Schema Registry. Nil means
+	// http.DefaultTransport.
+	RegistryTransport http.RoundTripper
 	// ClientID is the name under which brokers log and measure this client.
 	// Empty means "orderflow".
 	ClientID string
@@ -78,7 +85,7 @@ func NewClient(cfg Config, opts ...kgo.Opt) (*kgo.Client, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.MetadataMinAge(metadataMinAge),
-	}, opts...)
+	}, slices.Concat(cfg.Options, opts)...)
 	client, err := kgo.NewClient(all...)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Kafka client for %s: %w", strings.Join(cfg.Brokers, ","), err)

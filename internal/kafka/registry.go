@@ -54,7 +54,7 @@ func NewRegistry(cfg Config) (*Registry, error) {
 	client, err := sr.NewClient(
 		sr.URLs(strings.Split(cfg.SchemaRegistry, ",")...),
 		sr.UserAgent(cfg.clientID()),
-		sr.HTTPClient(&http.Client{Timeout: registryTimeout}),
+		sr.HTTPClient(&http.Client{Timeout: registryTimeout, Transport: cfg.RegistryTransport}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Schema Registry client for %s: %w", cfg.SchemaRegistry, err)

@@ -25,7 +25,7 @@ func TestOrdersAreFoundInTheEmbeddedElasticsearch(t *testing.T) {
 	template, err := os.ReadFile("../../../connectors/elasticsearch/orders.v1.json")
 	require.NoError(t, err)
 	def := connectors.Definition{Templates: []connectors.Template{{Name: "orders.v1", Body: template}}}
-	require.NoError(t, connectors.PutTemplates(t.Context(), def, base))
+	require.NoError(t, connectors.PutTemplates(t.Context(), def, base, nil))
 	config := connectorFile(t, "orders.v1.json", map[string]string{
 		"ORDERFLOW_CONNECT_ELASTICSEARCH": base, "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL(),
 	})

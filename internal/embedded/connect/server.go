@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/orderflow/orderflow/internal/listen"
 )
 
@@ -48,6 +50,8 @@ type Config struct {
 	AddrSetting string
 	// Brokers are the bootstrap addresses of the Kafka cluster.
 	Brokers []string
+	// KafkaOptions are added to those of every Kafka client. May be empty.
+	KafkaOptions []kgo.Opt
 	// SchemaRegistry is the URL of the registry that the worker's own value
 	// converter uses, for connectors that name no converter. Empty leaves such
 	// connectors without one.
@@ -64,6 +68,11 @@ func (c Config) Validate() error {
 		return errors.New("the Connect worker needs at least one Kafka broker")
 	}
 	return nil
+}
+
+// kafka are the options that every Kafka client has.
+func (c Config) kafka() []kgo.Opt {
+	return append([]kgo.Opt{kgo.SeedBrokers(c.Brokers...)}, c.KafkaOptions...)
 }
 
 // Server is one worker. Its methods may be called from any goroutine.
@@ -122,6 +131,16 @@ func (s *Server) Addr() string {
 		return ""
 	}
 	return s.server.Addr()
+}
+
+// URL is the address with its scheme, empty while not started.
+func (s *Server) URL() string {
+	s.startMu.Lock()
+	defer s.startMu.Unlock()
+	if s.server == nil {
+		return ""
+	}
+	return s.server.URL()
 }
 
 // Stop ends requests, tasks and connectors, and writes the offsets they reached.

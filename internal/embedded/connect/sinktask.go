@@ -20,16 +20,15 @@ const (
 
 // consumer makes a member of a sink connector's consumer group.
 func (w *worker) consumer(c *connector, settings map[string]string) (*kgo.Client, error) {
-	opts := []kgo.Opt{
-		kgo.SeedBrokers(w.cfg.Brokers...),
-		kgo.ClientID("connector-consumer-" + c.name),
-		kgo.ConsumerGroup(groupPrefix + c.name),
+	opts := append(w.cfg.kafka(),
+		kgo.ClientID("connector-consumer-"+c.name),
+		kgo.ConsumerGroup(groupPrefix+c.name),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.MetadataMinAge(metadataMinAge),
-	}
+	)
 	if pattern := settings[topicsRegexSetting]; pattern != "" {
 		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+pattern+")$"))
 	} else {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,9 +40,9 @@ const (
 
 // store keeps the worker's state in three topics, in Connect's own formats.
 type store struct {
-	brokers []string
-	client  *kgo.Client
-	log     *slog.Logger
+	kafka  []kgo.Opt // of every client
+	client *kgo.Client
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	offsets map[string]map[string]storedOffset // by connector and partition text
@@ -60,8 +61,7 @@ type saved struct {
 }
 
 func openStore(cfg Config) (*store, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Brokers...),
+	client, err := kgo.NewClient(append(cfg.kafka(),
 		kgo.ClientID(clientID),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
@@ -69,11 +69,11 @@ func openStore(cfg Config) (*store, error) {
 		kgo.AllowAutoTopicCreation(),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
 		kgo.RecordDeliveryTimeout(writeTimeout),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Kafka: %w", err)
 	}
-	return &store{brokers: cfg.Brokers, client: client, log: cfg.Logger, offsets: map[string]map[string]storedOffset{}}, nil
+	return &store{kafka: cfg.kafka(), client: client, log: cfg.Logger, offsets: map[string]map[string]storedOffset{}}, nil
 }
 
 func (s *store) close() { s.client.Close() }
@@ -134,13 +134,12 @@ func (s *store) read(ctx context.Context, admin *kadm.Client, apply func(*kgo.Re
 	if len(from) == 0 {
 		return nil
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(s.brokers...),
+	consumer, err := kgo.NewClient(append(slices.Clip(s.kafka),
 		kgo.ClientID(clientID),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(from),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("connecting to Kafka: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/orderflow/orderflow/internal/listen"
 )
 
@@ -34,6 +36,8 @@ type Config struct {
 	AddrSetting string
 	// Brokers are the bootstrap addresses of the Kafka cluster.
 	Brokers []string
+	// KafkaOptions are added to those of every Kafka client. May be empty.
+	KafkaOptions []kgo.Opt
 	// Topic keeps the schemas; it is made when missing. Empty means DefaultTopic.
 	Topic string
 	// ClusterID is what GET /v1/metadata/id tells. Empty asks the Kafka cluster.
@@ -48,6 +52,11 @@ func (c Config) Validate() error {
 		return errors.New("the schema registry needs at least one Kafka broker")
 	}
 	return nil
+}
+
+// kafka are the options that every Kafka client has.
+func (c Config) kafka() []kgo.Opt {
+	return append([]kgo.Opt{kgo.SeedBrokers(c.Brokers...)}, c.KafkaOptions...)
 }
 
 // Registry is one registry. Its methods may be called from any goroutine.
@@ -133,6 +142,16 @@ func (r *Registry) Addr() string {
 		return ""
 	}
 	return r.server.Addr()
+}
+
+// URL is the address with its scheme, empty while not started.
+func (r *Registry) URL() string {
+	r.startMu.Lock()
+	defer r.startMu.Unlock()
+	if r.server == nil {
+		return ""
+	}
+	return r.server.URL()
 }
 
 // Stop waits a second for requests to end, then ends them. A stop while not running does nothing; a

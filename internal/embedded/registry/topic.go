@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -16,26 +17,25 @@ const partition = 0
 
 // topic reads and writes the topic that keeps the registry.
 type topic struct {
-	name    string
-	brokers []string
-	client  *kgo.Client
-	log     *slog.Logger
+	name   string
+	kafka  []kgo.Opt // of every client
+	client *kgo.Client
+	log    *slog.Logger
 }
 
 func openTopic(cfg Config) (*topic, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(cfg.Brokers...),
+	client, err := kgo.NewClient(append(cfg.kafka(),
 		kgo.ClientID(clientID),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RecordDeliveryTimeout(writeTimeout),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
 	}
-	return &topic{name: cfg.Topic, brokers: cfg.Brokers, client: client, log: cfg.Logger}, nil
+	return &topic{name: cfg.Topic, kafka: cfg.kafka(), client: client, log: cfg.Logger}, nil
 }
 
 func (t *topic) close() { t.client.Close() }
@@ -69,13 +69,12 @@ func (t *topic) read(ctx context.Context, apply func(key, value []byte) error) e
 	if end.Offset == 0 {
 		return nil
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(t.brokers...),
+	consumer, err := kgo.NewClient(append(slices.Clip(t.kafka),
 		kgo.ClientID(clientID),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.name: {partition: kgo.NewOffset().AtStart()}}),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
 	}

@@ -216,6 +216,16 @@ func (s *Server) Addr() string {
 	return s.server.Addr()
 }
 
+// URL is the address with its scheme, empty while not started.
+func (s *Server) URL() string {
+	s.startMu.Lock()
+	defer s.startMu.Unlock()
+	if s.server == nil {
+		return ""
+	}
+	return s.server.URL()
+}
+
 // Stop waits a second for requests to end, then ends them, and closes the data
 // directory. A stop while not running does nothing; a start after it brings the
 // server up again.

@@ -173,7 +173,7 @@ func newRestServer(ctx context.Context, test Test, patience time.Duration) (*res
 		return s, err
 	}
 	s.stops = append(s.stops, s.kafka.Close)
-	client, err := formatregistry.NewClient("http://" + reg.Addr())
+	client, err := formatregistry.NewClient("http://"+reg.Addr(), nil)
 	if err != nil {
 		return s, err
 	}

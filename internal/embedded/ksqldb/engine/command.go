@@ -65,16 +65,15 @@ func openCommandLog(ctx context.Context, cfg Config, client *kgo.Client, admin *
 	if end.Offset == 0 {
 		return l, nil
 	}
-	return l, l.read(ctx, cfg.Brokers, end.Offset)
+	return l, l.read(ctx, cfg.kafka(), end.Offset)
 }
 
-func (l *commandLog) read(ctx context.Context, brokers []string, end int64) error {
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers...),
+func (l *commandLog) read(ctx context.Context, kafka []kgo.Opt, end int64) error {
+	consumer, err := kgo.NewClient(append(kafka,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {0: kgo.NewOffset().AtStart()}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("reading the command topic: %w", err)
 	}

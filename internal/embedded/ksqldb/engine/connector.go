@@ -52,7 +52,7 @@ func (e *Engine) connect(ctx context.Context, method, path string, body, out any
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Transport: e.cfg.ConnectTransport}).Do(req)
 	if err != nil {
 		return err
 	}

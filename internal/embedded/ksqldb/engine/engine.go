@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -49,6 +50,12 @@ const startParallel = 8
 type Config struct {
 	// Brokers are the addresses of the Kafka cluster.
 	Brokers []string
+	// KafkaOptions are added to those of every Kafka client. May be empty.
+	KafkaOptions []kgo.Opt
+	// SchemaRegistryTransport and ConnectTransport send the requests to these
+	// servers. Nil means http.DefaultTransport.
+	SchemaRegistryTransport http.RoundTripper
+	ConnectTransport        http.RoundTripper
 	// SchemaRegistry is the URL of the Schema Registry; empty for none.
 	SchemaRegistry string
 	// Connect is the URL of the Connect cluster; empty for none.
@@ -73,6 +80,11 @@ func (c *Config) Validate() error {
 		return errors.New("the embedded ksqlDB needs a data directory")
 	}
 	return nil
+}
+
+// kafka are the options that every Kafka client has.
+func (c *Config) kafka() []kgo.Opt {
+	return append([]kgo.Opt{kgo.SeedBrokers(c.Brokers...)}, c.KafkaOptions...)
 }
 
 // Engine executes statements and runs queries.
@@ -134,17 +146,16 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	if e.cfg.SchemaRegistry != "" {
-		if e.registry, err = registry.NewClient(e.cfg.SchemaRegistry); err != nil {
+		if e.registry, err = registry.NewClient(e.cfg.SchemaRegistry, e.cfg.SchemaRegistryTransport); err != nil {
 			return err
 		}
 	}
-	e.client, err = kgo.NewClient(
-		kgo.SeedBrokers(e.cfg.Brokers...),
+	e.client, err = kgo.NewClient(append(e.cfg.kafka(),
 		kgo.ClientID("ksqldb-"+e.cfg.ServiceID),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("making the engine's Kafka client: %w", err)
 	}

@@ -36,15 +36,14 @@ func (q *Query) runPrint(ctx context.Context, r Receiver) (End, error) {
 	if s.FromBeginning {
 		start = kgo.NewOffset().AtStart()
 	}
-	consumer, err := kgo.NewClient(
-		kgo.SeedBrokers(q.engine.cfg.Brokers...),
+	consumer, err := kgo.NewClient(append(q.engine.cfg.kafka(),
 		kgo.ClientID("ksqldb-print"),
 		kgo.ConsumeTopics(s.Topic),
 		kgo.ConsumeResetOffset(start),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxBytes(4<<20),
 		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		return 0, fmt.Errorf("making a Kafka consumer for PRINT: %w", err)
 	}

@@ -56,11 +56,11 @@ const logStream = "CREATE STREAM %s (LOGGER STRING, LEVEL STRING, TIME BIGINT, M
 // with records of the log's own topic are not written to it, since each could
 // cause the next.
 type processingLog struct {
-	topic   string
-	brokers []string
-	rows    bool
-	log     *slog.Logger
-	now     func() time.Time
+	topic string
+	kafka []kgo.Opt // of its client
+	rows  bool
+	log   *slog.Logger
+	now   func() time.Time
 
 	entries chan processingEntry
 	written atomic.Int64
@@ -77,9 +77,9 @@ type processingEntry struct {
 	problem exec.ProcessingError
 }
 
-func newProcessingLog(topic string, brokers []string, rows bool, log *slog.Logger, now func() time.Time) *processingLog {
+func newProcessingLog(topic string, kafka []kgo.Opt, rows bool, log *slog.Logger, now func() time.Time) *processingLog {
 	return &processingLog{
-		topic: topic, brokers: brokers, rows: rows, log: log, now: now,
+		topic: topic, kafka: kafka, rows: rows, log: log, now: now,
 		entries: make(chan processingEntry, processingLogQueue), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 }
@@ -105,14 +105,13 @@ func (l *processingLog) add(queryID string, p exec.ProcessingError) {
 // run writes entries until close; it starts with the first.
 func (l *processingLog) run() {
 	defer close(l.done)
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(l.brokers...),
+	client, err := kgo.NewClient(append(l.kafka,
 		kgo.ClientID("ksqldb-processing-log"),
 		kgo.ProducerLinger(10*time.Millisecond),
 		kgo.MaxBufferedRecords(processingLogQueue),
 		kgo.RecordDeliveryTimeout(processingLogDelivery),
 		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		l.log.Error("making the Kafka client of the processing log; its entries are lost", "topic", l.topic, "error", err)
 		return
@@ -314,7 +313,7 @@ func (e *Engine) openProcessingLog(ctx context.Context) error {
 			return nil
 		}
 	}
-	e.problems.topic = newProcessingLog(topic, e.cfg.Brokers, e.enabled(logRows), e.log, time.Now)
+	e.problems.topic = newProcessingLog(topic, e.cfg.kafka(), e.enabled(logRows), e.log, time.Now)
 	return nil
 }
 

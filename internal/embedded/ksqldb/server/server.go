@@ -133,3 +133,13 @@ func (s *Server) Addr() string {
 	}
 	return s.http.Addr()
 }
+
+// URL is the address with its scheme, empty while not started.
+func (s *Server) URL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http == nil {
+		return ""
+	}
+	return s.http.URL()
+}

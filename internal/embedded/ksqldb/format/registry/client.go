@@ -22,15 +22,16 @@ type Client struct {
 }
 
 // NewClient makes a client of the registry at the given addresses, separated
-// by commas, such as http://127.0.0.1:8081. It connects on first use.
-func NewClient(urls string) (*Client, error) {
+// by commas, such as http://127.0.0.1:8081. The transport sends the requests; nil
+// means http.DefaultTransport. It connects on first use.
+func NewClient(urls string, transport http.RoundTripper) (*Client, error) {
 	if urls == "" {
 		return nil, errors.New("no Schema Registry address given: set one such as http://127.0.0.1:8081")
 	}
 	client, err := sr.NewClient(
 		sr.URLs(strings.Split(urls, ",")...),
 		sr.UserAgent("orderflow-ksqldb"),
-		sr.HTTPClient(&http.Client{Timeout: requestTimeout}),
+		sr.HTTPClient(&http.Client{Timeout: requestTimeout, Transport: transport}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Schema Registry client for %s: %w", urls, err)

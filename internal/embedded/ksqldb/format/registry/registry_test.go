@@ -95,7 +95,7 @@ func server(t *testing.T, mem *registry.Memory, requests *atomic.Int64) string {
 
 func TestRegistries(t *testing.T) {
 	var requests atomic.Int64
-	client, err := registry.NewClient(server(t, &registry.Memory{}, &requests))
+	client, err := registry.NewClient(server(t, &registry.Memory{}, &requests), nil)
 	require.NoError(t, err)
 	for name, reg := range map[string]registry.Registry{"Memory": &registry.Memory{}, "Client": client} {
 		t.Run(name, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestUnavailableRegistry(t *testing.T) {
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
 	for _, url := range []string{failing.URL, gone.URL} {
-		client, err := registry.NewClient(url)
+		client, err := registry.NewClient(url, nil)
 		require.NoError(t, err)
 		_, err = client.SchemaByID(context.Background(), 1)
 		require.ErrorIs(t, err, registry.ErrUnavailable)
