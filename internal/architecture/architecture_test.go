@@ -123,7 +123,7 @@ func TestServicesAndEmbeddedServersDoNotImportEachOther(t *testing.T) {
 var engineLayers = [][]string{
 	{"types"},
 	{"timefmt"},
-	{"ast", "function", "format", "state"},
+	{"ast", "function", "format", "state", "tail"},
 	{"parser", "expr", "plan"},
 	{"catalog"},
 	{"analyze", "exec"},

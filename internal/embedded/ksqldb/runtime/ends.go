@@ -1,11 +1,12 @@
 package runtime
 
-import "sync"
+import (
+	"sync"
 
-type topicPartition struct {
-	topic     string
-	partition int32
-}
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
+)
+
+type topicPartition = tail.Partition
 
 // endTracker knows, per output partition, an offset that the next record cannot
 // lie below: what the broker last said of its end, in an acknowledgement or on
@@ -46,7 +47,7 @@ func (e *endTracker) forget(topic string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for tp := range e.ends {
-		if tp.topic == topic {
+		if tp.Topic == topic {
 			delete(e.ends, tp)
 		}
 	}

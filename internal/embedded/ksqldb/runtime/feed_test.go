@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
 )
 
 func at(topic string, offset, millis int64) *kgo.Record {
@@ -19,24 +20,25 @@ func TestFeedTakesTheOldestAndWaitsForSourcesThatLag(t *testing.T) {
 		{Source: exec.Source{Topic: "a"}, end: 2},
 		{Source: exec.Source{Topic: "b"}, end: 1},
 	}}
-	f.add(0, []*kgo.Record{at("a", 0, 20), at("a", 1, 30)}, 2)
+	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 0, 20), at("a", 1, 30)}, Next: 2, End: 2})
 	require.Nil(t, f.next(), "b has a record that has not arrived")
 
-	f.add(1, []*kgo.Record{at("b", 0, 10)}, 1)
+	f.add(1, tail.Batch{Records: []*kgo.Record{at("b", 0, 10)}, Next: 1, End: 1})
 	var order []string
 	for rec := f.next(); rec != nil; rec = f.next() {
 		order = append(order, rec.Topic)
 	}
 	require.Equal(t, []string{"b", "a", "a"}, order)
 
-	f.add(0, []*kgo.Record{at("a", 2, 5)}, 3)
+	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 2, 5)}, Next: 3, End: 3})
 	require.NotNil(t, f.next(), "b is read to its end and is not waited for")
 }
 
 func TestFeedSkipsWhatWasRead(t *testing.T) {
 	f := feed{sources: []source{{Source: exec.Source{Topic: "a"}, position: 2, end: 3}}}
-	f.add(0, []*kgo.Record{at("a", 0, 1), at("a", 1, 1), at("a", 2, 1)}, 3)
+	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 0, 1), at("a", 1, 1), at("a", 2, 1)}, Next: 5, End: 5})
 	rec := f.next()
 	require.Equal(t, int64(2), rec.Offset)
 	require.Nil(t, f.next())
+	require.True(t, f.done(), "offsets without records behind the last one are read too")
 }

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 )
 
@@ -20,7 +17,7 @@ func (s *session) recover(ctx context.Context) error {
 			continue
 		}
 		for _, b := range t.bounds {
-			tp := topicPartition{b.Topic, b.Partition}
+			tp := topicPartition{Topic: b.Topic, Partition: b.Partition}
 			if known, ok := from[tp]; !ok || b.Offset < known {
 				from[tp] = b.Offset
 			}
@@ -54,8 +51,8 @@ func (s *session) recover(ctx context.Context) error {
 func (r *Runtime) writtenSince(ctx context.Context, from map[topicPartition]int64) (map[string]map[uint64]bool, error) {
 	var topics []string
 	for tp := range from {
-		if !slices.Contains(topics, tp.topic) {
-			topics = append(topics, tp.topic)
+		if !slices.Contains(topics, tp.Topic) {
+			topics = append(topics, tp.Topic)
 		}
 	}
 	ends, err := r.admin.ListEndOffsets(ctx, topics...)
@@ -65,52 +62,36 @@ func (r *Runtime) writtenSince(ctx context.Context, from map[topicPartition]int6
 	if err != nil {
 		return nil, err
 	}
-	return r.scanNumbers(ctx, from, ends)
-}
-
-func (r *Runtime) scanNumbers(ctx context.Context, from map[topicPartition]int64, ends kadm.ListedOffsets) (map[string]map[uint64]bool, error) {
 	found := map[string]map[uint64]bool{}
-	offsets := map[string]map[int32]kgo.Offset{}
-	open := map[topicPartition]int64{}
 	for tp, offset := range from {
-		end, ok := ends.Lookup(tp.topic, tp.partition)
-		if !ok || end.Offset <= offset {
+		end, ok := ends.Lookup(tp.Topic, tp.Partition)
+		if !ok {
 			continue
 		}
-		open[tp] = end.Offset
-		if offsets[tp.topic] == nil {
-			offsets[tp.topic] = map[int32]kgo.Offset{}
-		}
-		offsets[tp.topic][tp.partition] = kgo.NewOffset().At(offset)
-	}
-	if len(open) == 0 {
-		return found, nil
-	}
-	consumer, err := r.consumer("recovery", offsets)
-	if err != nil {
-		return nil, err
-	}
-	defer consumer.Close()
-	for len(open) > 0 {
-		fetches := consumer.PollRecords(ctx, pollRecords)
-		if err := fetches.Err0(); err != nil {
+		if err := r.scanNumbers(ctx, &span{tail: r.tail, partition: tp, next: offset, end: end.Offset}, found); err != nil {
 			return nil, err
 		}
-		if errs := fetches.Errors(); len(errs) > 0 {
-			return nil, fmt.Errorf("reading partition %d of topic %s: %w", errs[0].Partition, errs[0].Topic, errs[0].Err)
-		}
-		fetches.EachRecord(func(rec *kgo.Record) {
-			if tag, seq, ok := parseSeq(rec.Headers); ok {
-				if found[tag] == nil {
-					found[tag] = map[uint64]bool{}
-				}
-				found[tag][seq] = true
-			}
-			tp := topicPartition{rec.Topic, rec.Partition}
-			if end, ok := open[tp]; ok && rec.Offset+1 >= end {
-				delete(open, tp)
-			}
-		})
 	}
 	return found, nil
+}
+
+// scanNumbers adds the numbers of the outputs in a part of a partition.
+func (r *Runtime) scanNumbers(ctx context.Context, s *span, found map[string]map[uint64]bool) error {
+	for s.next < s.end {
+		b, err := s.Read(ctx)
+		if err != nil {
+			return err
+		}
+		for _, rec := range b.Records {
+			tag, seq, ok := parseSeq(rec.Headers)
+			if !ok {
+				continue
+			}
+			if found[tag] == nil {
+				found[tag] = map[uint64]bool{}
+			}
+			found[tag][seq] = true
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 // Package runtime runs the engine's topologies against a Kafka cluster: it moves
 // records from source topics into tasks and from tasks to their output topics,
-// keeps state, and answers look-ups in tables.
+// keeps state, and answers look-ups in tables. All queries share one reader of
+// topics and one writer.
 //
 // Every output of a persistent query happens once, without transactions: a task
 // commits its state, its input positions and its outputs (the outbox) in one
@@ -28,12 +29,15 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
 )
 
 // Config configures a Runtime.
 type Config struct {
 	// Brokers are the addresses of the Kafka cluster.
 	Brokers []string
+	// KafkaOptions are added to those of every Kafka client. May be empty.
+	KafkaOptions []kgo.Opt
 	// State keeps the state of persistent queries.
 	State *state.DB
 	// ServiceID is ksqlDB's ksql.service.id, part of all internal names.
@@ -47,7 +51,11 @@ type Config struct {
 	PartitionInterval time.Duration
 	// Problem takes what goes to the processing log; nil drops it.
 	Problem func(queryID string, p exec.ProcessingError)
-	Logger  *slog.Logger
+	// ReadBuffer is how many bytes of a source partition's records are kept for
+	// the slowest reader at its end. A push query whose client falls further
+	// behind is ended. The default is 1 MiB.
+	ReadBuffer int
+	Logger     *slog.Logger
 }
 
 // Validate reports what is missing.
@@ -67,7 +75,8 @@ func (c *Config) Validate() error {
 type Runtime struct {
 	cfg    Config
 	log    *slog.Logger
-	client *kgo.Client // produces and asks, never consumes
+	client *kgo.Client  // produces and asks, never consumes
+	tail   *tail.Reader // reads, for all queries
 	admin  *kadm.Client
 	ends   *endTracker
 	keys   sharedPartitioner // for look-ups
@@ -110,20 +119,27 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Problem == nil {
 		cfg.Problem = func(string, exec.ProcessingError) {}
 	}
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(cfg.Brokers...),
-		kgo.ClientID("ksqldb-"+cfg.ServiceID),
+		kgo.ClientID("ksqldb-" + cfg.ServiceID),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
-		kgo.MetadataMinAge(100*time.Millisecond),
-	)
+		kgo.MetadataMinAge(100 * time.Millisecond),
+	}, cfg.KafkaOptions...)...)
 	if err != nil {
 		return nil, fmt.Errorf("making the engine's Kafka client: %w", err)
 	}
+	reader, err := tail.New(tail.Config{
+		Brokers: cfg.Brokers, KafkaOptions: cfg.KafkaOptions, ClientID: "ksqldb-" + cfg.ServiceID, Buffer: cfg.ReadBuffer, Logger: cfg.Logger,
+	})
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
 	r := &Runtime{
-		cfg: cfg, log: cfg.Logger, client: client, admin: kadm.NewClient(client),
+		cfg: cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords,
 		keys: sharedPartitioner{partitioner: newPartitioner()},
 	}
@@ -321,5 +337,6 @@ func (r *Runtime) Close() {
 		wg.Go(q.stop)
 	}
 	wg.Wait()
+	r.tail.Close()
 	r.client.Close()
 }

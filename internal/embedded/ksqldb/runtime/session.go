@@ -3,24 +3,21 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
 )
 
 // session is one run of a persistent query, from its last commits to the next
 // failure or stop.
 type session struct {
-	q        *query
-	consumer *kgo.Client
-	tasks    []*task
-	routes   map[topicPartition][]route
+	q     *query
+	tasks []*task
 	// partitions are the numbers of partitions of all topics read or written.
 	partitions map[string]int32
 	// grown is closed when one of them has more.
@@ -28,15 +25,10 @@ type session struct {
 	growsOnce sync.Once
 }
 
-type route struct {
-	task   *task
-	source int
-}
-
 // openSession makes the internal topics, opens the tasks at their last commit
 // and sends what a crash left unsent.
 func openSession(ctx context.Context, q *query) (_ *session, err error) {
-	s := &session{q: q, routes: map[topicPartition][]route{}, grown: make(chan struct{})}
+	s := &session{q: q, grown: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeTasks())
@@ -57,7 +49,7 @@ func openSession(ctx context.Context, q *query) (_ *session, err error) {
 	if err := s.commitFresh(); err != nil {
 		return nil, err
 	}
-	return s, s.connect()
+	return s, s.follow(ctx)
 }
 
 func (s *session) openTasks() error {
@@ -73,7 +65,7 @@ func (s *session) openTasks() error {
 			id := state.TaskID{Query: q.spec.QueryID, Sub: sub.ID, Partition: p}
 			t := &task{
 				session: s, id: id, tag: seqTag(q.rt.cfg.ServiceID, id),
-				state: q.rt.cfg.State.Task(id), inbox: make(chan fetched, inboxSize),
+				state: q.rt.cfg.State.Task(id), woken: make(chan struct{}, 1),
 				partitioner: newPartitioner(),
 			}
 			s.tasks = append(s.tasks, t)
@@ -91,8 +83,6 @@ func (s *session) openTasks() error {
 				if p >= s.partitions[src.Topic] {
 					continue
 				}
-				tp := topicPartition{src.Topic, p}
-				s.routes[tp] = append(s.routes[tp], route{task: t, source: len(t.feed.sources)})
 				t.feed.sources = append(t.feed.sources, source{Source: src})
 			}
 		}
@@ -105,13 +95,15 @@ func (s *session) openTasks() error {
 // query the beginning or end of the topic.
 func (s *session) position(ctx context.Context) error {
 	var topics []string
-	for tp := range s.routes {
-		if !slices.Contains(topics, tp.topic) {
-			topics = append(topics, tp.topic)
+	for _, t := range s.tasks {
+		for i := range t.feed.sources {
+			if topic := t.feed.sources[i].Topic; !slices.Contains(topics, topic) {
+				topics = append(topics, topic)
+			}
 		}
 	}
 	if len(topics) == 0 {
-		return nil
+		return errors.New("the query reads no partitions: its source topics have none")
 	}
 	starts, ends, err := s.q.rt.extents(ctx, topics)
 	if err != nil {
@@ -191,26 +183,23 @@ func (s *session) commitFresh() error {
 	return nil
 }
 
-func (s *session) connect() error {
-	if len(s.routes) == 0 {
-		return errors.New("the query reads no partitions: its source topics have none")
-	}
-	offsets := map[string]map[int32]kgo.Offset{}
-	for tp, routes := range s.routes {
-		from := routes[0].task.feed.sources[routes[0].source].position
-		for _, r := range routes[1:] {
-			from = min(from, r.task.feed.sources[r.source].position)
+// follow begins to read the tasks' sources.
+func (s *session) follow(ctx context.Context) error {
+	for _, t := range s.tasks {
+		starts := make([]tail.Start, len(t.feed.sources))
+		for i := range t.feed.sources {
+			src := &t.feed.sources[i]
+			starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: t.id.Partition}, Offset: src.position, End: src.end}
 		}
-		if offsets[tp.topic] == nil {
-			offsets[tp.topic] = map[int32]kgo.Offset{}
+		cursors, err := s.q.rt.tail.Follow(ctx, starts, t.wake, false)
+		if err != nil {
+			return err
 		}
-		offsets[tp.topic][tp.partition] = kgo.NewOffset().At(from)
+		t.cursors = cursors
+		for i, c := range cursors {
+			t.feed.sources[i].reader = c
+		}
 	}
-	consumer, err := s.q.rt.consumer(s.q.spec.QueryID, offsets)
-	if err != nil {
-		return err
-	}
-	s.consumer = consumer
 	return nil
 }
 
@@ -223,7 +212,6 @@ func (s *session) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	s.q.setSession(s)
 	defer s.q.setSession(nil)
-	group.Go(func() error { return s.poll(ctx) })
 	group.Go(func() error {
 		select {
 		case <-s.grown:
@@ -238,52 +226,17 @@ func (s *session) run(ctx context.Context) error {
 	if s.hasInternal() {
 		group.Go(func() error { return s.trim(ctx) })
 	}
-	err := group.Wait()
-	s.consumer.Close()
-	return errors.Join(err, s.closeTasks())
+	return errors.Join(group.Wait(), s.closeTasks())
 }
 
 func (s *session) closeTasks() error {
 	var errs []error
 	for _, t := range s.tasks {
+		for _, c := range t.cursors {
+			c.Close()
+		}
 		errs = append(errs, t.state.Close())
 	}
 	s.tasks = nil
 	return errors.Join(errs...)
-}
-
-func (s *session) poll(ctx context.Context) error {
-	for {
-		fetches := s.consumer.PollRecords(ctx, pollRecords)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if fetches.IsClientClosed() {
-			return errors.New("the query's Kafka consumer was closed")
-		}
-		var failed error
-		fetches.EachError(func(topic string, partition int32, err error) {
-			failed = errors.Join(failed, fmt.Errorf("reading partition %d of topic %s: %w", partition, topic, err))
-		})
-		if failed != nil {
-			return failed
-		}
-		stopped := false
-		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			end := p.LastStableOffset
-			if end < 0 {
-				end = p.HighWatermark
-			}
-			for _, r := range s.routes[topicPartition{p.Topic, p.Partition}] {
-				select {
-				case r.task.inbox <- fetched{source: r.source, records: p.Records, end: end}:
-				case <-ctx.Done():
-					stopped = true
-				}
-			}
-		})
-		if stopped {
-			return nil
-		}
-	}
 }

@@ -11,27 +11,17 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
 const (
-	// pollRecords is how many records are taken from the consumer at once,
-	// batchRecords how many a task takes into one commit at most.
-	pollRecords  = 4000
+	// batchRecords is how many records a task takes into one commit at most.
 	batchRecords = 2000
-	inboxSize    = 4
 	// sendTimeout bounds how long a task waits for its outputs to be
 	// acknowledged before its session starts again.
 	sendTimeout = 30 * time.Second
 )
-
-// fetched are records of one source partition, and the partition's end when
-// they were read.
-type fetched struct {
-	source  int
-	records []*kgo.Record
-	end     int64
-}
 
 // task runs one task of a query: batch by batch it processes, commits and
 // sends.
@@ -41,7 +31,8 @@ type task struct {
 	tag         string
 	exec        *exec.Task
 	state       *state.TaskState
-	inbox       chan fetched
+	woken       chan struct{} // has one when a source may have more
+	cursors     []*tail.Cursor
 	feed        feed
 	partitioner partitioner
 
@@ -76,7 +67,7 @@ func (t *task) hit(p point) (sent int, err error) {
 
 func (t *task) run(ctx context.Context) error {
 	for {
-		n, err := t.step()
+		n, err := t.step(ctx)
 		if err != nil {
 			return err
 		}
@@ -92,13 +83,10 @@ func (t *task) run(ctx context.Context) error {
 			return t.settle()
 		}
 		if n == t.session.q.rt.batch {
-			t.drain()
 			continue
 		}
 		select {
-		case f := <-t.inbox:
-			t.take(f)
-			t.drain()
+		case <-t.woken:
 		case <-ctx.Done():
 			return t.settle()
 		}
@@ -118,27 +106,29 @@ func (t *task) settle() error {
 	return t.commit()
 }
 
-func (t *task) drain() {
-	for {
-		select {
-		case f := <-t.inbox:
-			t.take(f)
-		default:
-			return
-		}
+func (t *task) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default:
 	}
 }
 
-func (t *task) take(f fetched) { t.feed.add(f.source, f.records, f.end) }
-
-// step processes queued records until a source runs dry that has more to come,
-// or the batch is full.
-func (t *task) step() (int, error) {
-	for n := range t.session.q.rt.batch {
+// step reads and processes records until nothing more is there, a source has
+// more to come, or the batch is full.
+func (t *task) step(ctx context.Context) (int, error) {
+	for n := 0; n < t.session.q.rt.batch; {
 		rec := t.feed.next()
 		if rec == nil {
-			return n, nil
+			moved, err := t.feed.fill(ctx)
+			if ctx.Err() != nil {
+				return n, nil
+			}
+			if err != nil || !moved {
+				return n, err
+			}
+			continue
 		}
+		n++
 		if rec.Attrs.IsControl() {
 			continue
 		}
@@ -187,23 +177,23 @@ func (t *task) commit() error {
 	c := &state.Commit{Positions: make(map[string]int64, len(t.feed.sources)), NextSeq: t.seq, Outbox: t.pending}
 	unsettled := map[topicPartition]int64{}
 	for i := range t.pending {
-		tp := topicPartition{t.pending[i].Topic, t.pending[i].Partition}
+		tp := topicPartition{Topic: t.pending[i].Topic, Partition: t.pending[i].Partition}
 		if _, ok := unsettled[tp]; ok {
 			continue
 		}
 		end, ok := t.session.q.rt.ends.get(tp)
 		if !ok {
-			return fmt.Errorf("writing to partition %d of topic %s: the topic has no such partition", tp.partition, tp.topic)
+			return fmt.Errorf("writing to partition %d of topic %s: the topic has no such partition", tp.Partition, tp.Topic)
 		}
 		unsettled[tp] = end
-		c.Bounds = append(c.Bounds, state.Bound{Topic: tp.topic, Partition: tp.partition, Offset: end})
+		c.Bounds = append(c.Bounds, state.Bound{Topic: tp.Topic, Partition: tp.Partition, Offset: end})
 	}
 	read := map[topicPartition]int64{}
 	for i := range t.feed.sources {
 		src := &t.feed.sources[i]
 		c.Positions[src.Topic] = src.position
 		if src.Internal {
-			read[topicPartition{src.Topic, t.id.Partition}] = src.position
+			read[topicPartition{Topic: src.Topic, Partition: t.id.Partition}] = src.position
 		}
 	}
 	if err := t.state.Commit(c); err != nil {
@@ -250,7 +240,7 @@ func (r *Runtime) produce(ctx context.Context, tag string, outputs []state.Pendi
 		r.client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
 			defer wg.Done()
 			if err == nil {
-				r.ends.atLeast(topicPartition{rec.Topic, rec.Partition}, rec.Offset+1)
+				r.ends.atLeast(topicPartition{Topic: rec.Topic, Partition: rec.Partition}, rec.Offset+1)
 				return
 			}
 			mu.Lock()

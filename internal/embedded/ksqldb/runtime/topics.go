@@ -170,7 +170,9 @@ func (r *Runtime) learnEnds(ctx context.Context, topics []string) error {
 	if err != nil {
 		return fmt.Errorf("asking where output topics end: %w", err)
 	}
-	ends.Each(func(o kadm.ListedOffset) { r.ends.set(topicPartition{o.Topic, o.Partition}, o.Offset) })
+	ends.Each(func(o kadm.ListedOffset) {
+		r.ends.set(topicPartition{Topic: o.Topic, Partition: o.Partition}, o.Offset)
+	})
 	return nil
 }
 
@@ -192,7 +194,7 @@ func (s *session) trim(ctx context.Context) error {
 		offsets := kadm.Offsets{}
 		for tp, limit := range limits {
 			if limit > done[tp] {
-				offsets.AddOffset(tp.topic, tp.partition, limit, -1)
+				offsets.AddOffset(tp.Topic, tp.Partition, limit, -1)
 				done[tp] = limit
 			}
 		}

@@ -3,13 +3,11 @@ package runtime
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -31,13 +29,18 @@ type TransientSpec struct {
 // ErrStop is returned by the receiver of a transient query's rows to end it.
 var ErrStop = errors.New("the receiver wants no more rows")
 
+// ErrSlow is the end of a transient query whose receiver took its rows so slowly
+// that what the query had not read yet outgrew the buffer (Config.ReadBuffer).
+var ErrSlow = tail.ErrOverrun
+
 // RunTransient runs a query until the context ends, its end is reached, or row
 // returns an error. It gives nil for the first two and ErrStop. The rows and
 // their slices are valid until row returns, their values may be kept. It keeps
 // its state in memory and everything, internal re-keying too, within the
 // calling goroutine.
 func (r *Runtime) RunTransient(ctx context.Context, spec TransientSpec, row func(*types.Row) error) error {
-	t := &transient{rt: r, spec: spec, row: row, partitioner: newPartitioner(), readers: map[string]map[int32][]*transientTask{}}
+	t := &transient{rt: r, spec: spec, row: row, woken: make(chan struct{}, 1), partitioner: newPartitioner(), readers: map[string]map[int32][]*transientTask{}}
+	defer t.close()
 	err := t.open(ctx)
 	if err == nil {
 		err = t.run(ctx)
@@ -52,6 +55,8 @@ type transient struct {
 	rt          *Runtime
 	spec        TransientSpec
 	row         func(*types.Row) error
+	woken       chan struct{} // has one when a source may have more
+	cursors     []*tail.Cursor
 	partitioner partitioner
 	partitions  map[string]int32
 	tasks       []*transientTask
@@ -117,6 +122,9 @@ func (t *transient) open(ctx context.Context) error {
 				}
 				task.feed.sources = append(task.feed.sources, source{Source: src, position: from, end: end.Offset})
 			}
+			if err := t.follow(ctx, task, p); err != nil {
+				return err
+			}
 		}
 	}
 	if t.spec.Started != nil {
@@ -167,52 +175,70 @@ func (t *transient) emit(o exec.Output) {
 	t.seq++
 }
 
-func (t *transient) run(ctx context.Context) error {
-	if t.spec.Bounded && t.done() {
+// follow begins to read the topics that a task reads.
+func (t *transient) follow(ctx context.Context, task *transientTask, partition int32) error {
+	starts := make([]tail.Start, len(task.feed.sources))
+	for i := range task.feed.sources {
+		src := &task.feed.sources[i]
+		starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: partition}, Offset: src.position, End: src.end}
+		src.reader = &span{tail: t.rt.tail, partition: starts[i].Partition, next: src.position, end: src.end}
+	}
+	if t.spec.Bounded || len(starts) == 0 {
 		return nil
 	}
-	offsets := map[string]map[int32]kgo.Offset{}
-	for topic, partitions := range t.readers {
-		for p, tasks := range partitions {
-			if src := tasks[0].feed.find(topic); src != nil {
-				if offsets[topic] == nil {
-					offsets[topic] = map[int32]kgo.Offset{}
-				}
-				offsets[topic][p] = kgo.NewOffset().At(src.position)
-			}
-		}
+	cursors, err := t.rt.tail.Follow(ctx, starts, t.wake, true)
+	t.cursors = append(t.cursors, cursors...)
+	for i, c := range cursors {
+		task.feed.sources[i].reader = c
 	}
-	consumer, err := t.rt.consumer(t.spec.QueryID, offsets)
-	if err != nil {
-		return err
-	}
-	defer consumer.Close()
-	for {
-		fetches := consumer.PollRecords(ctx, pollRecords)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if errs := fetches.Errors(); len(errs) > 0 {
-			return fmt.Errorf("reading partition %d of topic %s: %w", errs[0].Partition, errs[0].Topic, errs[0].Err)
-		}
-		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-			for _, task := range t.readers[p.Topic][p.Partition] {
-				task.feed.addTo(p.Topic, p.Records, p.LastStableOffset, t.spec.Bounded)
-			}
-		})
-		if err := t.work(); err != nil {
-			return err
-		}
-		if t.spec.Bounded && t.done() {
-			return nil
-		}
+	return err
+}
+
+func (t *transient) wake() {
+	select {
+	case t.woken <- struct{}{}:
+	default:
 	}
 }
 
+func (t *transient) close() {
+	for _, c := range t.cursors {
+		c.Close()
+	}
+}
+
+func (t *transient) run(ctx context.Context) error {
+	for !t.spec.Bounded || !t.done() {
+		moved := false
+		for _, task := range t.tasks {
+			m, err := task.feed.fill(ctx)
+			if err != nil {
+				return err
+			}
+			moved = moved || m
+		}
+		if err := t.work(ctx); err != nil {
+			return err
+		}
+		if moved || t.spec.Bounded {
+			continue
+		}
+		select {
+		case <-t.woken:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
 // work processes everything that can be processed now.
-func (t *transient) work() error {
+func (t *transient) work(ctx context.Context) error {
 	for _, task := range t.tasks {
 		for rec := task.feed.next(); rec != nil; rec = task.feed.next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if rec.Attrs.IsControl() {
 				continue
 			}
@@ -244,40 +270,11 @@ func (t *transient) process(task *transientTask, rec exec.InRecord) error {
 // start.
 func (t *transient) done() bool {
 	for _, task := range t.tasks {
-		for _, src := range task.feed.sources {
-			if src.position < src.end {
-				return false
-			}
+		if !task.feed.done() {
+			return false
 		}
 	}
 	return true
-}
-
-func (f *feed) find(topic string) *source {
-	for i := range f.sources {
-		if f.sources[i].Topic == topic {
-			return &f.sources[i]
-		}
-	}
-	return nil
-}
-
-// addTo adds records of a topic. A bounded feed keeps its end and drops what
-// lies behind it.
-func (f *feed) addTo(topic string, records []*kgo.Record, end int64, bounded bool) {
-	for i := range f.sources {
-		src := &f.sources[i]
-		if src.Topic != topic {
-			continue
-		}
-		if bounded {
-			end = src.end
-			for len(records) > 0 && records[len(records)-1].Offset >= end {
-				records = records[:len(records)-1]
-			}
-		}
-		f.add(i, records, end)
-	}
 }
 
 // fromEnd reports whether a query that has not read a topic before skips what
