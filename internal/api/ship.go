@@ -18,20 +18,25 @@ const shipWait = 2 * time.Second
 // instance, changes nothing. Since nothing but SHIPPED can come after VALIDATED, the answer
 // is certain as soon as the shipment is acknowledged.
 func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
-	id, err := pathValue(r, "id")
-	if err != nil {
+	// Who asks may know from another instance that the order is validated.
+	id, o, found, err := h.await(r, func(o order.Order) bool { return o.State.Final() })
+	switch {
+	case err != nil:
 		return err
+	case !found:
+		return unknownOrder(id)
 	}
 	defer h.orderLocks.lock(id)()
 	waiter, cancel := h.watch.register(id)
 	defer cancel()
-	o, found, err := h.lookupOrder(r.Context(), id)
+	latest, found, err := h.lookupOrder(r.Context(), id)
 	if err != nil {
 		return fmt.Errorf("looking up order %s: %w", id, err)
 	}
+	if found {
+		o = newer(o, latest)
+	}
 	switch {
-	case !found:
-		return unknownOrder(id)
 	case o.State == order.Shipped:
 		writeJSON(w, http.StatusOK, o)
 		return nil
