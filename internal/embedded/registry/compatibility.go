@@ -29,35 +29,90 @@ func parseLevel(text string) (string, bool) {
 	return level, slices.Contains(levels, level)
 }
 
+// differentType is the reason against schemas of another type.
+const differentType = "Incompatible because of different schema type"
+
 // compatible compares a schema with earlier versions of its subject, oldest
 // first, at the level in force. It gives the reasons against it, none when it is
 // compatible. The error is an *apiError when that can't be told.
 func (s *state) compatible(v *schemaValue, previous []*schemaValue) ([]string, error) {
+	var reasons []string
+	strict := s.validatesFields(v.Subject)
+	if strict {
+		parsed, err := s.parse(v)
+		if err != nil {
+			return nil, err
+		}
+		reasons = reservedReasons(v, parsed, previous)
+	}
 	level := s.level(v.Subject)
-	previous = s.sameGroup(v, previous)
-	if level == levelNone || len(previous) == 0 {
+	against, err := s.reasonsAt(level, v, s.sameGroup(v, previous))
+	if err != nil {
+		return nil, err
+	}
+	if reasons = append(reasons, against...); len(reasons) == 0 {
 		return nil, nil
 	}
-	last := fmt.Sprintf("{validateFields: 'false', compatibility: '%s'}", level)
+	return append(reasons, fmt.Sprintf("{validateFields: '%t', compatibility: '%s'}", strict, level)), nil
+}
+
+func (s *state) reasonsAt(level string, v *schemaValue, previous []*schemaValue) ([]string, error) {
+	if level == levelNone {
+		return nil, nil
+	}
 	for _, old := range previous {
 		if old.SchemaType != v.SchemaType {
-			return []string{"Incompatible because of different schema type", last}, nil
+			return []string{differentType}, nil
 		}
 	}
 	direction, transitive := strings.CutSuffix(level, "_TRANSITIVE")
 	for _, old := range slices.Backward(previous) {
 		reasons, err := s.compare(direction, v, old)
-		if err != nil {
-			return nil, err
-		}
-		if len(reasons) > 0 {
-			return append(reasons, last), nil
-		}
-		if !transitive {
-			break
+		if len(reasons) > 0 || err != nil || !transitive {
+			return reasons, err
 		}
 	}
 	return nil, nil
+}
+
+// reservedProperty is the property of a schema's metadata that names the fields
+// which it must never have, and reservedSeparator what stands between them.
+const (
+	reservedProperty  = "confluent:reserved"
+	reservedSeparator = ","
+)
+
+func reservedFields(v *schemaValue) []string {
+	if v.Metadata == nil {
+		return nil
+	}
+	var names []string
+	for name := range strings.SplitSeq(v.Metadata.Properties[reservedProperty], reservedSeparator) {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// reservedReasons gives what is wrong with the fields that a schema reserves:
+// none may be given up, and none be there.
+func reservedReasons(v *schemaValue, parsed parsedSchema, previous []*schemaValue) []string {
+	var reasons []string
+	reserved := reservedFields(v)
+	if len(previous) > 0 {
+		for _, name := range reservedFields(previous[len(previous)-1]) {
+			if !slices.Contains(reserved, name) {
+				reasons = append(reasons, fmt.Sprintf("The new schema has reserved field %s removed from its metadata which is present in the old schema's metadata.", name))
+			}
+		}
+	}
+	for _, name := range reserved {
+		if parsed.hasField(name) {
+			reasons = append(reasons, fmt.Sprintf("The new schema has field that conflicts with the reserved field %s.", name))
+		}
+	}
+	return reasons
 }
 
 // sameGroup leaves those versions that a schema is compared with: where the
@@ -87,41 +142,35 @@ func (s *state) compare(direction string, v, old *schemaValue) ([]string, error)
 	if v.Schema == old.Schema && slices.Equal(v.References, old.References) {
 		return nil, nil
 	}
-	if v.SchemaType != "" {
-		return nil, errUncheckable(v.SchemaType, v.Subject)
-	}
-	newSchema, _, err := s.parseAvro(v)
+	newSchema, err := s.parse(v)
 	if err != nil {
-		return nil, invalid(v, true, err)
+		return nil, err
 	}
-	oldSchema, _, err := s.parseAvro(old)
+	oldSchema, err := s.parse(old)
 	if err != nil {
-		return nil, invalid(old, true, err)
+		return nil, err
 	}
 	version := []string{
 		fmt.Sprintf("{oldSchemaVersion: %d}", old.Version),
 		fmt.Sprintf("{oldSchema: '%s'}", old.Schema),
 	}
-	backward := reasons(avroschema.Incompatibilities(newSchema, oldSchema), "new", "old")
-	if len(backward) > 0 {
-		backward = append(backward, version...)
+	var backward, forward []string
+	if direction != levelForward {
+		if backward = newSchema.against(oldSchema, "new", "old"); len(backward) > 0 {
+			backward = append(backward, version...)
+		}
 	}
-	forward := reasons(avroschema.Incompatibilities(oldSchema, newSchema), "old", "new")
-	switch direction {
-	case levelBackward:
-		return backward, nil
-	case levelForward:
-		if len(forward) > 0 {
+	if direction != levelBackward {
+		forward = oldSchema.against(newSchema, "old", "new")
+		if len(forward) > 0 && direction == levelForward {
 			forward = append(forward, version...)
 		}
-		return forward, nil
-	default:
-		return append(forward, backward...), nil
 	}
+	return append(forward, backward...), nil
 }
 
-// reasons puts incompatibilities into the registry's words.
-func reasons(found []avroschema.Incompatibility, reader, writer string) []string {
+// avroReasons puts incompatibilities of Avro schemas into the registry's words.
+func avroReasons(found []avroschema.Incompatibility, reader, writer string) []string {
 	var list []string
 	for _, i := range found {
 		var description string

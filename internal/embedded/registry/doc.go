@@ -3,10 +3,9 @@
 //
 // Subjects with numbered versions, ids that schemas of the same content share,
 // compatibility levels, modes, contexts, references, soft and permanent deletes
-// answer as Confluent Schema Registry 7.9 does. Avro schemas are compared with
-// the verdicts and messages of Java's library (package avroschema). JSON and
-// Protobuf schemas are stored and found; comparing them is refused unless the
-// level is NONE.
+// answer as Confluent Schema Registry 7.9 does. Schemas are read, written and
+// compared with the texts, verdicts and messages of its libraries: packages
+// avroschema, jsonschema and protobufschema.
 //
 // Invariants:
 //   - The topic is the only truth, in Confluent's own record format. What a

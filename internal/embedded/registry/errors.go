@@ -91,9 +91,9 @@ func errInvalidSubject(subject string) *apiError {
 	return fail(http.StatusUnprocessableEntity, 42208, "The specified subject '%s' is not a valid.", subject)
 }
 
-// errUncheckable is this registry's own: it says what Confluent's would decide.
-func errUncheckable(schemaType, subject string) *apiError {
-	return fail(http.StatusNotImplemented, 50101, "The compatibility of %s schemas can't be checked by this registry. Set the compatibility of subject '%s' to NONE to register its schemas unchecked", schemaType, subject)
+// errInternal is what Confluent's registry answers where it fails itself.
+func errInternal() *apiError {
+	return fail(http.StatusInternalServerError, http.StatusInternalServerError, "Internal Server Error")
 }
 
 func errStore(err error) *apiError {

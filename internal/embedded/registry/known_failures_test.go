@@ -1,61 +1,8 @@
 package registry_test
 
-const (
-	jsonUnchecked     = "the compatibility of JSON schemas is not checked yet"
-	protobufUnchecked = "the compatibility of Protobuf schemas is not checked yet"
-	protobufText      = "the text of Protobuf schemas is kept as it came, not written anew"
-)
-
 // knownFailures has the recorded lines that this registry answers differently,
 // with the reason.
 var knownFailures = map[string]string{
-	"compat/json.jsonl:1":      jsonUnchecked,
-	"compat/json.jsonl:2":      jsonUnchecked,
-	"compat/json.jsonl:3":      jsonUnchecked,
-	"compat/json.jsonl:4":      jsonUnchecked,
-	"compat/json.jsonl:5":      jsonUnchecked,
-	"compat/json.jsonl:6":      jsonUnchecked,
-	"compat/json.jsonl:7":      jsonUnchecked,
-	"compat/json.jsonl:8":      jsonUnchecked,
-	"compat/json.jsonl:9":      jsonUnchecked,
-	"compat/json.jsonl:10":     jsonUnchecked,
-	"compat/json.jsonl:11":     jsonUnchecked,
-	"compat/json.jsonl:12":     jsonUnchecked,
-	"compat/json.jsonl:13":     jsonUnchecked,
-	"compat/json.jsonl:14":     jsonUnchecked,
-	"compat/json.jsonl:15":     jsonUnchecked,
-	"compat/json.jsonl:16":     jsonUnchecked,
-	"compat/json.jsonl:17":     jsonUnchecked,
-	"compat/protobuf.jsonl:1":  protobufUnchecked,
-	"compat/protobuf.jsonl:2":  protobufUnchecked,
-	"compat/protobuf.jsonl:3":  protobufUnchecked,
-	"compat/protobuf.jsonl:4":  protobufUnchecked,
-	"compat/protobuf.jsonl:5":  protobufUnchecked,
-	"compat/protobuf.jsonl:6":  protobufUnchecked,
-	"compat/protobuf.jsonl:7":  protobufUnchecked,
-	"compat/protobuf.jsonl:8":  protobufUnchecked,
-	"compat/protobuf.jsonl:9":  protobufUnchecked,
-	"compat/protobuf.jsonl:10": protobufUnchecked,
-	"compat/protobuf.jsonl:11": protobufUnchecked,
-	"compat/protobuf.jsonl:12": protobufUnchecked,
-	"compat/protobuf.jsonl:13": protobufUnchecked,
-	"compat/protobuf.jsonl:14": protobufUnchecked,
-	"compat/protobuf.jsonl:15": protobufUnchecked,
-	"compat/protobuf.jsonl:16": protobufUnchecked,
-	"compat/protobuf.jsonl:17": protobufUnchecked,
-	"compat/protobuf.jsonl:18": protobufUnchecked,
-	"rest/errors.jsonl:33":     "an internal error there; here the message about modes",
-	"rest/errors.jsonl:69":     "an internal error there; here 404 as for the schema itself",
 	"rest/references.jsonl:22": "the reference of order2 is forgotten there while it exists",
-	"rest/references.jsonl:32": protobufText,
-	"rest/references.jsonl:33": "types in imports are not resolved",
 	"rest/subjects.jsonl:9":    "the commit of the release is not ours to name",
-	"rest/types.jsonl:7":       jsonUnchecked,
-	"rest/types.jsonl:16":      protobufText,
-	"rest/types.jsonl:17":      "the serialized format is not supported",
-	"rest/types.jsonl:18":      "an internal error there; here refused as unsupported",
-	"rest/types.jsonl:19":      protobufText,
-	"rest/types.jsonl:20":      protobufText,
-	"rest/types.jsonl:21":      protobufUnchecked,
-	"rest/types.jsonl:25":      protobufText,
 }

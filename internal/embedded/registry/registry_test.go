@@ -251,13 +251,13 @@ func TestBeforeLoading(t *testing.T) {
 	require.ErrorContains(t, err, "broker")
 }
 
-func TestUncheckedTypesAreRefusedNotGuessed(t *testing.T) {
+func TestEveryTypeIsCompared(t *testing.T) {
 	b := startBroker(t)
 	r := startRegistry(t, b)
 	cl := srClient(t, r.Addr())
-	for typ, versions := range map[sr.SchemaType][2]string{
-		sr.TypeJSON:     {`{"type":"object"}`, `{"type":"object","title":"x"}`},
-		sr.TypeProtobuf: {`syntax = "proto3"; message A { int32 a = 1; }`, `syntax = "proto3"; message A { int32 a = 1; int32 b = 2; }`},
+	for typ, versions := range map[sr.SchemaType][3]string{
+		sr.TypeJSON:     {`{"type":"object"}`, `{"type":"object","title":"x"}`, `{"type":"object","required":["a"],"properties":{"a":{"type":"string"}}}`},
+		sr.TypeProtobuf: {`syntax = "proto3"; message A { int32 a = 1; }`, `syntax = "proto3"; message A { int32 a = 1; int32 b = 2; }`, `syntax = "proto3"; message A { string a = 1; }`},
 	} {
 		subject := typ.String()
 		first, err := cl.CreateSchema(t.Context(), subject, sr.Schema{Schema: versions[0], Type: typ})
@@ -265,23 +265,48 @@ func TestUncheckedTypesAreRefusedNotGuessed(t *testing.T) {
 		same, err := cl.CreateSchema(t.Context(), subject, sr.Schema{Schema: versions[0], Type: typ})
 		require.NoError(t, err)
 		assert.Equal(t, first.ID, same.ID)
-		_, err = cl.CreateSchema(t.Context(), subject, sr.Schema{Schema: versions[1], Type: typ})
-		assert.Equal(t, 50101, code(err))
-		assert.ErrorContains(t, err, "NONE")
-		require.NoError(t, cl.SetCompatibility(t.Context(), sr.SetCompatibility{Level: sr.CompatNone}, subject)[0].Err)
 		second, err := cl.CreateSchema(t.Context(), subject, sr.Schema{Schema: versions[1], Type: typ})
 		require.NoError(t, err)
 		assert.Equal(t, 2, second.Version)
+		_, err = cl.CreateSchema(t.Context(), subject, sr.Schema{Schema: versions[2], Type: typ})
+		assert.Equal(t, http.StatusConflict, code(err))
 	}
+}
+
+func TestReservedFields(t *testing.T) {
+	b := startBroker(t)
+	r := startRegistry(t, b)
+	send := func(method, path, body string) (int, string) {
+		status, _, answer := request(t, "http://"+r.Addr(), message{Method: method, Path: path, Text: &body})
+		return status, answer
+	}
+	status, answer := send(http.MethodPut, "/config/r", `{"validateFields":true,"compatibility":"NONE"}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	for typ, schema := range map[string]string{
+		"AVRO":     `{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"cost\",\"type\":\"int\"}]}`,
+		"JSON":     `{\"type\":\"object\",\"properties\":{\"cost\":{}}}`,
+		"PROTOBUF": `syntax = \"proto3\"; message R { oneof o { int32 cost = 1; } }`,
+	} {
+		status, answer = send(http.MethodPost, "/subjects/r/versions", `{"schemaType":"`+typ+`","schema":"`+schema+`","metadata":{"properties":{"confluent:reserved":"cost, status"}}}`)
+		assert.Equal(t, http.StatusConflict, status, typ)
+		assert.Contains(t, answer, "conflicts with the reserved field cost.", typ)
+	}
+	status, answer = send(http.MethodPost, "/subjects/r/versions", `{"schemaType":"JSON","schema":"{}","metadata":{"properties":{"confluent:reserved":"cost"}}}`)
+	require.Equal(t, http.StatusOK, status, answer)
+	status, answer = send(http.MethodPost, "/subjects/r/versions", `{"schemaType":"JSON","schema":"true","metadata":{"properties":{"confluent:reserved":"other"}}}`)
+	assert.Equal(t, http.StatusConflict, status)
+	assert.Contains(t, answer, "reserved field cost removed")
+	status, answer = send(http.MethodPost, "/subjects/r/versions", `{"schemaType":"JSON","schema":"{\"type\":\"object\",\"properties\":{\"$$x\":{}}}"}`)
+	assert.Equal(t, http.StatusUnprocessableEntity, status)
+	assert.Contains(t, answer, "$$ prefix")
 }
 
 func TestSettingsThatHaveNoEffectHereAreRefused(t *testing.T) {
 	b := startBroker(t)
 	r := startRegistry(t, b)
-	for _, body := range []string{`{"validateFields":true}`, `{"defaultRuleSet":{"domainRules":[]}}`} {
-		status, _, answer := request(t, "http://"+r.Addr(), message{Method: http.MethodPut, Path: "/config", Text: &body})
-		assert.Equal(t, http.StatusNotImplemented, status, answer)
-	}
+	body := `{"defaultRuleSet":{"domainRules":[]}}`
+	status, _, answer := request(t, "http://"+r.Addr(), message{Method: http.MethodPut, Path: "/config", Text: &body})
+	assert.Equal(t, http.StatusNotImplemented, status, answer)
 }
 
 func TestMetadataSettings(t *testing.T) {

@@ -53,12 +53,12 @@ func getByID(r *Registry, c *call) (any, error) {
 
 func getTextByID(r *Registry, c *call) (any, error) {
 	return r.read(func(s *state) (any, error) {
-		v, _, id, err := c.byID(s)
+		v, _, _, err := c.byID(s)
 		if err != nil {
 			return nil, err
 		}
 		if v == nil {
-			return nil, errIDNotFound(id)
+			return nil, errInternal() // unlike the schema itself, its text is looked up without a check there
 		}
 		text, err := c.format(s, v)
 		return rawJSON(text), err

@@ -92,9 +92,6 @@ func putConfig(r *Registry, c *call) (any, error) {
 			return nil, errInvalidLevel()
 		}
 	}
-	if q.ValidateFields != nil && *q.ValidateFields {
-		return nil, fail(501, 50103, "validateFields is not supported by this registry")
-	}
 	if len(q.DefaultRuleSet) > 0 || len(q.OverrideRuleSet) > 0 {
 		return nil, fail(501, 50104, "Rule sets are not supported by this registry")
 	}
@@ -185,6 +182,9 @@ func putMode(r *Registry, c *call) (any, error) {
 	var q modeBody
 	if err := c.decode(&q, "updateMode.arg1"); err != nil {
 		return nil, err
+	}
+	if q.Mode == "" {
+		return nil, errInternal() // which a body without a mode comes to there
 	}
 	mode := strings.ToUpper(q.Mode)
 	if !slices.Contains([]string{modeReadWrite, modeReadOnly, modeReadOnlyOverride, modeImport}, mode) {

@@ -62,14 +62,17 @@ func (c *call) formatted(s *state, v *schemaValue) (schemaAnswer, error) {
 }
 
 func (c *call) format(s *state, v *schemaValue) (string, error) {
-	switch format := c.query.Get("format"); {
-	case format == "":
+	format := c.query.Get("format")
+	if format == "" {
 		return v.Schema, nil
-	case format == "resolved" && v.SchemaType == "":
-		return s.resolved(v)
-	default:
-		return "", fail(501, 50102, "The format %q of %s schemas is not supported by this registry", format, schemaTypeName(v))
 	}
+	clone := *v
+	clone.References = slices.Clone(v.References)
+	parsed, err := s.parse(&clone)
+	if err != nil {
+		return "", err
+	}
+	return parsed.format(format)
 }
 
 // keep gives which versions a query asks for: those that are not deleted, all,
@@ -310,9 +313,19 @@ func (s *state) find(v *schemaValue, keep func(*schemaValue) bool) *schemaValue 
 }
 
 func (s *state) normalizes(subject string) bool {
+	return s.switched(subject, func(c *configValue) *bool { return c.Normalize })
+}
+
+func (s *state) validatesFields(subject string) bool {
+	return s.switched(subject, func(c *configValue) *bool { return c.ValidateFields })
+}
+
+// switched gives a setting that is on or off, from the innermost scope that has
+// it. It is off when none has.
+func (s *state) switched(subject string, setting func(*configValue) *bool) bool {
 	for _, scope := range []string{subject, contextScope(subject), ""} {
-		if c := s.configs[scope]; c != nil && c.Normalize != nil {
-			return *c.Normalize
+		if c := s.configs[scope]; c != nil && setting(c) != nil {
+			return *setting(c)
 		}
 	}
 	return false

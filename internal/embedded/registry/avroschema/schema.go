@@ -1,6 +1,9 @@
 package avroschema
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Type is the type of a schema, spelled as in Avro's JSON.
 type Type string
@@ -93,4 +96,9 @@ func (n name) qualified(space string) string {
 		return n.simple
 	}
 	return n.full()
+}
+
+// HasField reports whether a record has a field of a name.
+func (s *Schema) HasField(name string) bool {
+	return slices.ContainsFunc(s.fields, func(f *field) bool { return f.name == name })
 }
