@@ -51,6 +51,7 @@ A server is left out when the address of a real one is given (--kafka,
 	cmd.Flags().BoolVar(&up.demo, "demo", false, "fill in stock, customers and a stream of orders and payments")
 	cmd.Flags().IntVar(&up.demoOrders, "demo-orders", 100, "how many orders and payments --demo posts; 0 goes on until the end")
 	cmd.Flags().Float64Var(&up.demoRate, "demo-rate", 20, "how many of them a second")
+	cmd.Flags().StringVar(&up.migrations, "migrations", "", "folder with V*.sql and variables.properties to apply in place of the built-in ones")
 	cmd.Flags().BoolVar(&up.sync, "sync", false, "write every record and commit through to the disk, so that it outlives the machine's end too")
 	return cmd
 }
@@ -61,6 +62,7 @@ type up struct {
 	demoOrders int
 	demoRate   float64
 	sync       bool
+	migrations string // folder; empty for the built-in ones
 
 	health  *telemetry.Health
 	metrics *prometheus.Registry
@@ -194,7 +196,7 @@ func (u *up) prepare(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return withMigrator(u.env, "", migrate.Config{}, func(m *migrate.Migrator) error {
+		return withMigrator(u.env, u.migrations, migrate.Config{}, func(m *migrate.Migrator) error {
 			_, err := m.Apply(ctx, migrate.ApplyOptions{All: true})
 			return err
 		})
