@@ -49,6 +49,10 @@ func (w *worker) send(ctx context.Context, e Email) (attempts int, err error) {
 	pause := w.cfg.Backoff
 	for refusals := 0; ; {
 		attempts++
+		// Whoever has the partitions by now sends it.
+		if err := w.group.Confirm(ctx); err != nil {
+			return attempts, err
+		}
 		err := w.cfg.Sender.Send(ctx, e)
 		if err == nil {
 			return attempts, nil

@@ -9,7 +9,8 @@
 //     recognised wherever it arrives.
 //   - An e-mail whose entry is in the ledger is not sent again. Between the Sender's
 //     success and the entry's acknowledgement lies the only moment whose crash can
-//     repeat one.
+//     repeat one: right before each attempt the group confirms that the partition has
+//     not been given to another instance.
 //   - An input record's offset is committed only after its e-mail's entry, or its dead
 //     letter, is written. While the way to the mail server is broken, e-mails wait.
 package email

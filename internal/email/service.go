@@ -144,6 +144,7 @@ var inputTopics = []string{order.TopicEmails, order.TopicOrdersEnriched}
 type worker struct {
 	*Service
 	client   *kgo.Client
+	group    *kafka.Group
 	ledger   *kafka.Follower
 	known    map[key]struct{} // the e-mails that are in the ledger
 	entries  *kafka.Encoder
@@ -187,7 +188,7 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 		return err
 	}
 	defer group.Close()
-	w.client = group.Client()
+	w.group, w.client = group, group.Client()
 	if _, err := group.CheckTopics(ctx, append([]string{order.TopicEmailDeadLetters}, inputTopics...)...); err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -82,6 +84,25 @@ func NewGroup(cfg Config, group GroupConfig) (*Group, error) {
 
 // Client returns the member's client, to produce with.
 func (g *Group) Client() *kgo.Client { return g.client }
+
+// Confirm asks the group whether this member is still one of it, and returns an error
+// when it is not, or when that cannot be found out. A broker that has forgotten its
+// groups gives a member's partitions to others while it still works on their records;
+// what must not be done by both is done right after Confirm.
+func (g *Group) Confirm(ctx context.Context) error {
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group = g.cfg.Group
+	req.MemberID, req.Generation = g.client.GroupMetadata()
+	resp, err := req.RequestWith(ctx, g.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	// The others wait for this member until it has finished.
+	if err != nil && !errors.Is(err, kerr.RebalanceInProgress) {
+		return fmt.Errorf("asking whether this is still a member of group %s: %w", g.cfg.Group, err)
+	}
+	return nil
+}
 
 // Close leaves the group.
 func (g *Group) Close() { g.client.CloseAllowingRebalance() }
