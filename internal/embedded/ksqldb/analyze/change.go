@@ -128,6 +128,7 @@ func (a *Analyzer) alterSource(s *ast.AlterSource) (*AlterSource, error) {
 		schema.Value = append(schema.Value, types.Column{Name: c.Name.Name, Type: t})
 	}
 	altered.Schema = &schema
+	altered.SQL += "\n" + s.Text()
 	if err := format.Validate(ValueSpec(&altered)); err != nil {
 		return nil, badStatement("%s", err)
 	}

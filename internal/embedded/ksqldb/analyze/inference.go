@@ -122,6 +122,7 @@ func (a *Analyzer) useSchemaIDs(ctx context.Context, s *catalog.Source, p *prope
 		if !format.SupportsInference(side.spec.Format) {
 			return badStatement("%s_FORMAT should support schema inference when %s_SCHEMA_ID is provided. Current format is %s.", side.name, side.name, side.spec.Format)
 		}
+		side.spec.Topic = p.topic // as declared: the topic's default name is filled in later
 		found, err := a.inferred(ctx, side.spec)
 		if err != nil {
 			return err

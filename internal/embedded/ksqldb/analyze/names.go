@@ -167,9 +167,6 @@ func (p *planner) resolveItem(s *ast.Query, sel ast.SelectItem) error {
 		it := &item{expr: e, explicit: sel.Alias != nil}
 		if sel.Alias != nil {
 			it.name = sel.Alias.Name
-			if isSystemColumn(it.name) && !p.namesItself(sel) && p.persistent {
-				return inSchemaStage(badStatement("%s is a reserved column name. You cannot use it as an alias for a column.", types.QuoteName(it.name)))
-			}
 		} else {
 			it.name = p.nameOf(e)
 		}
@@ -179,6 +176,20 @@ func (p *planner) resolveItem(s *ast.Query, sel ast.SelectItem) error {
 	default:
 		return badStatement("%s: this kind of SELECT item is not supported", at(sel))
 	}
+}
+
+// checkReservedAliases refuses system columns' names for other columns of persistent
+// queries.
+func (p *planner) checkReservedAliases() error {
+	if !p.persistent {
+		return nil
+	}
+	for _, sel := range p.q.Select {
+		if s, ok := sel.(*ast.SingleColumn); ok && s.Alias != nil && isSystemColumn(s.Alias.Name) && !p.namesItself(s) {
+			return inSchemaStage(badStatement("%s is a reserved column name. You cannot use it as an alias for a column.", types.QuoteName(s.Alias.Name)))
+		}
+	}
+	return nil
 }
 
 // namesItself reports whether a system column is aliased by its own name.

@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -177,6 +178,10 @@ func (p *planner) pullTable() (*plan.Pull, error) {
 		return nil, err
 	}
 	if err := p.a.checkPredicate(where, s.In("WHERE"), "WHERE"); err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			e.Statement = "" // the whole query is at fault here
+		}
 		return nil, err
 	}
 	out.Predicate = &plan.Expr{AST: where, Type: types.Boolean}

@@ -122,6 +122,9 @@ func (a *Analyzer) planQuery(ctx context.Context, q *ast.Query, sink querySink) 
 }
 
 func (p *planner) plan() (*planned, error) {
+	if err := p.checkReservedAliases(); err != nil {
+		return nil, err
+	}
 	if err := p.checkReserved(); err != nil {
 		return nil, err
 	}
@@ -239,25 +242,30 @@ func (p *planner) filter(node plan.Node, predicate ast.Expr, clause string) (pla
 
 // checkPredicate checks that a condition is one and can be computed.
 func (a *Analyzer) checkPredicate(e ast.Expr, s *expr.Scope, clause string) error {
+	text := expr.Format(e)
+	// quoted names the expression as the statement at fault, as ksqlDB does.
+	quoted := func(err *Error) *Error {
+		err.Statement = text
+		return err
+	}
 	for _, c := range callsIn(e, func(name string) bool { return a.Functions.IsAggregate(name) || a.Functions.IsTable(name) }) {
-		return &prepareError{badStatement("Invalid Predicate: Can't find any functions with the name '%s'. expression: %s, schema:%s",
-			c.Name.Name, expr.Format(e), schemaText(s))}
+		return &prepareError{quoted(badStatement("Invalid Predicate: Can't find any functions with the name '%s'. expression: %s, schema:%s",
+			c.Name.Name, text, schemaText(s)))}
 	}
 	compiled, err := a.compiler().Compile(e, s)
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "Invalid Predicate: ") {
-			return &prepareError{badStatement("%s", withSchemaText(err, s))}
+			return &prepareError{quoted(badStatement("%s", withSchemaText(err, s)))}
 		}
-		text := expr.Format(e)
 		if strings.Contains(err.Error(), "\nStatement: "+text) && strings.Contains(err.Error(), "NULL not supported") {
 			return badStatement("Error in %s expression: %s", clause, err)
 		}
-		return badStatement("Error in %s expression: %s\nStatement: %s", clause, err, text)
+		return quoted(badStatement("Error in %s expression: %s\nStatement: %s", clause, err, text))
 	}
 	t := compiled.Type
 	if t == nil || t.Kind != types.KindBoolean {
 		return badStatement("Type error in %s expression: Should evaluate to boolean but is %s (%s) instead.\nStatement: %s",
-			clause, expr.Format(e), t, expr.Format(e))
+			clause, text, t, text)
 	}
 	return nil
 }

@@ -32,11 +32,21 @@ func (e *Engine) check(ctx context.Context, c *catalog.Catalog, stmt ast.Stateme
 		_, err := describedSource(c, s)
 		return err
 	case *ast.AlterSystemProperty:
-		return refused(s, "ALTER SYSTEM is not supported: properties of the server are set where it is started")
+		return sharedRuntimeOff(s)
 	case *ast.AssertValues, *ast.AssertTombstone, *ast.AssertSource, *ast.RunScript:
 		return refused(s, "this statement belongs to ksqlDB's test tool and can't be run by a server")
 	default:
 		return nil
+	}
+}
+
+// sharedRuntimeOff is ksqlDB's answer to ALTER SYSTEM where its shared runtimes
+// are off, as they are by default.
+func sharedRuntimeOff(s *ast.AlterSystemProperty) *Error {
+	return &Error{
+		Code:    CodeServerError,
+		Message: withCause(fmt.Sprintf("Could not write the statement '%s' into the command topic.", s.Text()), "Cannot alter system configs when KSQL_SHARED_RUNTIME_ENABLED is turned off."),
+		hint:    "Properties of the server are set where it is started; SET changes those of a session.",
 	}
 }
 

@@ -36,6 +36,8 @@ type Error struct {
 	Entities []any
 
 	cause error
+	// hint is what the message leaves out; empty where Hint finds it elsewhere.
+	hint string
 	// generic makes the answer a generic_error, though the statement is at fault.
 	generic bool
 }

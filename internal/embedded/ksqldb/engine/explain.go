@@ -43,7 +43,7 @@ type queryError struct {
 const host = "localhost:8088"
 
 func (e *Engine) queryDescription(c *catalog.Catalog, q *catalog.Query) queryDescription {
-	state := e.queryState(q.ID)
+	state := streamsState(e.queryState(q.ID))
 	d := e.describePlan(q.ID, q.SQL, q.Plan, q.Sources)
 	d.Overridden, d.QueryType, d.State = overridden(q.Properties), "PERSISTENT", &state
 	d.HostStatus[host] = state

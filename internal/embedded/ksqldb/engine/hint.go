@@ -13,6 +13,9 @@ import (
 // expected and probably meant; of a name that is unknown what the name should
 // perhaps have been. It may be empty.
 func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
 	var syntax *parser.Error
 	if errors.As(e.cause, &syntax) {
 		return syntax.Hint

@@ -56,7 +56,7 @@ func (e *Engine) analyzeInsert(c *catalog.Catalog, s *ast.InsertValues, sess *se
 	}
 	if row.Target.IsTable() && row.Key == nil {
 		return nil, &Error{Code: CodeBadRequest, Message: fmt.Sprintf(
-			"Failed to insert values into '%s'.\nCaused by: Compacted topic cannot accept message without key in topic partition\n\t%s", row.Target.Name, row.Target.Topic.Name)}
+			"Failed to insert values into '%s'.\nCaused by: Compacted topic cannot accept message without key in topic partition\n\t%s-0", row.Target.Name, row.Target.Topic.Name)}
 	}
 	return row, nil
 }

@@ -93,7 +93,8 @@ var errStatement = errors.New("not a query that can be prepared")
 // behind the message of the error.
 func (e *Error) QuotesStatement() bool {
 	var syntax *parser.Error
-	return errors.Is(e.cause, errStatement) || errors.As(e.cause, &syntax) || strings.Contains(e.Message, "\nStatement: ")
+	return errors.Is(e.cause, errStatement) || errors.As(e.cause, &syntax) ||
+		strings.Contains(e.Message, "\nStatement: ") && !strings.HasSuffix(e.Message, "\nStatement: "+e.Statement)
 }
 
 // Prepare makes a query of the one SELECT or PRINT of a request. The error is an

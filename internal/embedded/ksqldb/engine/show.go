@@ -169,12 +169,21 @@ func (e *Engine) queryEntry(c *catalog.Catalog, q *catalog.Query) queryEntry {
 	state := e.queryState(q.ID)
 	entry := queryEntry{
 		QueryString: q.SQL, Sinks: []string{}, SinkTopics: []string{}, ID: q.ID,
-		StatusCount: map[string]int{state: 1}, QueryType: "PERSISTENT", State: state,
+		StatusCount: map[string]int{state: 1}, QueryType: "PERSISTENT", State: streamsState(state),
 	}
 	if sink, ok := c.Source(q.Sink); ok && q.Kind != catalog.Materialization {
 		entry.Sinks, entry.SinkTopics = []string{sink.Name}, []string{sink.Topic.Name}
 	}
 	return entry
+}
+
+// streamsState is a query's state as Kafka Streams has it, which goes on running
+// while it is paused.
+func streamsState(state string) string {
+	if state == runtime.Paused {
+		return runtime.Running
+	}
+	return state
 }
 
 func (e *Engine) queryState(id string) string {

@@ -156,9 +156,27 @@ func (e *Engine) ensureTopic(ctx context.Context, spec *analyze.TopicSpec) error
 	if replicas == 0 {
 		replicas = -1
 	}
-	_, err := e.admin.CreateTopic(ctx, partitions, replicas, configs, spec.Name)
+	made, err := e.admin.CreateTopic(ctx, partitions, replicas, configs, spec.Name)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return topicRefused(spec.Name, err.Error())
+		why := made.ErrMessage
+		if why == "" {
+			why = e.creationProblem(ctx, err, spec.Replicas)
+		}
+		return topicRefused(spec.Name, why)
 	}
 	return nil
+}
+
+// creationProblem is Kafka's text for a topic that can't be made, where the
+// broker sends none of its own.
+func (e *Engine) creationProblem(ctx context.Context, err error, replicas int) string {
+	if !errors.Is(err, kerr.InvalidReplicationFactor) {
+		return err.Error()
+	}
+	brokers, failed := e.admin.ListBrokers(ctx)
+	if failed != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("Unable to replicate the partition %d time(s): The target replication factor of %[1]d cannot be reached because only %d broker(s) are registered.",
+		replicas, len(brokers))
 }

@@ -88,11 +88,22 @@ func (p *parser) variableValue(use variable, vars map[string]string) (string, er
 	e.Message += fmt.Sprintf(" Got: '%s'", value)
 	switch {
 	case !ok:
-		e.Hint = undefinedHint(raw)
+		e.Message = undefinedMessage(pos, use.literal, raw)
+		e.Hint = fmt.Sprintf("line %d:%d: ", pos.Line, pos.Column) + undefinedHint(raw)
 	case use.literal:
 		e.Hint = "A variable that stands for a value must hold a number, TRUE, FALSE, or text in single quotes."
 	}
 	return "", e
+}
+
+// undefinedMessage is ksqlDB's text for a variable without a value, which its
+// parser meets as it is written.
+func undefinedMessage(pos ast.Position, literal bool, raw string) string {
+	if literal {
+		return "Failed to prepare statement: not yet implemented"
+	}
+	raw = strings.ToUpper(raw)
+	return fmt.Sprintf("%s Source names may only contain alphanumeric values, '_' or '-'. Got: '%s'\nStatement: %s", illegalArgument(pos), raw, raw)
 }
 
 func illegalArgument(pos ast.Position) string {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +79,7 @@ func (r *replay) stream(i int, results map[int]error) {
 		results[i] = fmt.Errorf("got only %q: %w", got.String(), firstErr)
 		return
 	}
-	results[i] = compareAnswers(x, resp, got.String())
+	results[i] = r.compareAnswers(x, resp, got.String())
 }
 
 // headOf is what readHead reads of a text.
@@ -133,143 +131,4 @@ func (r *replay) produceRows(want string) {
 	}
 	a++ // the one beyond the query's LIMIT, which later queries show
 	write()
-}
-
-// compareAnswers compares an answer with the recorded one.
-func compareAnswers(x *exchange, resp *http.Response, body string) error {
-	if resp.StatusCode != x.Status {
-		return fmt.Errorf("status %d instead of %d: %s (recorded: %s)", resp.StatusCode, x.Status, body, clip(x.text()))
-	}
-	got := strings.Join(resp.Header["Content-Type"], ";")
-	if want := x.Headers["content-type"]; got != want {
-		return fmt.Errorf("content type %q instead of %q", got, want)
-	}
-	if want := x.Headers["location"]; resp.Header.Get("Location") != want {
-		return fmt.Errorf("location %q instead of %q", resp.Header.Get("Location"), want)
-	}
-	if want := x.Headers["allow"]; resp.Header.Get("Allow") != want {
-		return fmt.Errorf("allow %q instead of %q", resp.Header.Get("Allow"), want)
-	}
-	a, b := canonical(body), canonical(x.text())
-	if strings.Contains(a, "Limit Reached") || x.Ended == "complete" && strings.Contains(x.statement(), "LIMIT") {
-		// Which rows come first depends on the order of the partitions.
-		a, b = withoutRows(a), withoutRows(b)
-	}
-	if a != b {
-		if shown := regexp.MustCompile(`"statementText":"(?:[^"\\]|\\.)*"`); shown.ReplaceAllString(a, "") == shown.ReplaceAllString(b, "") {
-			return fmt.Errorf("only statementText differs: %s instead of %s", shown.FindString(a), shown.FindString(b))
-		}
-		at := 0
-		for at < len(a) && at < len(b) && a[at] == b[at] {
-			at++
-		}
-		from := max(0, at-60)
-		return fmt.Errorf("…%s instead of …%s", clip(a[from:]), clip(b[from:]))
-	}
-	return nil
-}
-
-var rowPattern = regexp.MustCompile(`(?m)"columns":\[.*?\]\}|^\[\d.*\]$|,\[\d.*?\]`)
-
-// withoutRows keeps how many rows there are.
-func withoutRows(text string) string { return rowPattern.ReplaceAllString(text, "ROW") }
-
-func clip(text string) string {
-	if len(text) > 400 {
-		return text[:400] + "…"
-	}
-	return text
-}
-
-// volatile are the parts of answers that differ from run to run.
-var volatile = []struct {
-	pattern *regexp.Regexp
-	with    string
-}{
-	{regexp.MustCompile(`((?:CSAS|CTAS|CST)_\w+?|INSERTQUERY)_\d+`), "${1}_N"},
-	{regexp.MustCompile(`(?i)(transient_\w+?)_-?\d+`), "${1}_N"},
-	{regexp.MustCompile(`query_\d{13}`), "query_N"},
-	{regexp.MustCompile(`"commandSequenceNumber":-?\d+`), `"commandSequenceNumber":0`},
-	{regexp.MustCompile(`("kafkaClusterId"|"kafka-cluster"):"[^"]*"`), `$1:""`},
-	{regexp.MustCompile(`"statistics":"[^"]*"`), `"statistics":""`},
-	{regexp.MustCompile(`_SCHEMA_ID=\d+`), `_SCHEMA_ID=N`},
-	{regexp.MustCompile(`"clusterStatistics":\[[^\]]*\]`), `"clusterStatistics":[]`},
-	{regexp.MustCompile(`(transient_\w+_N)_\d{13}`), "$1"},
-}
-
-// canonical brings an answer into a form in which equal answers are equal texts.
-func canonical(text string) string {
-	for _, v := range volatile {
-		text = v.pattern.ReplaceAllString(text, v.with)
-	}
-	if strings.HasPrefix(text, "rowtime:") || strings.HasPrefix(text, "Key format:") || strings.TrimSpace(text) == "" {
-		return strings.TrimRight(text, "\n")
-	}
-	var value any
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	if dec.Decode(&value) == nil && !dec.More() {
-		if list, ok := value.([]any); ok && len(list) > 1 && isRows(list) {
-			sortRows(list[1:])
-		} else {
-			sortLists(value)
-		}
-		out, err := json.Marshal(value)
-		if err == nil {
-			return string(out)
-		}
-	}
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	if len(lines) > 1 {
-		last := len(lines)
-		if strings.Contains(lines[last-1], "finalMessage") || lines[last-1] == "]" {
-			last--
-		}
-		slices.Sort(lines[1:last])
-	}
-	return strings.Join(lines, "\n")
-}
-
-// isRows tells streamed answers, whose rows may come in another order.
-func isRows(list []any) bool {
-	first, ok := list[0].(map[string]any)
-	return ok && (first["header"] != nil || first["queryId"] != nil)
-}
-
-func sortRows(list []any) {
-	last := len(list)
-	if m, ok := list[last-1].(map[string]any); ok && m["finalMessage"] != nil {
-		last--
-	}
-	slices.SortFunc(list[:last], func(a, b any) int { return strings.Compare(asText(a), asText(b)) })
-}
-
-func asText(v any) string {
-	out, err := json.Marshal(v)
-	if err != nil {
-		return err.Error()
-	}
-	return string(out)
-}
-
-// unordered are the members whose elements come in no particular order.
-var unordered = []string{
-	"streams", "tables", "queries", "topics", "functions", "properties", "defaultProperties", "readQueries", "writeQueries",
-	"sourceDescriptions", "queryDescriptions", "sourceConstraints", "connectorsPlugins",
-}
-
-func sortLists(v any) {
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			sortLists(e)
-		}
-	case map[string]any:
-		for name, e := range v {
-			sortLists(e)
-			if list, ok := e.([]any); ok && slices.Contains(unordered, name) {
-				slices.SortFunc(list, func(a, b any) int { return strings.Compare(asText(a), asText(b)) })
-			}
-		}
-	}
 }

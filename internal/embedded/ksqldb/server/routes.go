@@ -11,8 +11,12 @@ import (
 const (
 	typeJSON      = "application/json"
 	typeKsql      = "application/vnd.ksql.v1+json"
+	typeProtobuf  = "application/vnd.ksql.v1+protobuf"
 	typeDelimited = "application/vnd.ksqlapi.delimited.v1"
 )
+
+// streamTypes are what /query-stream produces.
+var streamTypes = []string{typeDelimited, typeJSON, typeKsql, typeProtobuf}
 
 // plainTypes are what the end points without streams produce, whatever is asked.
 var plainTypes = []string{typeKsql, typeJSON}
@@ -31,7 +35,7 @@ func (s *Server) Handler() http.Handler {
 		"/ksql":           {http.MethodPost, plainTypes, s.ksql},
 		"/ksql/terminate": {http.MethodPost, plainTypes, refuseTerminate},
 		"/query":          {http.MethodPost, []string{typeKsql, typeJSON, typeDelimited}, s.query},
-		"/query-stream":   {http.MethodPost, []string{typeDelimited, typeJSON, typeKsql}, s.queryStream},
+		"/query-stream":   {http.MethodPost, streamTypes, s.queryStream},
 		"/inserts-stream": {http.MethodPost, []string{typeDelimited, typeJSON}, s.insertsStream},
 		"/close-query":    {http.MethodPost, nil, s.closeQuery},
 		"/info":           {http.MethodGet, plainTypes, s.info},
@@ -41,7 +45,7 @@ func (s *Server) Handler() http.Handler {
 		"/v1/metadata/id": {http.MethodGet, plainTypes, s.metadataID},
 		"/clusterStatus":  {http.MethodGet, plainTypes, featureOff},
 		"/heartbeat":      {http.MethodPost, plainTypes, featureOff},
-		"/lag":            {http.MethodPost, plainTypes, featureOff},
+		"/lag":            {http.MethodPost, plainTypes, lag},
 		"/chc/ready":      {http.MethodGet, nil, emptyObject},
 		"/chc/live":       {http.MethodGet, nil, emptyObject},
 	}
@@ -90,6 +94,19 @@ func emptyObject(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.Sta
 func featureOff(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", typeJSON)
 	w.WriteHeader(http.StatusNotFound)
+}
+
+// lag takes what other servers of a cluster report, which there are none of.
+func lag(w http.ResponseWriter, r *http.Request) {
+	in, failed := readBody(w, r, "LagReportingMessage")
+	if failed == nil && in.object.member("ksqlHost") == nil {
+		failed = errNotRead
+	}
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	featureOff(w, r)
 }
 
 func refuseTerminate(w http.ResponseWriter, _ *http.Request) {
