@@ -100,7 +100,7 @@ func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
 		writeError(w, withStatement(asError(err)), false)
 		return
 	}
-	kind := negotiate(r, []string{typeDelimited, typeJSON, typeKsql})
+	kind := negotiate(r, streamTypes)
 	var out stream
 	switch {
 	case q.Kind == engine.PrintQuery && kind != typeDelimited:
@@ -112,6 +112,8 @@ func (s *Server) queryStream(w http.ResponseWriter, r *http.Request) {
 		out = &arrayStream{sink: newSink(w, typeJSON)}
 	case kind == typeKsql:
 		out = &objectStream{sink: newSink(w, typeKsql)}
+	case kind == typeProtobuf:
+		out = &protobufStream{objectStream: objectStream{sink: newSink(w, typeProtobuf)}}
 	default:
 		out = &delimitedStream{sink: newSink(w, typeDelimited)}
 	}
@@ -134,8 +136,9 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request, q *engine.Query, ou
 	begun := false
 	end, err := q.Run(r.Context(), engine.Receiver{
 		Begin: func() error {
-			begun = true
-			return out.begin(q)
+			err := out.begin(q)
+			begun = err == nil
+			return err
 		},
 		Row:   out.row,
 		Print: out.print,

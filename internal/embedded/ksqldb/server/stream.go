@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 )
@@ -19,6 +20,10 @@ type stream interface {
 // pullFlush is how many bytes of a pull query's answer are gathered before they
 // are sent; a push query's rows are sent one by one.
 const pullFlush = 8 << 10
+
+// stallTimeout is how long a client may take nothing of an answer that waits for
+// it before its connection is given up.
+const stallTimeout = 30 * time.Second
 
 // sink writes a streamed answer.
 type sink struct {
@@ -56,6 +61,8 @@ func (s *sink) flush() error {
 	if len(s.buf) == 0 {
 		return nil
 	}
+	// Where a write can't be bounded, only the connection's end ends it.
+	_ = s.control.SetWriteDeadline(time.Now().Add(stallTimeout))
 	_, err := s.w.Write(s.buf)
 	s.buf = s.buf[:0]
 	if err != nil {
@@ -65,7 +72,10 @@ func (s *sink) flush() error {
 }
 
 // finish sends what is left. A client that is gone no longer cares.
-func (s *sink) finish() { _ = s.flush() }
+func (s *sink) finish() {
+	_ = s.flush()
+	_ = s.control.SetWriteDeadline(time.Time{})
+}
 
 func (s *sink) print(string) error { return nil }
 
@@ -73,14 +83,18 @@ func (s *sink) print(string) error { return nil }
 type objectStream struct{ sink }
 
 func (s *objectStream) begin(q *engine.Query) error {
-	s.start(q)
-	head, err := marshal(struct {
+	return s.head(q, struct {
 		ID     string `json:"queryId"`
 		Schema string `json:"schema"`
 	}{q.ID, schemaText(q.Columns)})
+}
+
+func (s *objectStream) head(q *engine.Query, header any) error {
+	head, err := marshal(header)
 	if err != nil {
 		return err
 	}
+	s.start(q)
 	s.buf = append(s.buf, `[{"header":`...)
 	s.buf = append(append(s.buf, head...), '}')
 	if s.gather {
@@ -92,11 +106,20 @@ func (s *objectStream) begin(q *engine.Query) error {
 }
 
 func (s *objectStream) row(r engine.Row) error {
+	s.open(`{"row":{"columns":`)
+	s.buf = appendRow(s.buf, s.columns, r.Values)
+	return s.close(r)
+}
+
+// open and close put a row between the ones before and after it.
+func (s *objectStream) open(text string) {
 	if s.gather {
 		s.buf = append(s.buf, ",\n"...)
 	}
-	s.buf = append(s.buf, `{"row":{"columns":`...)
-	s.buf = appendRow(s.buf, s.columns, r.Values)
+	s.buf = append(s.buf, text...)
+}
+
+func (s *objectStream) close(r engine.Row) error {
 	if r.Tombstone {
 		s.buf = append(s.buf, `,"tombstone":true`...)
 	}
