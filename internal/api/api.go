@@ -58,6 +58,8 @@ type Config struct {
 	// ElasticsearchTransport sends the requests to it. Nil means
 	// http.DefaultTransport.
 	ElasticsearchTransport http.RoundTripper
+	// Limits bound what is taken on at the same time.
+	Limits Limits
 	// Health gets the service's readiness checks, and is what /readyz answers from.
 	// Nil means one of its own.
 	Health *telemetry.Health
@@ -70,6 +72,7 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
+	c.Limits.setDefaults()
 	if c.Health == nil {
 		c.Health = &telemetry.Health{}
 	}

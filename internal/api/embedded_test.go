@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -133,9 +134,27 @@ func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
 	require.Equal(t, http.StatusCreated, code, body)
 	code, body = request(t, "GET", base+"/v1/orders/greedy/validated?timeout=30000", "")
 	require.Equal(t, http.StatusOK, code, body)
-	assert.Contains(t, body, "FAILED")
+	assert.Contains(t, body, `"state":"FAILED"`)
+	assert.Contains(t, body, `"failures":[{"check":"INVENTORY_CHECK","result":"FAIL","detail":"4 units of JUMPERS were asked for, 3 were available."}]`)
 	code, body = request(t, "POST", base+"/v1/payments", `{"id":"p-1","orderId":"good","ccy":"EUR","amount":19}`)
 	require.Equal(t, http.StatusCreated, code, body)
+
+	for _, id := range []string{`'; DROP TABLE orders_by_id; --`, `x') OR ('1'='1`, `" OR 1=1 /*`} {
+		quoted, err := json.Marshal(id)
+		require.NoError(t, err)
+		hostile := strings.Replace(newOrder("ID", "1"), `"ID"`, string(quoted), 1)
+		code, body = request(t, "GET", base+"/v1/orders/"+url.PathEscape(id)+"?timeout=0", "")
+		require.Equal(t, http.StatusNotFound, code, body)
+		code, body = request(t, "POST", base+"/v1/orders", hostile)
+		require.Equal(t, http.StatusCreated, code, body)
+		code, body = request(t, "GET", base+"/v1/orders/"+url.PathEscape(id)+"/validated?timeout=30000", "")
+		require.Equal(t, http.StatusOK, code, body)
+		assert.Contains(t, body, string(quoted))
+		code, body = request(t, "POST", base+"/v1/orders", hostile)
+		require.Equal(t, http.StatusOK, code, body)
+	}
+	code, body = request(t, "POST", base+"/v1/orders/good/ship", "")
+	require.Equal(t, http.StatusOK, code, body)
 
 	type history struct {
 		Complete bool
@@ -156,8 +175,11 @@ func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
 		}
 		return kinds
 	}
-	want := map[string]int{"ORDER": 2, "CHECK": 3, "RESERVATION": 1, "PAYMENT": 1, "EMAIL": 1}
-	require.Eventually(t, func() bool { return count(read("good"))["EMAIL"] == 1 }, 20*time.Second, 5*time.Millisecond)
+	want := map[string]int{"ORDER": 3, "CHECK": 3, "RESERVATION": 2, "SHIPMENT": 1, "PAYMENT": 1, "EMAIL": 1}
+	require.Eventually(t, func() bool {
+		kinds := count(read("good"))
+		return kinds["EMAIL"] == 1 && kinds["RESERVATION"] == 2
+	}, 20*time.Second, 5*time.Millisecond)
 	assert.Equal(t, want, count(read("good")))
 	assert.Empty(t, read("good").Failures)
 	greedy := read("greedy").Failures

@@ -268,10 +268,18 @@ type fixture struct {
 	search    *fakeSearch
 	handlers  *handlers
 	router    http.Handler
+	// partial says that the router has not all addresses.
+	partial bool
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newLimitedFixture(t, Limits{})
+}
+
+func newLimitedFixture(t *testing.T, limits Limits) *fixture {
+	t.Helper()
+	limits.setDefaults()
 	f := &fixture{
 		t:         t,
 		store:     &fakeStore{orders: map[string]order.Order{}, payments: map[string]order.Payment{}, customers: map[int64]customer{}},
@@ -280,7 +288,7 @@ func newFixture(t *testing.T) *fixture {
 		history:   &fakeHistory{},
 		search:    &fakeSearch{},
 	}
-	cfg := Config{Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
+	cfg := Config{Limits: limits, Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
 	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), f.search)
 	f.router = f.handlers.router()
 	return f
@@ -306,7 +314,11 @@ func (f *fixture) request(r *http.Request) answer {
 	f.t.Helper()
 	rec := httptest.NewRecorder()
 	f.router.ServeHTTP(rec, r)
-	return answer{rec.Code, rec.Header(), rec.Body.String()}
+	a := answer{rec.Code, rec.Header(), rec.Body.String()}
+	if !f.partial || a.code != http.StatusNotFound {
+		documented(f.t, r, a)
+	}
+	return a
 }
 
 // problem checks that an answer is a problem of a status and returns it.

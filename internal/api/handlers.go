@@ -63,6 +63,11 @@ type handlers struct {
 	paymentLocks idLocks
 	// historySlots has a place for each history that may be read at the same time.
 	historySlots chan struct{}
+
+	orderLookups   *lookups[order.Order]
+	paymentLookups *lookups[order.Payment]
+
+	writing, waiting, streaming, reading, tracing *gate
 }
 
 func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail, search Search) *handlers {
@@ -86,41 +91,52 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
 	})
 	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count)
+	h.orderLookups, h.paymentLookups = newLookups(store.Orders), newLookups(store.Payments)
+	limits := cfg.Limits
+	h.writing = newGate("writes", limits.Writes, limits.Writes, h.metrics.overloaded)
+	h.waiting = newGate("waiting requests", limits.Waiters, 0, h.metrics.overloaded)
+	h.streaming = newGate("event streams", limits.Streams, 0, h.metrics.overloaded)
+	h.reading = newGate("lists", limits.Reads, limits.Reads, h.metrics.overloaded)
+	h.tracing = newGate("histories", limits.Reads, limits.Reads, h.metrics.overloaded)
 	return h
 }
+
+// handlerFunc answers a request. An error means that nothing was answered yet.
+type handlerFunc func(http.ResponseWriter, *http.Request) error
 
 // route is one operation of the REST contract.
 type route struct {
 	method, path string
-	handle       func(http.ResponseWriter, *http.Request) error
+	handle       handlerFunc
 }
 
 func (h *handlers) routes() []route {
-	plain := func(handler http.Handler) func(http.ResponseWriter, *http.Request) error {
+	plain := func(handler http.Handler) handlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) error {
 			handler.ServeHTTP(w, r)
 			return nil
 		}
 	}
 	return []route{
-		{http.MethodPost, "/v1/orders", h.postOrder},
-		{http.MethodGet, "/v1/orders", h.listOrders},
-		{http.MethodPost, "/v1/orders:batch", h.postBatch},
-		{http.MethodGet, streamPath, h.getOrderStream},
-		{http.MethodGet, "/v1/orders/{id}", h.getOrder},
-		{http.MethodGet, "/v1/orders/{id}/validated", h.getValidated},
-		{http.MethodGet, "/v1/orders/{id}/history", h.getHistory},
-		{http.MethodPost, "/v1/orders/{id}/ship", h.postShip},
-		{http.MethodPost, "/v1/payments", h.postPayment},
-		{http.MethodGet, "/v1/customers/{id}", h.getCustomer},
+		{http.MethodPost, "/v1/orders", h.writing.through(h.postOrder)},
+		{http.MethodGet, "/v1/orders", h.reading.through(h.listOrders)},
+		{http.MethodPost, "/v1/orders:batch", h.writing.through(h.postBatch)},
+		{http.MethodGet, streamPath, h.streaming.through(h.getOrderStream)},
+		{http.MethodGet, "/v1/orders/{id}", h.waiting.through(h.getOrder)},
+		{http.MethodGet, "/v1/orders/{id}/validated", h.waiting.through(h.getValidated)},
+		{http.MethodGet, "/v1/orders/{id}/history", h.tracing.through(h.getHistory)},
+		{http.MethodPost, "/v1/orders/{id}/ship", h.writing.through(h.postShip)},
+		{http.MethodPost, "/v1/payments", h.writing.through(h.postPayment)},
+		{http.MethodGet, "/v1/customers/{id}", h.reading.through(h.getCustomer)},
 		{http.MethodGet, "/v1/inventory", h.getInventory},
-		{http.MethodPut, "/v1/inventory/{product}", h.putInventory},
-		{http.MethodGet, "/fraud", h.getFraud},
-		{http.MethodGet, "/fraud/stream", h.getFraudStream},
+		{http.MethodPut, "/v1/inventory/{product}", h.writing.through(h.putInventory)},
+		{http.MethodGet, "/fraud", h.waiting.through(h.getFraud)},
+		{http.MethodGet, "/fraud/stream", h.streaming.through(h.getFraudStream)},
 		{http.MethodGet, "/livez", plain(h.health.LiveHandler())},
 		{http.MethodGet, "/readyz", plain(h.health.ReadyHandler())},
 		{http.MethodGet, "/metrics", plain(telemetry.MetricsHandler(h.registry))},
 		{http.MethodGet, "/openapi.json", h.getOpenAPI},
+		{http.MethodGet, "/docs", h.getDocs},
 	}
 }
 
@@ -156,7 +172,7 @@ func (h *handlers) serve(routes []route) http.Handler {
 		})
 	}
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, r, newProblem(http.StatusNotFound, "There is nothing at this address; GET /openapi.json lists what there is."))
+		writeProblem(w, r, newProblem(http.StatusNotFound, "There is nothing at this address; GET /docs lists what there is."))
 	})
 	return m
 }

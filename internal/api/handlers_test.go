@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -118,7 +117,7 @@ func TestUnreachableServersAre503(t *testing.T) {
 	f.store.fail(errors.New("no ksqlDB"))
 	f.problem(f.do("POST", "/v1/orders", goodOrder), http.StatusServiceUnavailable)
 	f.problem(f.do("GET", "/v1/orders/x?timeout=0", ""), http.StatusServiceUnavailable)
-	f.problem(f.do("POST", "/v1/orders/x/ship", ""), http.StatusServiceUnavailable)
+	f.problem(f.do("POST", "/v1/orders/x/ship?timeout=0", ""), http.StatusServiceUnavailable)
 	f.problem(f.do("POST", "/v1/payments", goodPayment), http.StatusServiceUnavailable)
 	assert.Empty(t, f.publisher.orders)
 }
@@ -464,7 +463,7 @@ func TestFraudParametersAndSecondListener(t *testing.T) {
 	for _, q := range []string{"limit=0", "limit=1001", "limit=x", "wait=-1", "wait=60001"} {
 		f.problem(f.do("GET", "/fraud?"+q, ""), http.StatusBadRequest)
 	}
-	f.router = f.handlers.fraudRouter()
+	f.router, f.partial = f.handlers.fraudRouter(), true
 	assert.Equal(t, http.StatusOK, f.do("GET", "/fraud?limit=1000", "").code)
 	f.problem(f.do("POST", "/v1/orders", goodOrder), http.StatusNotFound)
 }
@@ -483,54 +482,4 @@ func TestAddressesAndMethods(t *testing.T) {
 	metrics := f.do("GET", "/metrics", "").body
 	assert.Contains(t, metrics, "orderflow_orders_accepted_total 1")
 	assert.Contains(t, metrics, `orderflow_http_request_duration_seconds_count{method="POST",route="/v1/orders",status="201"} 1`)
-}
-
-type openAPIDocument struct {
-	OpenAPI string                                `json:"openapi"`
-	Paths   map[string]map[string]json.RawMessage `json:"paths"`
-}
-
-func TestOpenAPIDescribesExactlyTheRoutes(t *testing.T) {
-	f := newFixture(t)
-	a := f.do("GET", "/openapi.json", "")
-	require.Equal(t, http.StatusOK, a.code)
-	var doc openAPIDocument
-	require.NoError(t, json.Unmarshal([]byte(a.body), &doc))
-	assert.Equal(t, "3.1.0", doc.OpenAPI)
-	var described, routed []string
-	for path, item := range doc.Paths {
-		for method := range item {
-			if method != "parameters" {
-				described = append(described, strings.ToUpper(method)+" "+path)
-			}
-		}
-	}
-	for _, r := range f.handlers.routes() {
-		routed = append(routed, r.method+" "+r.path)
-	}
-	assert.ElementsMatch(t, described, routed)
-}
-
-// matchesSchema checks an answer against a schema of the OpenAPI document.
-func matchesSchema(t *testing.T, name, body string) {
-	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(string(openAPI)))
-	require.NoError(t, err)
-	c := jsonschema.NewCompiler()
-	require.NoError(t, c.AddResource("openapi.json", doc))
-	schema, err := c.Compile("openapi.json#/components/schemas/" + name)
-	require.NoError(t, err)
-	v, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
-	require.NoError(t, err)
-	assert.NoError(t, schema.Validate(v), body)
-}
-
-func TestAnswersMatchTheirSchemas(t *testing.T) {
-	matchesSchema(t, "NewOrder", goodOrder)
-	f := newFixture(t)
-	matchesSchema(t, "Order", f.do("POST", "/v1/orders", goodOrder).body)
-	matchesSchema(t, "Payment", f.do("POST", "/v1/payments", goodPayment).body)
-	matchesSchema(t, "Stock", f.do("PUT", "/v1/inventory/JUMPERS", `{"quantity":4}`).body)
-	matchesSchema(t, "Problem", f.do("POST", "/v1/orders", "{}").body)
-	matchesSchema(t, "Health", f.do("GET", "/readyz", "").body)
 }

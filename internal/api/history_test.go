@@ -58,7 +58,7 @@ func TestHistorySaysWhyAnOrderFailed(t *testing.T) {
 		},
 		"the first result counts": {goodOrderValue, []checkEvent{check(order.FraudCheck, order.Pass), check(order.FraudCheck, order.Fail)}, nil, []failure{}},
 		"details and stock": {
-			order.Order{ID: "o-1", Product: order.Jumpers, Quantity: -1},
+			order.Order{ID: "o-1", State: order.Failed, Product: order.Jumpers, Quantity: -1},
 			[]checkEvent{check(order.InventoryCheck, order.Fail), check(order.OrderDetailsCheck, order.Fail), check(order.FraudCheck, order.Error)}, nil,
 			[]failure{
 				{order.InventoryCheck, order.Fail, "The quantity is -1; at least 1 must be ordered."},
@@ -67,7 +67,7 @@ func TestHistorySaysWhyAnOrderFailed(t *testing.T) {
 			},
 		},
 		"price": {
-			order.Order{ID: "o-1", Product: order.Jumpers, Quantity: 1, Price: -0.5}, []checkEvent{check(order.OrderDetailsCheck, order.Fail)}, nil,
+			order.Order{ID: "o-1", State: order.Failed, Product: order.Jumpers, Quantity: 1, Price: -0.5}, []checkEvent{check(order.OrderDetailsCheck, order.Fail)}, nil,
 			[]failure{{order.OrderDetailsCheck, order.Fail, "The price is -0.5; it must not be negative."}},
 		},
 	} {

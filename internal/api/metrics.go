@@ -15,6 +15,8 @@ type metrics struct {
 	refused  prometheus.Counter
 	shipped  prometheus.Counter
 	payments prometheus.Counter
+	// overloaded has, by kind of work, the requests that were refused.
+	overloaded *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer, waiting, streaming func() int) *metrics {
@@ -45,6 +47,10 @@ func newMetrics(reg prometheus.Registerer, waiting, streaming func() int) *metri
 			Name: "orderflow_orders_shipped_total",
 			Help: "Orders marked as shipped.",
 		}),
+		overloaded: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "orderflow_api_overload_refusals_total",
+			Help: "Requests answered 503 because as much of their kind was under way as is taken on.",
+		}, []string{"kind"}),
 		payments: f.NewCounter(prometheus.CounterOpts{
 			Name: "orderflow_payments_accepted_total",
 			Help: "New payments that were acknowledged.",

@@ -109,9 +109,8 @@ func unknownOrder(id string) *problem {
 func (h *handlers) lookupOrder(ctx context.Context, id string) (order.Order, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	found, err := h.store.Orders(ctx, id)
+	inStore, ok, err := h.orderLookups.get(ctx, id)
 	remembered, known := h.orders.get(id)
-	inStore, ok := found[id]
 	o, ok := newerOrder(remembered, known, inStore, ok)
 	if ok {
 		return o, true, nil

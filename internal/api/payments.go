@@ -43,8 +43,8 @@ func (h *handlers) lookupPayment(ctx context.Context, id string) (order.Payment,
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	found, err := h.store.Payments(ctx, id)
-	if p, ok := found[id]; ok {
+	p, found, err := h.paymentLookups.get(ctx, id)
+	if found {
 		return p, true, nil
 	}
 	return order.Payment{}, false, err
