@@ -66,6 +66,9 @@ type Config struct {
 	Sync bool
 	// ServiceID is ksql.service.id; empty for the default.
 	ServiceID string
+	// SlowClient is how long a push query whose client lags waits for it, all in
+	// all, before it is ended; 0 means 5 s.
+	SlowClient time.Duration
 	// Properties are server-wide settings by their full names.
 	Properties map[string]string
 	Logger     *slog.Logger
@@ -167,7 +170,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.runtime, err = runtime.New(runtime.Config{
-		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, Logger: e.log, Problem: e.problems.add,
+		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, SlowReceiver: e.cfg.SlowClient, Logger: e.log, Problem: e.problems.add,
 	})
 	if err != nil {
 		return err

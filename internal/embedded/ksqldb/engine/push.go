@@ -149,6 +149,9 @@ func (q *Query) runTransient(ctx context.Context, r Receiver) (End, error) {
 	switch {
 	case t.err != nil:
 		return 0, t.err
+	case errors.Is(err, runtime.ErrSlow):
+		return 0, &Error{Code: CodeServerError, Message: fmt.Sprintf(
+			"Query %s was ended because its client reads too slowly: more rows waited for it than are kept. Read faster, select fewer rows or columns, or run the query again.", q.ID), cause: err}
 	case err != nil:
 		return 0, &Error{Code: CodeServerError, Message: fmt.Sprintf("running query %s: %v", q.ID, err), cause: err}
 	case t.limit != nil && t.sent >= *t.limit:

@@ -52,10 +52,13 @@ type Config struct {
 	// Problem takes what goes to the processing log; nil drops it.
 	Problem func(queryID string, p exec.ProcessingError)
 	// ReadBuffer is how many bytes of a source partition's records are kept for
-	// the slowest reader at its end. A push query whose client falls further
-	// behind is ended. The default is 1 MiB.
+	// the slowest reader at its end. The default is 1 MiB.
 	ReadBuffer int
-	Logger     *slog.Logger
+	// SlowReceiver is how long a transient query that has fallen behind by more
+	// than ReadBuffer waits for its receiver, all in all, before it is ended
+	// (ErrSlow). The default is 5 s.
+	SlowReceiver time.Duration
+	Logger       *slog.Logger
 }
 
 // Validate reports what is missing.
@@ -115,6 +118,9 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	if cfg.PartitionInterval == 0 {
 		cfg.PartitionInterval = 5 * time.Second
+	}
+	if cfg.SlowReceiver == 0 {
+		cfg.SlowReceiver = 5 * time.Second
 	}
 	if cfg.Problem == nil {
 		cfg.Problem = func(string, exec.ProcessingError) {}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -373,4 +374,33 @@ func TestTransientQueries(t *testing.T) {
 
 func record(topic, key, value string, millis int64) *kgo.Record {
 	return &kgo.Record{Topic: topic, Key: []byte(key), Value: []byte(value), Timestamp: time.UnixMilli(millis)}
+}
+
+func TestAReceiverThatIsTooSlowIsCutOff(t *testing.T) {
+	w := newWorld(t)
+	db, err := state.OpenDB(state.DiskConfig{Dir: t.TempDir()})
+	require.NoError(t, err)
+	rt, err := New(Config{Brokers: w.brokers, State: db, ServiceID: "default_", ReadBuffer: 10_000, SlowReceiver: time.Nanosecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { rt.Close(); require.NoError(t, db.Close()) })
+	top := w.push("SELECT v FROM s EMIT CHANGES;")
+	started, rows, goOn, done := make(chan struct{}), make(chan string, 1), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- rt.RunTransient(t.Context(), TransientSpec{QueryID: "q", Topology: top, Started: func() { close(started) }}, func(row *types.Row) error {
+			select {
+			case rows <- row.Value[0].Str():
+			default:
+			}
+			<-goOn
+			return nil
+		})
+	}()
+	<-started
+	w.produce("in", "first")
+	require.Equal(t, "first", <-rows)
+	for range 100 {
+		w.produce("in", strings.Repeat("x", 1000))
+	}
+	close(goOn)
+	require.ErrorIs(t, <-done, ErrSlow)
 }

@@ -191,7 +191,7 @@ func (s *session) follow(ctx context.Context) error {
 			src := &t.feed.sources[i]
 			starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: t.id.Partition}, Offset: src.position, End: src.end}
 		}
-		cursors, err := s.q.rt.tail.Follow(ctx, starts, t.wake, false)
+		cursors, err := s.q.rt.tail.Follow(ctx, starts, t.wake)
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
@@ -29,9 +30,11 @@ type TransientSpec struct {
 // ErrStop is returned by the receiver of a transient query's rows to end it.
 var ErrStop = errors.New("the receiver wants no more rows")
 
-// ErrSlow is the end of a transient query whose receiver took its rows so slowly
-// that what the query had not read yet outgrew the buffer (Config.ReadBuffer).
-var ErrSlow = tail.ErrOverrun
+// ErrSlow is the end of a transient query that had read its sources to their ends
+// once and then fell behind because its receiver took rows too slowly: what it had
+// not read outgrew Config.ReadBuffer, and it had waited for the receiver for more
+// than Config.SlowReceiver since.
+var ErrSlow = errors.New("the receiver takes rows too slowly")
 
 // RunTransient runs a query until the context ends, its end is reached, or row
 // returns an error. It gives nil for the first two and ErrStop. The rows and
@@ -64,6 +67,7 @@ type transient struct {
 	queue       []exec.InRecord // internal records on their way
 	seq         uint64
 	stop        error
+	waited      time.Duration // for the receiver, since the query was not behind
 }
 
 type transientTask struct {
@@ -140,7 +144,7 @@ func (t *transient) newTask(sub *exec.SubTopology, partition int32) (*transientT
 		Emit:      t.emit,
 		Row: func(row *types.Row) {
 			if t.stop == nil {
-				t.stop = t.row(row)
+				t.stop = t.give(row)
 			}
 		},
 		Problem: func(p exec.ProcessingError) { t.rt.cfg.Problem(t.spec.QueryID, p) },
@@ -186,7 +190,7 @@ func (t *transient) follow(ctx context.Context, task *transientTask, partition i
 	if t.spec.Bounded || len(starts) == 0 {
 		return nil
 	}
-	cursors, err := t.rt.tail.Follow(ctx, starts, t.wake, true)
+	cursors, err := t.rt.tail.Follow(ctx, starts, t.wake)
 	t.cursors = append(t.cursors, cursors...)
 	for i, c := range cursors {
 		task.feed.sources[i].reader = c
@@ -199,6 +203,21 @@ func (t *transient) wake() {
 	case t.woken <- struct{}{}:
 	default:
 	}
+}
+
+// give hands a row to the receiver.
+func (t *transient) give(row *types.Row) error {
+	began := time.Now()
+	err := t.row(row)
+	t.waited += time.Since(began)
+	if err == nil && t.waited > t.rt.cfg.SlowReceiver && t.behind() {
+		return ErrSlow
+	}
+	return err
+}
+
+func (t *transient) behind() bool {
+	return slices.ContainsFunc(t.cursors, (*tail.Cursor).Behind)
 }
 
 func (t *transient) close() {
@@ -223,6 +242,7 @@ func (t *transient) run(ctx context.Context) error {
 		if moved || t.spec.Bounded {
 			continue
 		}
+		t.waited = 0
 		select {
 		case <-t.woken:
 		case <-ctx.Done():

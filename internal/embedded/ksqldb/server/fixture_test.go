@@ -40,6 +40,7 @@ type stack struct {
 	dataDir  string
 	// properties are server-wide settings of the next start.
 	properties map[string]string
+	slowClient time.Duration
 	server     *server.Server
 	client     *ksql.Client
 	kafka      *kgo.Client
@@ -95,7 +96,7 @@ func (s *stack) start() {
 	s.t.Helper()
 	var err error
 	s.server, err = server.New(server.Config{Listen: "127.0.0.1:0", Config: engine.Config{
-		Brokers: s.brokers, SchemaRegistry: s.registry, Connect: s.connect, DataDir: s.dataDir, Properties: s.properties, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Brokers: s.brokers, SchemaRegistry: s.registry, Connect: s.connect, DataDir: s.dataDir, Properties: s.properties, SlowClient: s.slowClient, Logger: slog.New(slog.NewTextHandler(s.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(s.ctx))

@@ -106,7 +106,6 @@ type Cursor struct {
 	reader *Reader
 	log    *tailLog
 	wake   func()
-	cut    bool
 	next   int64 // the offset of the next record to give
 	live   bool  // has been at the tail
 
@@ -135,10 +134,6 @@ func (c *Cursor) Read(ctx context.Context) (Batch, error) {
 		return Batch{}, l.err
 	}
 	if c.at == nil {
-		if c.cut && c.live {
-			defer l.mu.Unlock()
-			return Batch{}, ErrOverrun
-		}
 		c.at = l.last
 	}
 	if joined := c.at.upto; c.next < joined {
@@ -175,6 +170,14 @@ func (c *Cursor) readPast(ctx context.Context, joined, end int64) (Batch, error)
 	}
 	c.next = min(b.Next, joined)
 	return Batch{Records: b.Records, Next: c.next, End: max(end, b.End)}, nil
+}
+
+// Behind reports whether the cursor was at the tail once, lost its place there
+// and has not caught up again.
+func (c *Cursor) Behind() bool {
+	c.log.mu.Lock()
+	defer c.log.mu.Unlock()
+	return c.live && (c.at == nil || c.next < c.at.upto)
 }
 
 // Close gives up the place.

@@ -5,9 +5,8 @@
 // A follower (Cursor) reads at its own pace. What was read and it has not taken
 // yet is kept for it, up to a bound of bytes a partition; one that falls further
 // behind loses its place at the tail and reads on by requests of its own until it
-// has caught up, or is told so (ErrOverrun) when it was opened to be cut off. So a
-// slow follower holds up nobody, and memory is bounded by partitions, not by
-// followers.
+// has caught up. So a slow follower holds up nobody, and memory is bounded by
+// partitions, not by followers.
 //
 // Invariants: a Cursor gives every committed record from its position on exactly
 // once and in order, control records included; aborted records are left out. The
@@ -76,13 +75,8 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-var (
-	// ErrOverrun tells a follower that was opened to be cut off that it fell too
-	// far behind.
-	ErrOverrun = errors.New("the reader is too slow: what it had not read outgrew the buffer")
-	// ErrClosed is returned once the Reader is closed.
-	ErrClosed = errors.New("the reader of topics was closed")
-)
+// ErrClosed is returned once the Reader is closed.
+var ErrClosed = errors.New("the reader of topics was closed")
 
 // Reader follows partitions.
 type Reader struct {
@@ -164,9 +158,8 @@ type Start struct {
 }
 
 // Follow opens cursors, in the order of the starts. wake is called whenever one
-// of them may have more to read; it must not block. With cut, a cursor that has
-// been at the tail once and then falls behind its buffer ends with ErrOverrun.
-func (r *Reader) Follow(ctx context.Context, starts []Start, wake func(), cut bool) ([]*Cursor, error) {
+// of them may have more to read; it must not block.
+func (r *Reader) Follow(ctx context.Context, starts []Start, wake func()) ([]*Cursor, error) {
 	partitions := make([]Partition, len(starts))
 	for i := range starts {
 		partitions[i] = starts[i].Partition
@@ -187,7 +180,7 @@ func (r *Reader) Follow(ctx context.Context, starts []Start, wake func(), cut bo
 			r.logs[s.Partition] = l
 			r.fetcher(r.leaders[s.Partition]).add(l)
 		}
-		cursors[i] = &Cursor{reader: r, log: l, next: s.Offset, wake: wake, cut: cut}
+		cursors[i] = &Cursor{reader: r, log: l, next: s.Offset, wake: wake}
 		l.join(cursors[i])
 	}
 	return cursors, nil

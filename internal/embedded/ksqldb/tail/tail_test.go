@@ -58,7 +58,7 @@ type follower struct {
 	values []string
 }
 
-func (w *world) follow(r *Reader, p Partition, offset, end int64, cut bool) *follower {
+func (w *world) follow(r *Reader, p Partition, offset, end int64) *follower {
 	w.t.Helper()
 	f := &follower{woken: make(chan struct{}, 1)}
 	wake := func() {
@@ -67,7 +67,7 @@ func (w *world) follow(r *Reader, p Partition, offset, end int64, cut bool) *fol
 		default:
 		}
 	}
-	cursors, err := r.Follow(w.t.Context(), []Start{{p, offset, end}}, wake, cut)
+	cursors, err := r.Follow(w.t.Context(), []Start{{p, offset, end}}, wake)
 	require.NoError(w.t, err)
 	f.Cursor = cursors[0]
 	return f
@@ -117,7 +117,7 @@ func TestEveryFollowerGetsEveryRecordOnceFromWhereItBegan(t *testing.T) {
 	starts := []int64{0, 40, 100, 0, 99}
 	var group sync.WaitGroup
 	for _, from := range starts {
-		f := w.follow(r, p, from, 100, false)
+		f := w.follow(r, p, from, 100)
 		group.Go(func() {
 			defer f.Close()
 			if assert.NoError(t, f.read(deadline(t), 400-int(from))) {
@@ -135,10 +135,10 @@ func TestEveryFollowerGetsEveryRecordOnceFromWhereItBegan(t *testing.T) {
 func TestAPartitionThatIsAddedIsReadAtOnce(t *testing.T) {
 	w := newWorld(t, 1)
 	r := w.reader(Config{MaxWait: time.Hour})
-	first := w.follow(r, Partition{"a", 0}, 0, 0, false)
+	first := w.follow(r, Partition{"a", 0}, 0, 0)
 	w.write("a", 0, 0, 1)
 	require.NoError(t, first.read(deadline(t), 1))
-	second := w.follow(r, Partition{"b", 0}, 0, 0, false)
+	second := w.follow(r, Partition{"b", 0}, 0, 0)
 	w.write("b", 0, 0, 1)
 	require.NoError(t, second.read(deadline(t), 1))
 	w.write("a", 0, 1, 1)
@@ -147,7 +147,7 @@ func TestAPartitionThatIsAddedIsReadAtOnce(t *testing.T) {
 	w.write("b", 0, 1, 3)
 	w.write("a", 0, 2, 1)
 	require.NoError(t, first.read(deadline(t), 3))
-	again := w.follow(r, Partition{"b", 0}, 1, 1, false)
+	again := w.follow(r, Partition{"b", 0}, 1, 1)
 	require.NoError(t, again.read(deadline(t), 3), "its end had moved on when it was added again")
 	require.Equal(t, []string{"1", "2", "3"}, again.values)
 }
@@ -166,20 +166,23 @@ func TestWhoFallsBehindHoldsUpNobody(t *testing.T) {
 	w := newWorld(t, 1)
 	r := w.reader(Config{Buffer: 5000})
 	p := Partition{"a", 0}
-	fast, slow, cut := w.follow(r, p, 0, 0, true), w.follow(r, p, 0, 0, false), w.follow(r, p, 0, 0, true)
-	late := w.follow(r, p, 0, 0, true)
+	fast, slow, late := w.follow(r, p, 0, 0), w.follow(r, p, 0, 0), w.follow(r, p, 0, 0)
 	w.writeBulk(p, 1)
-	for _, f := range []*follower{fast, slow, cut} {
+	for _, f := range []*follower{fast, slow} {
 		require.NoError(t, f.read(deadline(t), 1))
 	}
 	for i := range 50 {
 		w.writeBulk(p, 1)
 		require.NoError(t, fast.read(deadline(t), i+2), "the fast one gets everything")
 	}
-	require.ErrorIs(t, cut.read(deadline(t), 51), ErrOverrun)
-	require.Len(t, cut.values, 1)
-	require.NoError(t, slow.read(deadline(t), 51), "one that is not cut off reads on its own")
-	require.NoError(t, late.read(deadline(t), 51), "nor is one that had never been at the tail")
+	require.True(t, slow.Behind())
+	require.False(t, fast.Behind())
+	require.False(t, late.Behind(), "it had never been at the tail")
+	require.NoError(t, slow.read(deadline(t), 51), "the slow one reads on its own")
+	require.NoError(t, late.read(deadline(t), 51))
+	w.writeBulk(p, 1)
+	require.NoError(t, slow.read(deadline(t), 52))
+	require.False(t, slow.Behind(), "it has caught up")
 
 	var kept int64
 	for c := fast.log.last; c != nil; c = c.next {
@@ -192,7 +195,7 @@ func TestAPartitionIsFollowedToItsNewLeader(t *testing.T) {
 	w := newWorld(t, 2)
 	r := w.reader(Config{})
 	p := Partition{"a", 0}
-	f := w.follow(r, p, 0, 0, false)
+	f := w.follow(r, p, 0, 0)
 	for i := range 6 {
 		require.NoError(t, w.cluster.MoveTopicPartition("a", 0, int32(i%2)))
 		w.write("a", 0, i, 1)
@@ -209,7 +212,7 @@ func TestErrorsSayWhatHappenedToTheTopic(t *testing.T) {
 	r := w.reader(Config{})
 	p := Partition{"a", 0}
 	w.write("a", 0, 0, 5)
-	f := w.follow(r, p, 0, 5, false)
+	f := w.follow(r, p, 0, 5)
 	require.NoError(t, f.read(deadline(t), 5))
 	admin := kadm.NewClient(w.client)
 	_, err := admin.DeleteTopics(t.Context(), "a")
@@ -218,12 +221,12 @@ func TestErrorsSayWhatHappenedToTheTopic(t *testing.T) {
 
 	_, err = r.ReadAt(t.Context(), p, 0)
 	require.ErrorContains(t, err, "topic a does not exist")
-	_, err = r.Follow(t.Context(), []Start{{p, 0, 0}}, func() {}, false)
+	_, err = r.Follow(t.Context(), []Start{{p, 0, 0}}, func() {})
 	require.ErrorIs(t, err, errMissing)
 
 	_, err = admin.CreateTopic(t.Context(), 1, 1, nil, "a")
 	require.NoError(t, err)
-	f = w.follow(r, p, 5, 5, false)
+	f = w.follow(r, p, 5, 5)
 	require.ErrorContains(t, f.read(deadline(t), 1), "partition 0 of topic a has no offset 5 any more")
 }
 
@@ -231,7 +234,7 @@ func TestAbortedRecordsAreLeftOut(t *testing.T) {
 	w := newWorld(t, 1)
 	r := w.reader(Config{})
 	p := Partition{"a", 0}
-	f := w.follow(r, p, 0, 0, false)
+	f := w.follow(r, p, 0, 0)
 	writer, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.ListenAddrs()...), kgo.TransactionalID("t"), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	defer writer.Close()
@@ -249,13 +252,13 @@ func TestAbortedRecordsAreLeftOut(t *testing.T) {
 func TestAClosedReaderSaysSo(t *testing.T) {
 	w := newWorld(t, 1)
 	r := w.reader(Config{})
-	f := w.follow(r, Partition{"a", 0}, 0, 0, false)
+	f := w.follow(r, Partition{"a", 0}, 0, 0)
 	r.Close()
 	r.Close()
 	_, err := f.Read(t.Context())
 	require.ErrorIs(t, err, ErrClosed)
 	f.Close()
-	_, err = r.Follow(t.Context(), nil, func() {}, false)
+	_, err = r.Follow(t.Context(), nil, func() {})
 	require.ErrorIs(t, err, ErrClosed)
 }
 
