@@ -1,141 +1,223 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/kafka"
-	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/verify"
 )
 
-// crashRounds is how often the process is killed: a few times in every test run,
-// more where ORDERFLOW_CRASH_ROUNDS says so.
-func crashRounds(t *testing.T) int {
+// crashNumber reads a number from the environment.
+func crashNumber(t *testing.T, name string, without uint64) uint64 {
 	t.Helper()
-	text := os.Getenv("ORDERFLOW_CRASH_ROUNDS")
+	text := os.Getenv(name)
 	if text == "" {
-		return 3
+		return without
 	}
-	n, err := strconv.Atoi(text)
-	require.NoError(t, err, "ORDERFLOW_CRASH_ROUNDS")
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, name)
 	return n
 }
 
-// crashLoad posts orders until the process dies and remembers which ones were
-// acknowledged.
-type crashLoad struct {
-	mu    sync.Mutex
-	acked map[string]int // quantity by order id
-	next  atomic.Int64
-	count atomic.Int64
-}
+const (
+	// settled is how long the system may take to work everything off.
+	settled = 90 * time.Second
+	// roundsPerMigration is how often a migration is applied during load.
+	roundsPerMigration = 10
+)
 
-const crashStock = 1_000_000
-
-// post sends orders of many customers, one after the other, until one is not
-// answered. Each is posted again under the same id, as a client would that lost
-// an answer.
-func (l *crashLoad) post(api string) {
-	for {
-		n := l.next.Add(1)
-		id, quantity := fmt.Sprintf("crash-%d", n), int(n%4)
-		for range 2 {
-			resp, err := http.Post(api+"/v1/orders", "application/json", strings.NewReader(orderBody(id, n, "JUMPERS", quantity, 1)))
-			if err != nil {
-				return
-			}
-			_, err = io.Copy(io.Discard, resp.Body)
-			if resp.Body.Close(); err != nil || resp.StatusCode >= http.StatusBadRequest {
-				return
-			}
-			l.mu.Lock()
-			l.acked[id] = quantity
-			l.mu.Unlock()
-		}
-		l.count.Add(1)
-	}
-}
-
-// TestKilledProcessesLoseAndRepeatNothing kills the process in the middle of
-// orders, again and again. In the end every acknowledged order has exactly one
-// final record, the right one, and the stock is what the orders left of it.
+// TestKilledProcessesLoseAndRepeatNothing kills processes in the middle of orders,
+// payments, shipping, stock changes, migrations and paused connectors, again and
+// again, also while they start. After each round everything is worked off, and what
+// the topics, the search index and the services then have is what was promised.
+// ORDERFLOW_CRASH_ROUNDS says how often, ORDERFLOW_CRASH_SEED what is done.
 func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
-	dir := t.TempDir()
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
+	rounds := int(crashNumber(t, "ORDERFLOW_CRASH_ROUNDS", 3))
+	seed := crashNumber(t, "ORDERFLOW_CRASH_SEED", rand.Uint64())
 	t.Logf("seed %d", seed)
-	load := &crashLoad{acked: map[string]int{}}
-	p := startUp(t, dir)
-	p.stock(t, "JUMPERS", crashStock)
-	for range crashRounds(t) {
-		var wg sync.WaitGroup
-		for range 8 {
-			wg.Go(func() { load.post(p.api()) })
-		}
-		target := load.count.Load() + 5 + random.Int64N(100)
-		eventually(t, "some orders are accepted", func() bool { return load.count.Load() >= target })
-		p.kill(t)
-		wg.Wait()
-		p = startUp(t, dir)
+	random := rand.New(rand.NewPCG(seed, 1000))
+	s := newCrashStack(t, random)
+	s.launchMain(t)
+	s.main.awaitReady(t)
+	for _, service := range []string{"api", "inventory", "email"} {
+		s.launchOther(t, service)
 	}
-	t.Logf("%d orders acknowledged", len(load.acked))
-	for id := range load.acked {
-		p.decision(t, id)
+	s.awaitReady(t)
+	s.main.awaitCustomer(t, firstCustomer+crashCustomers-1)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	load := newCrashLoad(ctx, s)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		load.run(seed)
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+
+	reader, err := verify.NewReader(verify.Config{Brokers: []string{s.address["kafka"]}, SchemaRegistry: s.url("schema-registry")})
+	require.NoError(t, err)
+	checker := &crashChecker{stack: s, load: load, reader: reader}
+	for round := range rounds {
+		checker.migrateUnderLoad(t, round)
+		target := load.orders.Load() + 5 + random.Int64N(100)
+		eventually(t, "orders are placed", func() bool { return load.orders.Load() >= target })
+		s.crash(t, random)
+		report := checker.settleAtRest(t)
+		t.Logf("round %d: %d orders, %d decided, %d e-mails, %d repeated", round+1, report.Orders, report.Decided, report.Emails, report.RepeatedEmails)
 	}
-	p.stop(t)
-	p = startUp(t, dir)
-	p.checkOrders(t, load.acked)
+	cancel()
+	<-ended
+	for service := range s.others {
+		s.others[service].stop(t)
+	}
+	clear(s.others)
+	s.main.stop(t)
+	s.launchMain(t)
+	s.awaitReady(t)
+	again, err := reader.Again()
+	require.NoError(t, err)
+	checker.reader = again
+	report := checker.settle(t)
+	t.Logf("crash: %d rounds, %d kills, %d orders, %d payments, %d shipped, 0 violations, %d e-mails, %d of them repeated around a kill",
+		rounds, len(s.kills), report.Orders, len(load.claims.Payments), len(load.claims.Shipped), report.Emails, report.RepeatedEmails)
 }
 
-// checkOrders reads the topics as they are and counts.
-func (p *process) checkOrders(t *testing.T, acked map[string]int) {
+// crash kills some of the processes, and sometimes `up` again while it starts, and
+// starts them again.
+func (s *crashStack) crash(t *testing.T, random *rand.Rand) {
 	t.Helper()
-	registry, err := kafka.NewRegistry(kafka.Config{Brokers: []string{p.kafka()}, SchemaRegistry: p.addr["Schema Registry"]})
-	require.NoError(t, err)
-	final := map[string][]string{}
-	created := map[string]bool{}
-	reserved := 0
-	for _, rec := range p.records(t, "orders.v1") {
-		var o order.Order
-		require.NoError(t, registry.Decode(t.Context(), rec.Value, &o))
-		if o.State == order.Created {
-			created[o.ID] = true
-			continue
+	all := []string{"api", "inventory", "email"}
+	victims := []string{"up"}
+	switch random.IntN(8) {
+	case 0:
+		victims = append(victims, all...)
+	case 1:
+		victims = []string{all[random.IntN(3)]}
+	case 2:
+		victims = append(victims, all[random.IntN(3)])
+	}
+	for _, name := range victims {
+		s.kill(t, name)
+	}
+	for _, name := range victims {
+		if name != "up" {
+			s.launchOther(t, name)
 		}
-		final[o.ID] = append(final[o.ID], string(o.State))
-		if o.State == order.Validated {
-			reserved += int(o.Quantity)
+	}
+	if slices.Contains(victims, "up") {
+		s.launchMain(t)
+		for random.IntN(3) == 0 {
+			after := time.NewTimer(time.Duration(random.IntN(1000)) * time.Millisecond)
+			select {
+			case <-after.C:
+			case <-s.main.ready:
+			case <-s.main.done:
+				require.FailNow(t, "orderflow ended while it started", "%v\n%s", s.main.state, s.main.output())
+			}
+			s.kill(t, "up")
+			s.launchMain(t)
 		}
 	}
-	for id, quantity := range acked {
-		require.True(t, created[id], "%s was acknowledged and is lost", id)
-		want := []string{"VALIDATED"}
-		if quantity < 1 {
-			want = []string{"FAILED"}
+	s.awaitReady(t)
+}
+
+// crashChecker compares what is stored with what was promised.
+type crashChecker struct {
+	stack  *crashStack
+	load   *crashLoad
+	reader *verify.Reader
+
+	copies    []string
+	migrating chan struct{} // closed when the migration under way has ended
+}
+
+// migrateUnderLoad has a migration applied while orders come and processes are killed.
+func (c *crashChecker) migrateUnderLoad(t *testing.T, round int) {
+	t.Helper()
+	if round%roundsPerMigration != 1 {
+		return
+	}
+	c.copies = append(c.copies, c.stack.addMigration(t, round))
+	done := make(chan struct{})
+	c.migrating = done
+	go func() {
+		defer close(done)
+		c.stack.migrate(t) // whatever comes of it: it is done again when nothing is killed
+	}()
+}
+
+// settleAtRest settles while the clients wait.
+func (c *crashChecker) settleAtRest(t *testing.T) *verify.Report {
+	t.Helper()
+	defer c.load.rest()()
+	return c.settle(t)
+}
+
+// settle waits until everything is worked off and as promised. Nothing may be being
+// posted meanwhile.
+func (c *crashChecker) settle(t *testing.T) *verify.Report {
+	t.Helper()
+	if c.migrating != nil {
+		<-c.migrating
+		c.migrating = nil
+		out, ok := c.stack.migrate(t)
+		require.True(t, ok, "the migration cannot be applied: %s", out)
+	}
+	eventually(t, "the connector goes on", func() bool {
+		return call(t, http.MethodPut, c.stack.url("connect")+"/connectors/orders.v1/resume", "").status == http.StatusAccepted
+	})
+	var report *verify.Report
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	broken := 0
+	for deadline := time.Now().Add(settled); ; <-tick.C {
+		var err error
+		report, err = c.look(t.Context())
+		require.NoError(t, err)
+		// What has come while topics were read one after the other is no proof yet.
+		if broken++; len(report.Broken) == 0 {
+			broken = 0
 		}
-		require.Equal(t, want, final[id], "final records of %s", id)
+		require.Less(t, broken, 3, "%s", report.Text(20))
+		if broken == 0 && len(report.Open) == 0 {
+			break
+		}
+		require.True(t, time.Now().Before(deadline), "not everything is worked off: %s", report.Text(20))
 	}
-	for id, states := range final {
-		require.Len(t, states, 1, "final records of %s", id)
-		require.True(t, created[id], "%s was decided and never created", id)
+	_, wrong := c.load.told()
+	require.Empty(t, wrong, "answers that must not be")
+	return report
+}
+
+// look reads what there is. What is shown is read before the topics that it comes
+// from, and e-mails that arrived after the ledger that follows them.
+func (c *crashChecker) look(ctx context.Context) (*verify.Report, error) {
+	claims, _ := c.load.told()
+	var err error
+	if claims.Fraud, err = verify.LookFraud(ctx, c.stack.url("ksqldb")); err != nil {
+		return nil, fmt.Errorf("reading the fraud table: %w", err)
 	}
-	firsts := map[string]int{}
-	for _, rec := range p.records(t, "orders-new.v1") {
-		firsts[string(rec.Key)]++
+	if claims.Index, err = verify.LookIndex(ctx, c.stack.url("elasticsearch")); err != nil {
+		return nil, fmt.Errorf("reading the search index: %w", err)
 	}
-	for id, n := range firsts {
-		require.Equal(t, 1, n, "records of %s in orders-new.v1", id)
+	if claims.Stock, err = verify.LookStock(ctx, c.stack.url("api")); err != nil {
+		return nil, fmt.Errorf("reading the stock: %w", err)
 	}
-	require.Len(t, firsts, len(created))
-	require.InDelta(t, crashStock-reserved, p.available(t, "JUMPERS"), 0, "stock left")
+	if err := c.reader.Read(ctx); err != nil {
+		return nil, err
+	}
+	claims.Mail, claims.Kills, claims.Copies = c.stack.mail.all(), c.stack.kills, c.copies
+	return verify.Check(c.reader.History(), claims), nil
 }

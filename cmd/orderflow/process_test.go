@@ -23,10 +23,18 @@ import (
 // test: a real process that can be killed.
 const asOrderflow = "ORDERFLOW_TEST_BE_ORDERFLOW"
 
+// lifeline is the descriptor of a pipe that a process started by a test has: it is
+// at its end when the test's process is gone, however it went.
+const lifeline = 3
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asOrderflow) == "" {
 		os.Exit(m.Run())
 	}
+	go func() {
+		_, _ = io.Copy(io.Discard, os.NewFile(lifeline, "lifeline"))
+		os.Exit(1)
+	}()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
 	stop()
@@ -40,6 +48,7 @@ const readyWithin = 60 * time.Second
 type process struct {
 	cmd   *exec.Cmd
 	addr  map[string]string // by the names that `up` prints
+	ready chan struct{}     // closed when `up` says so; addr is complete then
 	done  chan struct{}
 	state error // of the process, once done is closed
 
@@ -52,6 +61,13 @@ func orderflow(t *testing.T, args ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asOrderflow+"=1")
 	cmd.Dir = t.TempDir()
+	end, held, err := os.Pipe()
+	require.NoError(t, err)
+	cmd.ExtraFiles = []*os.File{end} // becomes descriptor 3
+	t.Cleanup(func() {
+		held.Close()
+		end.Close()
+	})
 	return cmd
 }
 
@@ -72,19 +88,26 @@ func freePorts() []string {
 func startUp(t *testing.T, dataDir string, args ...string) *process {
 	t.Helper()
 	all := append([]string{"up", "--data-dir", dataDir}, freePorts()...)
-	p := &process{cmd: orderflow(t, append(all, args...)...), addr: map[string]string{}, done: make(chan struct{})}
+	p := launch(t, append(all, args...)...)
+	p.awaitReady(t)
+	return p
+}
+
+// launch starts a process. It is killed when the test ends.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: orderflow(t, args...), addr: map[string]string{}, done: make(chan struct{}), ready: make(chan struct{})}
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	p.cmd.Stderr = p
 	require.NoError(t, p.cmd.Start())
-	ready := make(chan struct{})
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
 		lines := bufio.NewScanner(stdout)
 		for lines.Scan() {
 			if strings.HasPrefix(lines.Text(), "orderflow is ready") {
-				close(ready)
+				close(p.ready)
 				break
 			}
 			if name, rest, ok := strings.Cut(lines.Text(), "  "); ok {
@@ -104,14 +127,19 @@ func startUp(t *testing.T, dataDir string, args ...string) *process {
 			t.Logf("what orderflow wrote:\n%s", tail(p.output(), 8000))
 		}
 	})
+	return p
+}
+
+// awaitReady waits until `orderflow up` says that it is ready.
+func (p *process) awaitReady(t *testing.T) {
+	t.Helper()
 	select {
-	case <-ready:
+	case <-p.ready:
 	case <-p.done:
 		require.FailNow(t, "orderflow ended before it was ready", "%v\n%s", p.state, p.output())
 	case <-time.After(readyWithin):
 		require.FailNow(t, "orderflow is not ready", tail(p.output(), 8000))
 	}
-	return p
 }
 
 // Write collects what the process writes.

@@ -180,10 +180,11 @@ func customerOf(key string) int64 {
 	return int64(binary.BigEndian.Uint64([]byte(key[:8])))
 }
 
-// sessionOf reads the session behind the customer in a key of fraud-totals.v1.
+// sessionOf reads the session behind the customer in a key of fraud-totals.v1: first
+// its end, then its start, as Kafka Streams writes them.
 func sessionOf(key string) (start, end int64, ok bool) {
 	if len(key) != 24 {
 		return 0, 0, false
 	}
-	return int64(binary.BigEndian.Uint64([]byte(key[8:16]))), int64(binary.BigEndian.Uint64([]byte(key[16:24]))), true
+	return int64(binary.BigEndian.Uint64([]byte(key[16:]))), int64(binary.BigEndian.Uint64([]byte(key[8:16]))), true
 }

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/mail"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/customers"
+	"github.com/orderflow/orderflow/internal/verify"
+	"github.com/orderflow/orderflow/migrations"
+)
+
+// crashCustomers is how many customers are known, with the ids from firstCustomer on.
+const (
+	crashCustomers = 400
+	firstCustomer  = 1001
+)
+
+// crashStack is the whole system as processes that can be killed: `up`, and beside it
+// a second instance of the API, of the inventory and of the e-mail service. All keep
+// their addresses over a restart, as in production.
+type crashStack struct {
+	dir        string
+	migrations string // folder of the migration files, those of the tests included
+	address    map[string]string
+	mail       *mailbox
+	client     *http.Client
+
+	main   *process
+	others map[string]*process
+	kills  []time.Time
+}
+
+// fixedPorts finds ports that are free and that no outgoing connection takes.
+func fixedPorts(t *testing.T, random *rand.Rand, n int) []string {
+	t.Helper()
+	var found []string
+	for tries := 0; len(found) < n; tries++ {
+		require.Less(t, tries, 10_000, "no free ports")
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+random.IntN(20_000))
+		ln, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		require.NoError(t, ln.Close())
+		found = append(found, address)
+	}
+	return found
+}
+
+func newCrashStack(t *testing.T, random *rand.Rand) *crashStack {
+	t.Helper()
+	s := &crashStack{dir: t.TempDir(), migrations: t.TempDir(), address: map[string]string{}, others: map[string]*process{}}
+	s.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
+	t.Cleanup(s.client.CloseIdleConnections)
+	names := []string{
+		"api", "fraud", "kafka", "schema-registry", "connect", "ksqldb", "elasticsearch",
+		"second-api", "second-fraud", "second-inventory", "second-email",
+	}
+	for i, address := range fixedPorts(t, random, len(names)) {
+		s.address[names[i]] = address
+	}
+	s.mail = startMailbox(t)
+	require.NoError(t, os.CopyFS(s.migrations, migrations.FS))
+	s.fillCustomers(t)
+	return s
+}
+
+func (s *crashStack) fillCustomers(t *testing.T) {
+	t.Helper()
+	db, err := customers.Open(t.Context(), customersDB(s.dir), true)
+	require.NoError(t, err)
+	defer db.Close()
+	var rows []string
+	for i := range crashCustomers {
+		id, level := firstCustomer+i, []string{"platinum", "gold", "silver", "bronze"}[i%4]
+		rows = append(rows, fmt.Sprintf("(%d, 'First%d', 'Last%d', 'c%d@example.com', '%d Main St', '%s')", id, id, id, id, id, level))
+	}
+	_, err = db.ExecContext(t.Context(), "INSERT INTO customers (id, firstName, lastName, email, address, level) VALUES "+strings.Join(rows, ", "))
+	require.NoError(t, err)
+}
+
+// url returns the address of a server.
+func (s *crashStack) url(name string) string { return "http://" + s.address[name] }
+
+// servers are the flags that lead to the servers.
+func (s *crashStack) servers() []string {
+	return []string{
+		"--kafka", s.address["kafka"], "--schema-registry", s.url("schema-registry"), "--connect", s.url("connect"),
+		"--ksqldb", s.url("ksqldb"), "--elasticsearch", s.url("elasticsearch"),
+	}
+}
+
+// launchMain starts `up` and does not wait for it.
+func (s *crashStack) launchMain(t *testing.T) {
+	t.Helper()
+	args := []string{"up", "--data-dir", s.dir, "--migrations", s.migrations, "--smtp", s.mail.address, "--smtp-tls", "none"}
+	for _, name := range []string{"api", "fraud", "kafka", "schema-registry", "connect", "ksqldb", "elasticsearch"} {
+		args = append(args, "--"+name+"-listen", s.address[name])
+	}
+	s.main = launch(t, args...)
+}
+
+// launchOther starts one of the second instances.
+func (s *crashStack) launchOther(t *testing.T, service string) {
+	t.Helper()
+	args := append([]string{service}, s.servers()...)
+	switch service {
+	case "api":
+		args = append(args, "--api-listen", s.address["second-api"], "--fraud-listen", s.address["second-fraud"])
+	case "inventory":
+		args = append(args, "--inventory-listen", s.address["second-inventory"])
+	case "email":
+		args = append(args, "--email-listen", s.address["second-email"], "--smtp", s.mail.address, "--smtp-tls", "none")
+	}
+	s.others[service] = launch(t, args...)
+}
+
+// awaitReady waits until every process is ready.
+func (s *crashStack) awaitReady(t *testing.T) {
+	t.Helper()
+	s.main.awaitReady(t)
+	for service := range s.others {
+		eventually(t, "the second "+service+" is ready", func() bool {
+			resp, err := s.client.Get(s.url("second-"+service) + "/readyz")
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			_, err = io.Copy(io.Discard, resp.Body)
+			return err == nil && resp.StatusCode == http.StatusOK
+		})
+	}
+}
+
+// kill kills a process, the one of `up` by the name "up".
+func (s *crashStack) kill(t *testing.T, name string) {
+	t.Helper()
+	p := s.others[name]
+	if name == "up" {
+		p = s.main
+	}
+	p.kill(t)
+	s.kills = append(s.kills, time.Now())
+}
+
+// addMigration writes a migration file that makes a stream of all new orders, and
+// returns the stream's topic.
+func (s *crashStack) addMigration(t *testing.T, n int) string {
+	t.Helper()
+	topic := fmt.Sprintf("crash-copy-%d.v1", n)
+	text := fmt.Sprintf(`SET 'auto.offset.reset' = 'earliest';
+CREATE STREAM IF NOT EXISTS crash_copy_%d WITH (KAFKA_TOPIC='%s', VALUE_FORMAT='AVRO') AS
+  SELECT id, product, quantity FROM orders_new EMIT CHANGES;
+`, n, topic)
+	path := filepath.Join(s.migrations, fmt.Sprintf("V%06d__crash_copy_%d.sql", 900+n, n))
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return topic
+}
+
+// migrate applies the migrations with a process of its own, and reports whether it
+// came through.
+func (s *crashStack) migrate(t *testing.T) (output string, ok bool) {
+	t.Helper()
+	cmd := orderflow(t, append([]string{"migrate", "apply", "--all", "--dir", s.migrations}, s.servers()...)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
+
+// mailbox is a mail server that remembers what arrived. It outlives the processes.
+type mailbox struct {
+	address string
+
+	mu      sync.Mutex
+	arrived []verify.Delivery
+}
+
+func startMailbox(t *testing.T) *mailbox {
+	t.Helper()
+	m := &mailbox{}
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{m}, nil }))
+	server.Domain = "localhost"
+	server.EnableSMTPUTF8 = true
+	server.ErrorLog = log.New(io.Discard, "", 0)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	m.address = ln.Addr().String()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(ln) // ends with an error when it is closed
+	}()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-done
+	})
+	return m
+}
+
+// all returns what has arrived.
+func (m *mailbox) all() []verify.Delivery {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return append([]verify.Delivery(nil), m.arrived...)
+}
+
+type mailSession struct{ box *mailbox }
+
+func (s *mailSession) Reset()                               {}
+func (s *mailSession) Logout() error                        { return nil }
+func (s *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *mailSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (s *mailSession) Data(r io.Reader) error {
+	message, err := mail.ReadMessage(r)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, message.Body); err != nil {
+		return err
+	}
+	s.box.mu.Lock()
+	defer s.box.mu.Unlock()
+	s.box.arrived = append(s.box.arrived, verify.Delivery{MessageID: message.Header.Get("Message-Id"), At: time.Now()})
+	return nil
+}
