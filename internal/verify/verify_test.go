@@ -220,7 +220,9 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"an answer has no entry", func(w *world) { drop(&w.h.Ledger, func(e LedgerEntry) bool { return e.OrderID == "f" }) }, RuleStock, false},
 		{"an entry has no source", func(w *world) { w.h.Ledger[1].Value.SourceOffset = 99 }, RuleLedgerSource, false},
 		{"an entry says something else than its source", func(w *world) { w.h.Ledger[1].Value.Quantity++ }, RuleLedgerSource, false},
-		{"a release is lost", func(w *world) { drop(&w.h.Ledger, func(e LedgerEntry) bool { return e.Kind == "RELEASE" && e.OrderID == "b" }) }, RuleLedgerSource, true},
+		{"a release is lost", func(w *world) {
+			drop(&w.h.Ledger, func(e LedgerEntry) bool { return e.Kind == "RELEASE" && e.OrderID == "b" })
+		}, RuleLedgerSource, true},
 		{"a stock change is lost", func(w *world) {
 			rec(&w.h.Warehouse, jumpers, began, Units{20})
 		}, RuleLedgerSource, true},
