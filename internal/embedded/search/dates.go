@@ -57,7 +57,7 @@ func newDateFormat(name string) (*dateFormat, *apiError) {
 		pattern, ok := namedDateFormats[part]
 		if !ok {
 			pattern = part
-			if part == "" || strings.Trim(part, "yuMdHhmsSaZXz '/.:,-T_\"") != "" || !strings.ContainsAny(part, "yuMdHhmsS") {
+			if part == "" || strings.Trim(part, "yuMdEHhmsSaZXz '/.:,-T_\"") != "" || !strings.ContainsAny(part, "yuMdHhmsS") {
 				return nil, illegalArgument("Invalid format: [%s]: Unknown pattern letter: %s", name, firstUnknown(part))
 			}
 		}
@@ -69,7 +69,7 @@ func newDateFormat(name string) (*dateFormat, *apiError) {
 func firstUnknown(pattern string) string {
 	for _, r := range pattern {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			if !strings.ContainsRune("yuMdHhmsSaZXz", r) {
+			if !strings.ContainsRune("yuMdEHhmsSaZXz", r) {
 				return string(r)
 			}
 		}
@@ -106,11 +106,17 @@ func (f *dateFormat) parse(text string) (t time.Time, missing unit, ok bool) {
 	return time.Time{}, 0, false
 }
 
-func (f *dateFormat) format(millis int64) string {
-	t := time.UnixMilli(millis).UTC()
+func (f *dateFormat) format(millis int64) string { return f.formatIn(millis, nil) }
+
+// formatIn writes a date as clocks of a zone show it; nil means UTC.
+func (f *dateFormat) formatIn(millis int64, zone *time.Location) string {
+	if zone == nil {
+		zone = time.UTC
+	}
+	t := time.UnixMilli(millis).In(zone)
 	switch f.patterns[0] {
 	case "strict_date_optional_time", "date_optional_time", "strict_date_optional_time_nanos":
-		return t.Format("2006-01-02T15:04:05.000Z")
+		return t.Format("2006-01-02T15:04:05.000Z07:00")
 	case "epoch_millis":
 		return strconv.FormatInt(millis, 10)
 	case "epoch_second":
@@ -359,7 +365,14 @@ func formatDatePattern(pattern string, t time.Time) string {
 				fmt.Fprintf(&b, "%0*d", n, t.Year())
 			}
 		case 'M':
-			fmt.Fprintf(&b, "%0*d", n, int(t.Month()))
+			switch {
+			case n >= 4:
+				b.WriteString(t.Month().String())
+			case n == 3:
+				b.WriteString(t.Month().String()[:3])
+			default:
+				fmt.Fprintf(&b, "%0*d", n, int(t.Month()))
+			}
 		case 'd':
 			fmt.Fprintf(&b, "%0*d", n, t.Day())
 		case 'H':
@@ -370,8 +383,12 @@ func formatDatePattern(pattern string, t time.Time) string {
 			fmt.Fprintf(&b, "%0*d", n, t.Second())
 		case 'S':
 			b.WriteString(fmt.Sprintf("%09d", t.Nanosecond())[:min(n, 9)])
-		case 'X', 'Z':
-			b.WriteString("Z")
+		case 'X':
+			b.WriteString(t.Format([]string{"Z07", "Z0700", "Z07:00"}[min(n, 3)-1]))
+		case 'Z':
+			b.WriteString(t.Format("-0700"))
+		case 'E':
+			b.WriteString(t.Format(map[bool]string{false: "Mon", true: "Monday"}[n >= 4]))
 		case '\'':
 			b.WriteString(strings.Trim(run, "'"))
 		default:

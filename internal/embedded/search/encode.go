@@ -392,3 +392,11 @@ func matchSimple(pattern, name string) bool {
 func matchAny(patterns []string, name string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return matchSimple(p, name) })
 }
+
+// boolIndex is 1 for true.
+func boolIndex(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

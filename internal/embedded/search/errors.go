@@ -15,10 +15,13 @@ type apiError struct {
 	meta   object    // more fields, after type and reason
 	cause  *apiError // caused_by
 	root   *apiError // root_cause when it isn't the error itself
-	phases object    // fields of a failed search, after the reason
-	plain  bool      // {"error": reason} with the status unless bare
-	bare   bool
-	allow  string // the Allow header of a 405
+	// rootless is set where root_cause is an empty list.
+	rootless bool
+	noReason bool   // the reason is null
+	phases   object // fields of a failed search, after the reason
+	plain    bool   // {"error": reason} with the status unless bare
+	bare     bool
+	allow    string // the Allow header of a 405
 }
 
 func (e *apiError) Error() string { return e.typ + ": " + e.reason }
@@ -43,7 +46,11 @@ func (e *apiError) body() object {
 	if root == nil {
 		root = e
 	}
-	o := object{{"root_cause", []any{root.summary()}}}
+	causes := []any{root.summary()}
+	if e.rootless {
+		causes = []any{}
+	}
+	o := object{{"root_cause", causes}}
 	o = append(o, e.detail()...)
 	return object{{"error", o}, {"status", e.status}}
 }
@@ -51,6 +58,9 @@ func (e *apiError) body() object {
 // summary has no cause.
 func (e *apiError) summary() object {
 	o := object{{"type", e.typ}, {"reason", e.reason}}
+	if e.noReason {
+		o[1].value = nil
+	}
 	return append(o, e.meta...)
 }
 

@@ -1,7 +1,9 @@
 package search
 
 import (
+	"fmt"
 	"math"
+	"strings"
 
 	"github.com/blevesearch/bleve/v2/document"
 	"github.com/blevesearch/bleve/v2/numeric"
@@ -82,6 +84,7 @@ type parsedDocument struct {
 	ignored []string
 	// lengths has the number of tokens of each text field.
 	lengths map[string]int
+	nested  []*parsedDocument
 }
 
 func newParsedDocument() *parsedDocument {
@@ -160,13 +163,35 @@ func doubleOf(sortable int64) float64 { return numeric.Int64ToFloat64(sortable) 
 
 // build makes scorch's document. record is what the store has of it.
 func (d *parsedDocument) build(id string, seq uint64, record []byte) *document.Document {
-	doc := document.NewDocument(id)
-	for _, f := range d.fields {
-		doc.AddField(f)
-	}
+	doc := d.tree(id, new(int))
 	order := &termField{name: fieldSeq, options: valueOptions, terms: index_api.TokenFrequencies{}}
 	order.add(exactTerm(int64(seq & math.MaxInt64)))
 	doc.AddField(order)
 	doc.AddField(&termField{name: fieldRecord, options: storedOptions, value: record})
 	return doc
+}
+
+// tree makes the documents of a document and of the objects of its nested fields,
+// each with an id that no client can give.
+func (d *parsedDocument) tree(id string, n *int) *document.Document {
+	doc := document.NewDocument(id)
+	for _, f := range d.fields {
+		doc.AddField(f)
+	}
+	root, _, _ := strings.Cut(id, "\x00")
+	for _, inner := range d.nested {
+		*n++
+		doc.AddNestedDocument(inner.tree(fmt.Sprintf("%s\x00%d", root, *n), n))
+	}
+	return doc
+}
+
+// allLengths adds up the numbers of tokens of a document and of all inside it.
+func (d *parsedDocument) allLengths() map[string]int {
+	for _, inner := range d.nested {
+		for name, n := range inner.allLengths() {
+			d.lengths[name] += n
+		}
+	}
+	return d.lengths
 }

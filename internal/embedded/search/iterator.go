@@ -29,37 +29,6 @@ func (noneIterator) advance(uint64) (uint64, error) { return noDoc, nil }
 func (noneIterator) score() float32                 { return 0 }
 func (noneIterator) close() error                   { return nil }
 
-// allIterator has every document.
-type allIterator struct {
-	docs  index_api.DocIDReader
-	doc   uint64
-	begun bool
-	boost float32
-	id    index_api.IndexInternalID
-}
-
-func (it *allIterator) advance(target uint64) (uint64, error) {
-	if it.begun && it.doc >= target {
-		return it.doc, nil
-	}
-	var id index_api.IndexInternalID
-	var err error
-	if it.begun && target == it.doc+1 || target == 0 {
-		id, err = it.docs.Next()
-	} else {
-		it.id = index_api.NewIndexInternalID(it.id, target)
-		id, err = it.docs.Advance(it.id)
-	}
-	it.begun, it.doc = true, noDoc
-	if err == nil && id != nil {
-		it.doc = id.Value()
-	}
-	return it.doc, err
-}
-
-func (it *allIterator) score() float32 { return it.boost }
-func (it *allIterator) close() error   { return it.docs.Close() }
-
 // termIterator has the documents with a term.
 type termIterator struct {
 	postings index_api.TermFieldReader
@@ -150,6 +119,7 @@ func shownLength(n int) int {
 
 // bitmapIterator has a set of documents, all with the same score.
 type bitmapIterator struct {
+	set   *roaring.Bitmap
 	docs  roaring.IntPeekable
 	doc   uint64
 	begun bool
@@ -157,7 +127,7 @@ type bitmapIterator struct {
 }
 
 func newBitmapIterator(docs *roaring.Bitmap, boost float32) iterator {
-	return &bitmapIterator{docs: docs.Iterator(), boost: boost}
+	return &bitmapIterator{set: docs, docs: docs.Iterator(), boost: boost}
 }
 
 func (it *bitmapIterator) advance(target uint64) (uint64, error) {

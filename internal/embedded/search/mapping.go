@@ -23,9 +23,10 @@ const defaultIgnoreAbove = 256
 type mapping struct {
 	name string
 	path string // full name, empty for the root
-	typ  string // "object" or the type of a leaf
+	typ  string // "object", "nested" or the type of a leaf
 
-	props   map[string]*mapping // of an object
+	props   map[string]*mapping // of an object or a nested field
+	inRoot  bool                // of a nested field: include_in_root or include_in_parent
 	dynamic string              // of an object: "", "true", "false", "strict", "runtime" is not supported
 	enabled bool                // of an object
 
@@ -37,6 +38,8 @@ type mapping struct {
 	format      *dateFormat
 	malformedOK bool // ignore_malformed
 	aliasOf     string
+	copyTo      []string
+	depthLimit  int // of a flattened field
 
 	params object // of a leaf, beyond its type, as they are shown
 
@@ -65,21 +68,25 @@ func newRoot() *mapping {
 
 // leafTypes are the types that a field can have, with their parameters.
 var leafTypes = map[string][]string{
-	"keyword": {"index", "doc_values", "ignore_above", "null_value", "fields", "eager_global_ordinals", "norms", "meta", "store"},
-	"text":    {"index", "analyzer", "search_analyzer", "fields", "norms", "meta", "store", "index_options"},
-	"long":    numericParams,
-	"integer": numericParams,
-	"short":   numericParams,
-	"byte":    numericParams,
-	"double":  numericParams,
-	"float":   numericParams,
-	"boolean": {"index", "doc_values", "null_value", "fields", "meta", "store"},
-	"date":    {"index", "doc_values", "null_value", "fields", "format", "ignore_malformed", "meta", "store", "locale"},
-	"binary":  {"doc_values", "meta", "store"},
-	"alias":   {"path"},
+	"keyword":    {"index", "doc_values", "ignore_above", "null_value", "fields", "eager_global_ordinals", "norms", "meta", "store", "copy_to", "index_options", "split_queries_on_whitespace"},
+	"text":       {"index", "analyzer", "search_analyzer", "fields", "norms", "meta", "store", "index_options", "copy_to"},
+	"long":       numericParams,
+	"integer":    numericParams,
+	"short":      numericParams,
+	"byte":       numericParams,
+	"double":     numericParams,
+	"float":      numericParams,
+	"half_float": numericParams,
+	"boolean":    {"index", "doc_values", "null_value", "fields", "meta", "store", "copy_to", "ignore_malformed"},
+	"date":       {"index", "doc_values", "null_value", "fields", "format", "ignore_malformed", "meta", "store", "locale", "copy_to"},
+	"ip":         {"index", "doc_values", "null_value", "fields", "ignore_malformed", "meta", "store", "copy_to"},
+	"geo_point":  {"index", "doc_values", "null_value", "fields", "ignore_malformed", "ignore_z_value", "meta", "store", "copy_to"},
+	"flattened":  {"index", "doc_values", "null_value", "ignore_above", "depth_limit", "eager_global_ordinals", "meta", "split_queries_on_whitespace"},
+	"binary":     {"doc_values", "meta", "store"},
+	"alias":      {"path"},
 }
 
-var numericParams = []string{"index", "doc_values", "null_value", "coerce", "ignore_malformed", "fields", "meta", "store"}
+var numericParams = []string{"index", "doc_values", "null_value", "coerce", "ignore_malformed", "fields", "meta", "store", "copy_to"}
 
 func mapperError(format string, args ...any) *apiError {
 	return newError(http.StatusBadRequest, "mapper_parsing_exception", format, args...)
@@ -227,14 +234,15 @@ func (m *mapping) parseField(name string, n *node) (*mapping, *apiError) {
 	} else if n.get("properties") == nil && len(n.members) > 0 && n.get("dynamic") == nil && n.get("enabled") == nil {
 		return nil, mapperError("No type specified for field [%s]", name)
 	}
-	if typ == "object" {
-		return m.parseObject(name, n)
+	if typ == "object" || typ == "nested" {
+		return m.parseObject(name, typ, n)
 	}
 	return m.parseLeaf(name, typ, n, true)
 }
 
-func (m *mapping) parseObject(name string, n *node) (*mapping, *apiError) {
+func (m *mapping) parseObject(name, typ string, n *node) (*mapping, *apiError) {
 	o := m.newObject(name)
+	o.typ = typ
 	for _, p := range n.members {
 		switch p.name {
 		case "type":
@@ -248,6 +256,14 @@ func (m *mapping) parseObject(name string, n *node) (*mapping, *apiError) {
 			}
 		case "enabled":
 			o.enabled = p.value.kind != kindFalse && p.value.text != "false"
+		case "include_in_parent", "include_in_root":
+			if typ != "nested" {
+				return nil, mapperError("Mapping definition for [%s] has unsupported parameters:  [%s : %s]", name, p.name, javaString(p.value))
+			}
+			if on := p.value.kind == kindTrue || p.value.text == "true"; on {
+				o.inRoot = true
+				o.params.set(p.name, true)
+			}
 		default:
 			return nil, mapperError("Mapping definition for [%s] has unsupported parameters:  [%s : %s]", name, p.name, javaString(p.value))
 		}
@@ -279,7 +295,7 @@ func (m *mapping) parseLeaf(name, typ string, n *node, multi bool) (*mapping, *a
 }
 
 func newLeaf(name, path, typ string) *mapping {
-	leaf := &mapping{name: name, path: path, typ: typ, indexed: typ != "binary", docValues: typ != "text" && typ != "binary"}
+	leaf := &mapping{name: name, path: path, typ: typ, indexed: typ != "binary", docValues: typ != "text" && typ != "binary", depthLimit: defaultDepthLimit}
 	if typ == "date" {
 		leaf.format = mustDateFormat(defaultDateFormat)
 	}
@@ -349,7 +365,33 @@ func (m *mapping) parseParam(name string, v *node) *apiError {
 			return nil
 		}
 		return unsupported(fmt.Sprintf("[%s: %t] on field [%s]", name, on, m.path))
+	case "copy_to":
+		m.copyTo = texts(v)
+		list := []any{}
+		for _, t := range m.copyTo {
+			list = append(list, t)
+		}
+		m.params.set(name, list)
+		return nil
+	case "depth_limit":
+		n, convErr := strconv.Atoi(text)
+		if convErr != nil || n < 0 {
+			return illegalArgument("[depth_limit] must be positive, got [%s]", text)
+		}
+		m.depthLimit = n
+	case "split_queries_on_whitespace", "ignore_z_value":
+		on, flagErr := flag()
+		if flagErr != nil {
+			return flagErr
+		}
+		if on == (name == "ignore_z_value") {
+			return nil
+		}
+		return unsupported(fmt.Sprintf("[%s: %t] on field [%s]", name, on, m.path))
 	case "index_options":
+		if m.typ == "keyword" && text == "docs" {
+			return nil
+		}
 		if text != "positions" {
 			return unsupported(fmt.Sprintf("[index_options: %s] on field [%s]", text, m.path))
 		}
@@ -427,7 +469,7 @@ func parseDynamicTemplates(n *node) ([]dynamicTemplate, *apiError) {
 // render is the mapping as it is shown.
 func (m *mapping) render() object {
 	o := object{}
-	if m.typ != "object" {
+	if m.typ != "object" && m.typ != "nested" {
 		o = append(o, field{"type", m.typ})
 		for _, name := range []string{"index", "doc_values"} {
 			if v, ok := m.params.get(name); ok {
@@ -460,6 +502,11 @@ func (m *mapping) render() object {
 		o = append(o, field{"numeric_detection", true})
 	}
 	switch {
+	case m.typ == "nested":
+		o = append(append(object{{"type", "nested"}}, m.params...), o...)
+		if len(m.props) > 0 {
+			o = append(o, field{"properties", renderAll(m.props)})
+		}
 	case !m.enabled:
 		o = append(object{{"type", "object"}, {"enabled", false}}, o...)
 	case len(m.props) > 0:
@@ -482,6 +529,11 @@ func renderAll(fields map[string]*mapping) object {
 // error.
 func (m *mapping) merge(other *mapping) (*mapping, *apiError) {
 	if m.typ != other.typ {
+		if m.typ == "nested" || other.typ == "nested" {
+			if m.typ == "object" || other.typ == "object" {
+				return nil, illegalArgument("can't merge a non-nested mapping [%s] with a nested mapping", m.path)
+			}
+		}
 		if m.typ == "object" {
 			return nil, illegalArgument("can't merge a non object mapping [%s] with an object mapping", m.path)
 		}
@@ -491,7 +543,7 @@ func (m *mapping) merge(other *mapping) (*mapping, *apiError) {
 		return nil, illegalArgument("mapper [%s] cannot be changed from type [%s] to [%s]", m.path, m.typ, other.typ)
 	}
 	merged := *m
-	if m.typ != "object" {
+	if m.typ != "object" && m.typ != "nested" {
 		return m.mergeLeaf(&merged, other)
 	}
 	merged.props = maps.Clone(m.props)
@@ -535,6 +587,7 @@ func (m *mapping) mergeLeaf(merged, other *mapping) (*mapping, *apiError) {
 	}
 	merged.params = other.params
 	merged.ignoreAbove, merged.nullValue, merged.malformedOK, merged.aliasOf = other.ignoreAbove, other.nullValue, other.malformedOK, other.aliasOf
+	merged.copyTo, merged.depthLimit = other.copyTo, other.depthLimit
 	merged.fields = maps.Clone(m.fields)
 	for name, field := range other.fields {
 		if old, ok := m.fields[name]; ok {
@@ -563,25 +616,66 @@ func (m *mapping) lookup(path string) *mapping {
 
 func (m *mapping) find(path string) *mapping {
 	current := m
-	for name := range strings.SplitSeq(path, ".") {
+	rest := path
+	for rest != "" {
+		name, after, _ := strings.Cut(rest, ".")
 		var next *mapping
-		if current.typ == "object" {
+		switch current.typ {
+		case "object", "nested":
 			next = current.props[name]
-		} else {
+		case "flattened":
+			return current.key(rest)
+		default:
 			next = current.fields[name]
 		}
 		if next == nil {
 			return nil
 		}
-		current = next
+		current, rest = next, after
 	}
 	return current
+}
+
+// key is the field of one key of a flattened field.
+func (m *mapping) key(name string) *mapping {
+	return &mapping{name: name, path: flattenedPath(m.path, name), typ: "flattened", indexed: m.indexed, docValues: m.docValues}
+}
+
+// flattenedPath is the name in the inverted index of a flattened field's key.
+func flattenedPath(path, key string) string { return path + "\x02" + key }
+
+// sourcePath is where in the source the values of a field stand: a multi-field
+// has those of its parent.
+func (m *mapping) sourcePath(f *mapping) string {
+	current, path := m, []string{}
+	for name := range strings.SplitSeq(f.path, ".") {
+		if current.typ != "object" && current.typ != "nested" {
+			break
+		}
+		path = append(path, name)
+		if current = current.props[name]; current == nil {
+			return f.path
+		}
+	}
+	return strings.Join(path, ".")
+}
+
+// all calls f with every field below m, objects included, by name.
+func (m *mapping) all(f func(*mapping)) {
+	children := m.props
+	if m.typ != "object" && m.typ != "nested" {
+		children = m.fields
+	}
+	for _, name := range slices.Sorted(maps.Keys(children)) {
+		f(children[name])
+		children[name].all(f)
+	}
 }
 
 // leaves calls f with every leaf below m, multi-fields included, by name.
 func (m *mapping) leaves(f func(*mapping)) {
 	children := m.props
-	if m.typ != "object" {
+	if m.typ != "object" && m.typ != "nested" {
 		f(m)
 		children = m.fields
 	}

@@ -27,8 +27,8 @@ type documentParser struct {
 	id     string
 	root   *mapping
 	added  map[string]*mapping // what the mapping lacks, by full name
-	out    *parsedDocument
-	fields int // of the mapping
+	out    *parsedDocument     // of the object at hand
+	fields int                 // of the mapping
 	limits mappingLimits
 }
 
@@ -220,7 +220,7 @@ func (p *documentParser) enter(s scope, name string, v *node) (inner scope, leaf
 			return s, nil, false, err
 		}
 	}
-	if c.typ != "object" {
+	if c.typ != "object" && c.typ != "nested" {
 		return s, c, false, nil
 	}
 	if !c.enabled {
@@ -257,6 +257,9 @@ func (p *documentParser) add(m *mapping, offset int) *apiError {
 func (p *documentParser) value(s scope, name string, v *node) *apiError {
 	switch v.kind {
 	case kindArray:
+		if c := p.child(s, name); c != nil && c.typ == "geo_point" && len(v.elements) > 0 && v.elements[0].kind == kindNumber {
+			return p.leaf(c, v)
+		}
 		for _, e := range v.elements {
 			if err := p.value(s, name, e); err != nil {
 				return err
@@ -273,13 +276,20 @@ func (p *documentParser) value(s scope, name string, v *node) *apiError {
 		if err != nil || skip {
 			return err
 		}
-		if leaf != nil {
+		switch {
+		case leaf != nil && leaf.typ == "flattened":
+			return p.flattened(leaf, v)
+		case leaf != nil && leaf.typ == "geo_point":
+			return p.leaf(leaf, v)
+		case leaf != nil:
 			return p.objectInLeaf(leaf, v.end-1, javaString(v), v)
+		case inner.m.typ == "nested":
+			return p.nested(v, inner)
 		}
 		return p.object(v, inner)
 	}
 	c := p.child(s, name)
-	if c != nil && c.typ == "object" {
+	if c != nil && (c.typ == "object" || c.typ == "nested") {
 		if !c.enabled {
 			return nil
 		}
@@ -307,6 +317,65 @@ func (p *documentParser) value(s scope, name string, v *node) *apiError {
 		}
 	}
 	return p.leaf(c, v)
+}
+
+// nested takes in an object of a nested field, as a document of its own.
+func (p *documentParser) nested(v *node, s scope) *apiError {
+	within := p.out
+	inner := newParsedDocument()
+	inner.field(fieldNestedPath, termOptions).add(s.m.path)
+	within.nested = append(within.nested, inner)
+	p.out = inner
+	err := p.object(v, s)
+	p.out = within
+	if err == nil && s.m.inRoot {
+		err = p.object(v, s)
+	}
+	return err
+}
+
+// flattened takes in all leaves of an object as terms, and again under the names
+// of their keys.
+func (p *documentParser) flattened(m *mapping, v *node) *apiError {
+	var walk func(v *node, key string, depth int) *apiError
+	walk = func(v *node, key string, depth int) *apiError {
+		switch v.kind {
+		case kindObject:
+			if depth > m.depthLimit {
+				return p.bad(m, v.start, javaString(v), illegalArgument("The provided [flattened] field [%s] exceeds the maximum depth limit of [%d].", m.path, m.depthLimit))
+			}
+			for _, f := range v.members {
+				name := f.name
+				if key != "" {
+					name = key + "." + f.name
+				}
+				if err := walk(f.value, name, depth+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		case kindArray:
+			for _, e := range v.elements {
+				if err := walk(e, key, depth); err != nil {
+					return err
+				}
+			}
+			return nil
+		case kindNull:
+			if m.nullValue == nil {
+				return nil
+			}
+			v = m.nullValue
+		}
+		text, _ := v.scalar()
+		if m.ignoreAbove > 0 && utf16Length([]byte(text)) > m.ignoreAbove {
+			return nil
+		}
+		p.addTerm(m, text)
+		p.addTerm(m.key(key), text)
+		return nil
+	}
+	return walk(v, "", 0)
 }
 
 // objectInLeaf is an object where the mapping has a value.
@@ -418,7 +487,41 @@ func (p *documentParser) leaf(m *mapping, v *node) *apiError {
 			return err
 		}
 	}
+	for _, to := range m.copyTo {
+		if err := p.copy(m, to, v); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// copy takes in the value of a field under the name of another, which it makes
+// when the mapping lacks it. What is copied isn't copied on.
+func (p *documentParser) copy(m *mapping, to string, v *node) *apiError {
+	target := p.root.find(to)
+	if target == nil {
+		target = p.added[to]
+	}
+	if target == nil {
+		parent, name := "", to
+		if i := strings.LastIndexByte(to, '.'); i >= 0 {
+			parent, name = to[:i], to[i+1:]
+		}
+		fresh, err := p.newField(scope{path: parent, dynamic: "true"}, name, v)
+		if err != nil {
+			return err
+		}
+		if err := p.add(fresh, v.start); err != nil {
+			return err
+		}
+		target = fresh
+	}
+	if target.typ == "object" || target.typ == "nested" {
+		return p.err(v.start, "failed to copy field [%s] to [%s], which is an object", m.path, to)
+	}
+	plain := *target
+	plain.copyTo = nil
+	return p.leaf(&plain, v)
 }
 
 func (p *documentParser) leafValue(m *mapping, v *node) *apiError {
@@ -426,6 +529,26 @@ func (p *documentParser) leafValue(m *mapping, v *node) *apiError {
 	switch m.typ {
 	case "alias":
 		return p.err(v.start, "Cannot write to a field alias [%s].", m.path)
+	case "flattened":
+		e := p.bad(m, v.start, text, parsingError(p.src, v.start, "Failed to parse object: expecting token of type [START_OBJECT] but found [%s]", v.token()))
+		e.root = e.cause
+		return e
+	case "ip":
+		term, err := ipTerm(text)
+		if err != nil {
+			return p.bad(m, v.start, text, err)
+		}
+		p.addTerm(m, term)
+		return nil
+	case "geo_point":
+		lat, lon, err := parseGeoPoint(v)
+		if err != nil {
+			e := p.bad(m, v.start, javaString(v), err)
+			e.reason = fmt.Sprintf("[%s] failed to parse field [%s] of type [%s] in document with id '%s'. Preview of field's value: '%s'", at(p.src, v.start), m.path, m.typ, p.id, javaString(v))
+			return e
+		}
+		p.addTerm(m, exactTerm(geoNumber(lat, lon)))
+		return nil
 	case "text":
 		if m.indexed {
 			p.out.addText(m, text)
@@ -493,6 +616,16 @@ func (p *documentParser) keyword(m *mapping, v *node, text string) *apiError {
 	return nil
 }
 
+// halfFloat rounds to the eleven bits of a half-precision number.
+func halfFloat(v float64) float64 {
+	if v == 0 {
+		return v
+	}
+	_, exponent := math.Frexp(v)
+	unit := math.Ldexp(1, max(exponent-11, -24))
+	return math.RoundToEven(v/unit) * unit
+}
+
 // integerTypes has the bounds of the whole-number types.
 var integerTypes = map[string]struct {
 	min, max int64
@@ -524,8 +657,13 @@ func (p *documentParser) number(m *mapping, v *node) (sortable int64, present bo
 		if err != nil && !math.IsInf(f, 0) {
 			return 0, false, p.bad(m, v.start, text, newError(0, "number_format_exception", "For input string: \"%s\"", text))
 		}
-		if m.typ == "float" {
+		switch m.typ {
+		case "float":
 			f = float64(float32(f))
+		case "half_float":
+			if f = halfFloat(f); math.Abs(f) > 65504 {
+				f = math.Inf(int(math.Copysign(1, f)))
+			}
 		}
 		if math.IsInf(f, 0) || math.IsNaN(f) {
 			shown := javaFloat(f, 64)

@@ -30,6 +30,8 @@ type execution struct {
 	mapping *mapping
 	snap    *snapshot
 	now     time.Time
+	within  string            // the nested field whose objects are the documents, empty for whole documents
+	query   query             // what is searched for, where hits tell about it
 	counts  map[string]uint64 // documents that have a field
 }
 
@@ -74,25 +76,6 @@ func (x *execution) term(m *mapping, term string, boost float32) (*termIterator,
 	return &termIterator{postings: r, scorer: newBM25(boost, inverseFrequency(all, r.Count()), text, avg)}, nil
 }
 
-// collect adds the documents with a term to a set.
-func (x *execution) collect(docs *roaring.Bitmap, path, term string) error {
-	r, err := x.postings(path, term, false, false)
-	if err != nil {
-		return err
-	}
-	var spare index_api.TermFieldDoc
-	for {
-		doc, err := r.Next(spare.Reset())
-		if err != nil {
-			return err
-		}
-		if doc == nil {
-			return r.Close()
-		}
-		docs.Add(uint32(doc.ID.Value()))
-	}
-}
-
 // expand calls f with the terms of a field between two, in order, until f says
 // stop. An empty end is open.
 func (x *execution) expand(path, from, to string, f func(term string) (bool, error)) (err error) {
@@ -131,28 +114,26 @@ func joinClose(err error, closeIt func() error) error {
 // matching makes the iterator of all documents with a term that fits, found among
 // those with a prefix. All have the same score.
 func (x *execution) matching(path, prefix string, fits func(string) bool, boost float32) (iterator, error) {
-	docs := roaring.New()
-	err := x.expand(path, prefix, "", func(term string) (bool, error) {
-		if !strings.HasPrefix(term, prefix) {
-			return false, nil
+	docs := x.newDocSet()
+	err := docs.terms(path, prefix, func(term string) verdict {
+		switch {
+		case !strings.HasPrefix(term, prefix):
+			return stopTerms
+		case fits == nil || fits(term):
+			return takeTerm
+		default:
+			return skipTerm
 		}
-		if fits == nil || fits(term) {
-			return true, x.collect(docs, path, term)
-		}
-		return true, x.ctx.Err()
 	})
-	return newBitmapIterator(docs, boost), err
+	return newBitmapIterator(docs.whole(), boost), err
 }
 
 // matchAllQuery has every document.
 type matchAllQuery struct{ boost float32 }
 
 func (q matchAllQuery) build(x *execution) (iterator, error) {
-	docs, err := x.snap.reader.DocIDReaderAll()
-	if err != nil {
-		return nil, err
-	}
-	return &allIterator{docs: docs, boost: q.boost}, nil
+	docs, err := x.live()
+	return newBitmapIterator(docs, q.boost), err
 }
 
 // matchNoneQuery has no document.
@@ -187,7 +168,7 @@ func (q *termsQuery) build(x *execution) (iterator, error) {
 		return noneIterator{}, nil
 	}
 	m := x.mapping.lookup(q.field)
-	if m == nil || m.typ == "object" {
+	if m == nil || m.typ == "object" || m.typ == "nested" {
 		return noneIterator{}, nil
 	}
 	if err := searchable(x, m); err != nil {
@@ -199,46 +180,74 @@ func (q *termsQuery) build(x *execution) (iterator, error) {
 		}
 		return x.matching(m.path, "", func(t string) bool { return strings.EqualFold(t, q.values[0]) }, q.boost)
 	}
-	docs := roaring.New()
+	if it, err := q.single(x, m); it != nil || err != nil {
+		return it, err
+	}
+	docs := x.newDocSet()
 	for _, v := range q.values {
-		switch m.typ {
-		case "date":
-			from, err := m.format.parseMath(v, false, x.now)
-			if err != nil {
-				return nil, err
-			}
-			to, err := m.format.parseMath(v, true, x.now)
-			if err != nil {
-				return nil, err
-			}
-			if err := x.collectRange(docs, m, from, to); err != nil {
-				return nil, err
-			}
-			continue
-		case "keyword", "text", "boolean":
-			term, err := exactText(x, m, v)
-			if err != nil {
-				return nil, err
-			}
-			if q.one && m.indexed {
-				return x.term(m, term, q.boost)
-			}
-			if err := x.collect(docs, m.path, term); err != nil {
-				return nil, err
-			}
-			continue
+		if err := q.collect(x, m, v, docs); err != nil {
+			return nil, err
 		}
-		sortable, possible, err := exactNumber(x, m, v)
+	}
+	return newBitmapIterator(docs.whole(), q.boost), nil
+}
+
+// unscored is the query without the scores of a single term.
+func (q *termsQuery) unscored() *termsQuery {
+	if !q.one {
+		return q
+	}
+	plain := *q
+	plain.one = false
+	return &plain
+}
+
+// single makes the iterator of one scored term, nil when there is no such thing.
+func (q *termsQuery) single(x *execution, m *mapping) (iterator, error) {
+	if !q.one || !m.indexed || len(q.values) != 1 {
+		return nil, nil
+	}
+	switch m.typ {
+	case "keyword", "text", "boolean", "flattened":
+		term, err := exactText(x, m, q.values[0])
 		if err != nil {
 			return nil, err
 		}
-		if possible {
-			if err := x.collect(docs, m.path, exactTerm(sortable)); err != nil {
-				return nil, err
-			}
-		}
+		return x.term(m, term, q.boost)
 	}
-	return newBitmapIterator(docs, q.boost), nil
+	return nil, nil
+}
+
+// collect adds the documents with a value to a set.
+func (q *termsQuery) collect(x *execution, m *mapping, v string, docs *docSet) error {
+	switch m.typ {
+	case "date":
+		from, err := m.format.parseMath(v, false, x.now)
+		if err != nil {
+			return err
+		}
+		to, err := m.format.parseMath(v, true, x.now)
+		if err != nil {
+			return err
+		}
+		return x.collectRange(docs, m, from, to)
+	case "ip":
+		return collectIP(docs, m, v)
+	case "keyword", "text", "boolean", "flattened":
+		term, err := exactText(x, m, v)
+		if err != nil {
+			return err
+		}
+		return docs.term(m.path, term)
+	}
+	sortable, possible, err := exactNumber(x, m, v)
+	if err != nil {
+		return err
+	}
+	if !possible {
+		return nil
+	}
+	return docs.term(m.path, exactTerm(sortable))
 }
 
 // searchable reports a field that can't be searched.
@@ -328,19 +337,19 @@ func (q *existsQuery) build(x *execution) (iterator, error) {
 	case "_id", "_index", "_seq_no", "_source", "_version":
 		return matchAllQuery{q.boost}.build(x)
 	}
-	docs := roaring.New()
+	docs := x.newDocSet()
 	for _, m := range x.fields(q.field) {
 		var err error
 		m.leaves(func(leaf *mapping) {
 			if err == nil && leaf.typ != "alias" {
-				err = x.collect(docs, fieldNames, leaf.path)
+				err = docs.term(fieldNames, leaf.path)
 			}
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return newBitmapIterator(docs, q.boost), nil
+	return newBitmapIterator(docs.whole(), q.boost), nil
 }
 
 // fields finds the fields that a name or pattern means.
@@ -374,7 +383,7 @@ func (q *patternQuery) build(x *execution) (iterator, error) {
 		return nil, unsupported(fmt.Sprintf("a %s query on [%s]", q.kind, q.field))
 	}
 	m := x.mapping.lookup(q.field)
-	if m == nil || m.typ == "object" {
+	if m == nil || m.typ == "object" || m.typ == "nested" {
 		return noneIterator{}, nil
 	}
 	if m.typ != "keyword" && m.typ != "text" {
@@ -455,18 +464,23 @@ type fuzzyQuery struct {
 	boost        float32
 }
 
+// letters is how many letters a term may be away.
+func (q *fuzzyQuery) letters() int {
+	if q.distance >= 0 {
+		return q.distance
+	}
+	return min(2, len([]rune(q.value))/3)
+}
+
 func (q *fuzzyQuery) build(x *execution) (iterator, error) {
 	m := x.mapping.lookup(q.field)
-	if m == nil || m.typ == "object" {
+	if m == nil || m.typ == "object" || m.typ == "nested" {
 		return noneIterator{}, nil
 	}
 	if m.typ != "keyword" && m.typ != "text" {
 		return nil, queryShard(x.ix, "Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ)
 	}
-	distance := q.distance
-	if distance < 0 {
-		distance = min(2, (len([]rune(q.value)))/3)
-	}
+	distance := q.letters()
 	runes := []rune(q.value)
 	prefix := string(runes[:min(q.prefix, len(runes))])
 	dict, err := x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, distance, prefix)

@@ -28,14 +28,16 @@ func init() {
 		"match": parseMatch, "match_phrase": parsePhrase, "match_phrase_prefix": parsePhrase, "multi_match": parseMultiMatch,
 		"query_string": parseQueryString, "simple_query_string": parseQueryString,
 		"bool": parseBool, "constant_score": parseConstant, "dis_max": parseDisMax, "boosting": parseBoosting,
+		"nested": parseNested, "function_score": parseFunctionScore, "wrapper": parseWrapper, "script": parseScript,
+		"match_bool_prefix": parsePrefixWords, "geo_distance": parseGeoQuery, "geo_bounding_box": parseGeoQuery,
 	}
 }
 
 // refusedQueries are the real server's that this one hasn't got.
 var refusedQueries = []string{
-	"nested", "has_child", "has_parent", "parent_id", "geo_bounding_box", "geo_distance", "geo_shape", "geo_polygon", "geo_grid", "shape",
-	"more_like_this", "percolate", "script_score", "script", "function_score", "wrapper", "pinned", "distance_feature", "rank_feature",
-	"intervals", "combined_fields", "match_bool_prefix", "span_term", "span_near", "span_or", "span_not", "span_first", "span_multi",
+	"has_child", "has_parent", "parent_id", "geo_shape", "geo_polygon", "geo_grid", "shape",
+	"more_like_this", "percolate", "script_score", "pinned", "distance_feature", "rank_feature",
+	"intervals", "combined_fields", "span_term", "span_near", "span_or", "span_not", "span_first", "span_multi",
 	"span_containing", "span_within", "terms_set", "knn", "semantic", "text_expansion", "sparse_vector", "weighted_tokens", "rule_query", "span_field_masking", "field_masking_span",
 }
 

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/blevesearch/bleve/v2/numeric"
 )
 
@@ -21,17 +20,17 @@ type rangeQuery struct {
 
 func (q *rangeQuery) build(x *execution) (iterator, error) {
 	m := x.mapping.lookup(q.field)
-	if m == nil || m.typ == "object" {
+	if m == nil || m.typ == "object" || m.typ == "nested" {
 		return noneIterator{}, nil
 	}
 	if err := searchable(x, m); err != nil {
 		return nil, err
 	}
-	docs := roaring.New()
+	docs := x.newDocSet()
 	switch m.typ {
-	case "keyword", "text", "boolean":
+	case "keyword", "text", "boolean", "ip", "flattened":
 		err := q.collectTexts(x, m, docs)
-		return newBitmapIterator(docs, q.boost), err
+		return newBitmapIterator(docs.whole(), q.boost), err
 	case "date":
 		low, high, err := q.dates(x, m)
 		if err != nil {
@@ -40,7 +39,7 @@ func (q *rangeQuery) build(x *execution) (iterator, error) {
 		if err := x.collectRange(docs, m, low, high); err != nil {
 			return nil, err
 		}
-		return newBitmapIterator(docs, q.boost), nil
+		return newBitmapIterator(docs.whole(), q.boost), nil
 	}
 	low, high, err := q.numbers(x, m)
 	if err != nil {
@@ -49,10 +48,10 @@ func (q *rangeQuery) build(x *execution) (iterator, error) {
 	if err := x.collectRange(docs, m, low, high); err != nil {
 		return nil, err
 	}
-	return newBitmapIterator(docs, q.boost), nil
+	return newBitmapIterator(docs.whole(), q.boost), nil
 }
 
-func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *roaring.Bitmap) error {
+func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *docSet) error {
 	from, to := "", ""
 	for _, b := range []struct {
 		given *string
@@ -66,14 +65,15 @@ func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *roaring.Bitmap
 			*b.into = term
 		}
 	}
-	return x.expand(m.path, from, to, func(term string) (bool, error) {
-		if q.from != nil && (term < from || q.openLow && term == from) {
-			return true, nil
+	return docs.terms(m.path, from, func(term string) verdict {
+		switch {
+		case q.to != nil && (term > to || q.openHigh && term == to):
+			return stopTerms
+		case q.from != nil && (term < from || q.openLow && term == from):
+			return skipTerm
+		default:
+			return takeTerm
 		}
-		if q.to != nil && (term > to || q.openHigh && term == to) {
-			return false, nil
-		}
-		return true, x.collect(docs, m.path, term)
 	})
 }
 
@@ -163,18 +163,18 @@ func (q *rangeQuery) numbers(x *execution, m *mapping) (low, high int64, _ *apiE
 
 // collectRange adds the documents with a number between two, both included, to a
 // set: the exact numbers at the ends, shorter forms in between.
-func (x *execution) collectRange(docs *roaring.Bitmap, m *mapping, low, high int64) error {
+func (x *execution) collectRange(docs *docSet, m *mapping, low, high int64) error {
 	if low > high {
 		return nil
 	}
 	terms := func(path string, low, high int64, shift uint) error {
 		from := string(numeric.MustNewPrefixCodedInt64(low, shift))
 		to := string(numeric.MustNewPrefixCodedInt64(high, shift))
-		return x.expand(path, from, to, func(term string) (bool, error) {
+		return docs.terms(path, from, func(term string) verdict {
 			if term > to {
-				return false, nil
+				return stopTerms
 			}
-			return true, x.collect(docs, path, term)
+			return takeTerm
 		})
 	}
 	if !m.indexed {

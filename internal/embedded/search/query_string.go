@@ -68,13 +68,21 @@ func parseQueryString(_ *parseState, name string, n *node) (query, *apiError) {
 }
 
 func (q *stringQuery) build(x *execution) (iterator, error) {
+	parsed, err := q.parse(x)
+	if err != nil {
+		return nil, err
+	}
+	if parsed == nil {
+		return noneIterator{}, nil
+	}
+	return boosted(x, parsed, q.boost)
+}
+
+// parse reads the text; nil stands for one without a query.
+func (q *stringQuery) parse(x *execution) (query, error) {
 	p := &stringParser{q: q, rest: q.text}
 	if q.simple {
-		parsed := p.simple(0)
-		if parsed == nil {
-			return noneIterator{}, nil
-		}
-		return boosted(x, parsed, q.boost)
+		return p.simple(0), nil
 	}
 	parsed, err := p.clauses(nil, 0)
 	if err == nil && strings.TrimSpace(p.rest) != "" {
@@ -87,10 +95,7 @@ func (q *stringQuery) build(x *execution) (iterator, error) {
 		e.cause.cause = syntax(reason)
 		return nil, e
 	}
-	if parsed == nil {
-		return noneIterator{}, nil
-	}
-	return boosted(x, parsed, q.boost)
+	return parsed, nil
 }
 
 // boosted builds a query and multiplies its scores.
@@ -481,13 +486,14 @@ type overQuery struct {
 	make    func(field string, lenient bool) query
 }
 
-func (q *overQuery) build(x *execution) (iterator, error) {
+// subs are the queries of the fields.
+func (q *overQuery) subs(x *execution) []query {
 	given, lenient := q.fields, q.lenient
 	if len(given) == 0 || len(given) == 1 && given[0] == "*" {
 		given, lenient = x.allFields(), true
 	}
 	boosts, ordered := weights(given)
-	d := &disMaxQuery{boost: 1}
+	var list []query
 	for _, pattern := range ordered {
 		paths := []string{pattern}
 		if strings.Contains(pattern, "*") {
@@ -504,9 +510,14 @@ func (q *overQuery) build(x *execution) (iterator, error) {
 			if b := boosts[pattern]; b != 1 {
 				sub = &boolQuery{must: []query{sub}, boost: b}
 			}
-			d.queries = append(d.queries, sub)
+			list = append(list, sub)
 		}
 	}
+	return list
+}
+
+func (q *overQuery) build(x *execution) (iterator, error) {
+	d := &disMaxQuery{boost: 1, queries: q.subs(x)}
 	if len(d.queries) == 0 {
 		return noneIterator{}, nil
 	}

@@ -132,6 +132,21 @@ type multiMatchQuery struct {
 }
 
 func (q *multiMatchQuery) build(x *execution) (iterator, error) {
+	subs := q.subs(x)
+	switch {
+	case len(subs) == 0:
+		return noneIterator{}, nil
+	case len(subs) == 1:
+		return subs[0].build(x)
+	case q.kind == "most_fields":
+		return (&boolQuery{should: subs, boost: 1}).build(x)
+	default:
+		return (&disMaxQuery{queries: subs, tie: q.tie, boost: 1}).build(x)
+	}
+}
+
+// subs are the queries of the fields.
+func (q *multiMatchQuery) subs(x *execution) []query {
 	given := q.fields
 	lenient := q.match.lenient
 	if len(given) == 0 || len(given) == 1 && given[0] == "*" {
@@ -159,14 +174,5 @@ func (q *multiMatchQuery) build(x *execution) (iterator, error) {
 			}
 		}
 	}
-	switch {
-	case len(subs) == 0:
-		return noneIterator{}, nil
-	case len(subs) == 1:
-		return subs[0].build(x)
-	case q.kind == "most_fields":
-		return (&boolQuery{should: subs, boost: 1}).build(x)
-	default:
-		return (&disMaxQuery{queries: subs, tie: q.tie, boost: 1}).build(x)
-	}
+	return subs
 }

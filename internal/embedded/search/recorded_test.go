@@ -147,14 +147,20 @@ func replay(t *testing.T, file string, result func(unit, why string)) {
 	defer raw.Close()
 	scanner := bufio.NewScanner(raw)
 	scanner.Buffer(nil, 16<<20)
+	ids := strings.NewReplacer()
 	for n := 1; scanner.Scan(); n++ {
 		var x exchange
-		require.NoError(t, json.Unmarshal(asText(scanner.Bytes()), &x))
+		require.NoError(t, json.Unmarshal([]byte(ids.Replace(string(asText(scanner.Bytes())))), &x))
 		why := ""
 		if x.Response.Status == 0 {
 			why = "the connection is not closed without an answer"
 		} else {
-			why = x.differs(t, send(t, srv.Handler(), x.Request))
+			res := send(t, srv.Handler(), x.Request)
+			raw, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			res.Body = io.NopCloser(bytes.NewReader(raw))
+			ids = contextIDs(raw, ids)
+			why = x.differs(t, res)
 		}
 		if why != "" {
 			why = fmt.Sprintf("%s %s: %s", x.Request.Method, x.Request.Path, why)
@@ -162,6 +168,20 @@ func replay(t *testing.T, file string, result func(unit, why string)) {
 		result(fmt.Sprintf("%s:%d", filepath.Base(file), n), why)
 	}
 	require.NoError(t, scanner.Err())
+}
+
+// contextIDs puts the id that an answer carries in the place of the recorder's
+// names for the last one.
+func contextIDs(raw []byte, last *strings.Replacer) *strings.Replacer {
+	var a struct {
+		Scroll string `json:"_scroll_id"`
+		Point  string `json:"pit_id"`
+		ID     string `json:"id"`
+	}
+	if json.Unmarshal(raw, &a) != nil || a.Scroll+a.Point+a.ID == "" {
+		return last
+	}
+	return strings.NewReplacer("@SCROLL", a.Scroll, "@PIT", a.Point+a.ID)
 }
 
 func send(t *testing.T, h http.Handler, m message) *http.Response {
@@ -193,7 +213,7 @@ func send(t *testing.T, h http.Handler, m message) *http.Response {
 
 // volatileNames are fields whose values differ from run to run.
 var volatileNames = []string{
-	"took", "index_uuid", "uuid", "cluster_uuid", "creation_date", "node", "_scroll_id", "pit_id",
+	"took", "index_uuid", "uuid", "cluster_uuid", "creation_date", "node", "_node", "_scroll_id", "pit_id",
 	"total_size_in_bytes", "size_in_bytes", "total_data_set_size_in_bytes", "state_uuid", "max_content_length_in_bytes",
 	"store.size", "pri.store.size", "dataset.size",
 }

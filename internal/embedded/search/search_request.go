@@ -1,11 +1,11 @@
 package search
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -32,15 +32,34 @@ type searchRequest struct {
 	version     bool
 	seqNo       bool
 	noStored    bool
-	terminate   bool // terminate_after was given
+	explain     bool
+	terminate   int // terminate_after: documents of an index that are looked at, 0 for all
+	timeout     time.Duration
+	aggs        *aggTree
+	fields      []fieldWish
+	docvalues   []fieldWish
+	highlight   *highlight
+	collapse    *collapseSpec
+	pit         *pointInTime
+	slice       *sliceSpec
+	boosts      []indexBoost
 	intTotals   bool
 	typedKeys   bool
+
+	scrolled   bool // a page of a scroll
+	behind     *hit // of a scroll: the last hit of the page before
+	knownTotal int  // of a scroll: what the first page counted
+}
+
+// indexBoost multiplies the scores of some indexes.
+type indexBoost struct {
+	pattern string
+	boost   float32
 }
 
 // refusedSearchKeys are the real server's that this one hasn't got.
 var refusedSearchKeys = []string{
-	"highlight", "suggest", "rescore", "script_fields", "indices_boost", "pit", "slice", "collapse", "fields", "docvalue_fields",
-	"stored_fields", "runtime_mappings", "knn", "rank", "explain", "ext", "retriever", "sub_searches", "fielddata_fields",
+	"suggest", "rescore", "script_fields", "runtime_mappings", "knn", "rank", "ext", "retriever", "sub_searches", "fielddata_fields",
 }
 
 // parseSearch reads the body of a search.
@@ -109,7 +128,7 @@ func (r *searchRequest) parseKey(m member) *apiError {
 			if i < 0 {
 				return illegalArgument("terminateAfter must be > 0")
 			}
-			r.terminate = i > 0
+			r.terminate = i
 		}
 	case "sort":
 		r.sort, err = parseSort(v)
@@ -133,15 +152,34 @@ func (r *searchRequest) parseKey(m member) *apiError {
 		f, numErr := number32(v)
 		r.minScore, err = &f, numErr
 	case "timeout":
-		_, err = parseTimeValue("timeout", text)
-	case "profile", "explain":
+		r.timeout, err = parseTimeValue("timeout", text)
+	case "explain":
+		err = flag(&r.explain)
+	case "profile":
 		on := false
 		if err = flag(&on); err == nil && on {
-			return unsupported("[" + m.name + "] of a search")
+			return unsupported("[profile] of a search")
 		}
 	case "stats":
 	case "aggs", "aggregations":
-		return unsupported("[aggregations] of a search")
+		if v.kind != kindObject {
+			return unknown
+		}
+		r.aggs, err = parseAggs(v)
+	case "fields":
+		r.fields, err = parseFieldWishes(m.name, v)
+	case "docvalue_fields":
+		r.docvalues, err = parseFieldWishes(m.name, v)
+	case "highlight":
+		r.highlight, err = parseHighlight(v)
+	case "collapse":
+		r.collapse, err = parseCollapse(v)
+	case "pit":
+		r.pit, err = parsePoint(v)
+	case "slice":
+		r.slice, err = parseSlice(v)
+	case "indices_boost":
+		err = r.parseBoosts(v)
 	case "stored_fields":
 		if text != "_none_" {
 			return unsupported("[stored_fields] of a search")
@@ -154,6 +192,57 @@ func (r *searchRequest) parseKey(m member) *apiError {
 		return unknown
 	}
 	return err
+}
+
+// parseBoosts reads "indices_boost".
+func (r *searchRequest) parseBoosts(v *node) *apiError {
+	for _, e := range v.list() {
+		if e.kind != kindObject {
+			return parsingError(e.src, e.start, "Expected [START_OBJECT] in [indices_boost] but found [%s]", e.token())
+		}
+		for _, m := range e.members {
+			boost, err := number32(m.value)
+			if err != nil {
+				return err
+			}
+			r.boosts = append(r.boosts, indexBoost{m.name, boost})
+		}
+	}
+	return nil
+}
+
+// check reports parts of a request that don't go together.
+func (r *searchRequest) check(scroll bool) *apiError {
+	var problems []string
+	if scroll {
+		if r.size == 0 {
+			problems = append(problems, "[size] cannot be [0] in a scroll context")
+		}
+		if r.from > 0 {
+			problems = append(problems, "using [from] is not allowed in a scroll context")
+		}
+		if r.totals != countAll && r.totals != defaultWindow {
+			problems = append(problems, "disabling [track_total_hits] is not allowed in a scroll context")
+		}
+		if r.collapse != nil {
+			problems = append(problems, "cannot use `collapse` in a scroll context")
+		}
+		if r.pit != nil {
+			problems = append(problems, "using [point in time] is not allowed in a scroll context")
+		}
+		if len(r.after) > 0 {
+			problems = append(problems, "`search_after` cannot be used in a scroll context.")
+		}
+	} else if r.slice != nil && r.pit == nil {
+		problems = append(problems, "[slice] can only be used with [scroll] or [point-in-time] requests")
+	}
+	if len(r.after) > 0 && r.from > 0 {
+		problems = append(problems, "`from` parameter must be set to 0 when `search_after` is used.")
+	}
+	if len(problems) > 0 {
+		return validationFailed(problems...)
+	}
+	return nil
 }
 
 func parseTotals(text string) (int, *apiError) {
@@ -231,10 +320,26 @@ func (c *call) searchParams(r *searchRequest) error {
 	if r.intTotals {
 		r.totals, r.exactAsked = countAll, true
 	}
-	if _, err := c.duration("timeout", 0); err != nil {
+	if c.has("timeout") {
+		if r.timeout, err = c.duration("timeout", 0); err != nil {
+			return err
+		}
+	}
+	if c.has("terminate_after") {
+		if r.terminate, err = c.number("terminate_after", 0); err != nil {
+			return err
+		}
+		if r.terminate < 0 {
+			return illegalArgument("terminateAfter must be > 0")
+		}
+	}
+	if r.explain, err = c.flag("explain", r.explain); err != nil {
 		return err
 	}
-	for _, name := range []string{"scroll", "explain", "suggest_field", "suggest_text", "stored_fields", "docvalue_fields", "terminate_after"} {
+	for _, name := range names(c.param("docvalue_fields")) {
+		r.docvalues = append(r.docvalues, fieldWish{pattern: name})
+	}
+	for _, name := range []string{"suggest_field", "suggest_text", "stored_fields"} {
 		if v := c.param(name); v != "" && v != "false" && v != "0" {
 			return unsupported("the parameter [" + name + "]")
 		}
@@ -338,8 +443,10 @@ func parseSortKey(m member) (sortKey, *apiError) {
 			k.format = f
 		case "mode":
 			k.mode = p.value.text
-			if k.mode != "min" && k.mode != "max" {
-				return k, unsupported(fmt.Sprintf("the sort mode [%s]", k.mode))
+			if !slices.Contains([]string{"min", "max", "sum", "avg", "median"}, k.mode) {
+				e := contentError(p.value.src, p.value.start, "[field_sort] failed to parse field [mode]")
+				e.cause = illegalArgument("Unknown SortMode [%s]", k.mode)
+				return k, e
 			}
 		case "numeric_type":
 			return k, unsupported("[numeric_type] of a sort")

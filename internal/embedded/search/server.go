@@ -90,6 +90,9 @@ type Server struct {
 	startMu sync.Mutex     // held while starting and stopping
 	server  *listen.Server // nil while not started
 
+	columns  *columnCache
+	contexts contexts
+
 	// requests is held by every request, so that nothing is closed under it.
 	requests sync.RWMutex
 
@@ -110,7 +113,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	cfg.fillIn()
-	return &Server{cfg: cfg, routes: buildRoutes()}, nil
+	return &Server{cfg: cfg, routes: buildRoutes(), columns: newColumnCache()}, nil
 }
 
 // Open opens the data directory; Handler answers with errors before. A second
@@ -168,6 +171,7 @@ func (s *Server) load() error {
 
 // closeAll closes every index and the store. The caller holds catalog.
 func (s *Server) closeAll() error {
+	s.contexts.freeAll(true)
 	var errs []error
 	for _, ix := range s.indices {
 		ix.writes.Lock()

@@ -378,11 +378,13 @@ func TestUnsupportedIsRefused(t *testing.T) {
 	srv := open(t, search.Config{})
 	must(t, srv, http.MethodPut, "/i/_doc/1?refresh", `{"a":1}`)
 	for _, tt := range []struct{ method, path, body string }{
-		{http.MethodPost, "/i/_search", `{"highlight":{"fields":{"a":{}}}}`},
+		{http.MethodPost, "/i/_search", `{"highlight":{"fields":{"a":{"type":"plain"}}}}`},
+		{http.MethodPost, "/i/_search", `{"suggest":{"s":{"text":"x","term":{"field":"a"}}}}`},
+		{http.MethodPost, "/i/_search", `{"aggs":{"s":{"scripted_metric":{}}}}`},
 		{http.MethodPost, "/i/_search", `{"query":{"nested":{"path":"a","query":{"match_all":{}}}}}`},
-		{http.MethodPost, "/i/_search?scroll=1m", `{}`},
+		{http.MethodPost, "/i/_search?scroll=48h", `{}`},
 		{http.MethodPost, "/i/_search", `{"query":{"match_phrase":{"a":{"query":"x y","slop":2}}}}`},
-		{http.MethodPut, "/j", `{"mappings":{"properties":{"g":{"type":"geo_point"}}}}`},
+		{http.MethodPut, "/j", `{"mappings":{"properties":{"g":{"type":"geo_shape"}}}}`},
 		{http.MethodPost, "/i/_update/1", `{"script":{"source":"ctx._source.a = 2"}}`},
 		{http.MethodGet, "/i/_search?nonsense=1", ""},
 		{http.MethodPost, "/i/_delete_by_query", `{}`},

@@ -3,10 +3,9 @@ package search
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-
-	index_api "github.com/blevesearch/bleve_index_api"
 )
 
 // sortValue is what a document has to be ordered by. A number stands in its
@@ -23,9 +22,10 @@ type sorter struct {
 	kind     string // score, doc, text, or a numeric type
 	path     string
 	format   *dateFormat
-	values   index_api.DocValueReader
+	values   *fieldColumn
 	fallback *sortValue // for documents without a value
 	first    bool       // they come first
+	indexed  bool       // terms are searchable, so they can be gone through in order
 }
 
 // newSorter prepares a criterion for an index.
@@ -43,7 +43,7 @@ func newSorter(x *execution, k sortKey) (*sorter, error) {
 		return nil, illegalArgument("Fielddata access on the _id field is disallowed, you can re-enable it by updating the dynamic cluster setting: indices.id_field_data.enabled")
 	default:
 		m := x.mapping.lookup(k.field)
-		if m == nil || m.typ == "object" {
+		if m == nil || m.typ == "object" || m.typ == "nested" {
 			if k.unmapped == "" {
 				return nil, queryShard(x.ix, "No mapping found for [%s] in order to sort on", k.field)
 			}
@@ -52,9 +52,15 @@ func newSorter(x *execution, k sortKey) (*sorter, error) {
 		if err := aggregatable(x, m); err != nil {
 			return nil, err
 		}
-		s.kind, s.path, s.format = m.typ, m.path, m.format
-		if m.typ == "keyword" {
+		s.kind, s.path, s.format, s.indexed = m.typ, m.path, m.format, true
+		switch m.typ {
+		case "keyword", "flattened":
 			s.kind = "text"
+		case "geo_point":
+			return nil, illegalArgument("can't sort on geo_point field without using specific sorting feature, like geo_distance")
+		}
+		if (s.kind == "text" || s.kind == "ip") && (k.mode == "sum" || k.mode == "avg" || k.mode == "median") {
+			return nil, queryShard(x.ix, "we only support AVG, MEDIAN and SUM on number based fields")
 		}
 	}
 	if k.format != nil {
@@ -66,7 +72,7 @@ func newSorter(x *execution, k sortKey) (*sorter, error) {
 		return nil, err
 	}
 	var err error
-	s.values, err = x.snap.reader.DocValueReader([]string{s.path})
+	s.values, err = x.column(s.path)
 	return s, err
 }
 
@@ -109,6 +115,9 @@ func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
 	switch s.kind {
 	case "text":
 		return sortValue{text: text}, nil
+	case "ip":
+		term, err := ipTerm(text)
+		return sortValue{text: term}, err
 	case "boolean":
 		if text == "true" || text == "1" {
 			return sortValue{number: 1}, nil
@@ -124,7 +133,7 @@ func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
 		}
 		v, err := format.parseMath(text, false, x.now)
 		return sortValue{number: v}, err
-	case "score", "double", "float":
+	case "score", "double", "float", "half_float":
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil && !math.IsInf(f, 0) {
 			return sortValue{}, illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
@@ -142,37 +151,76 @@ func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
 	}
 }
 
-// read gives the value of a document: of several the least, or the greatest when
-// the order is descending.
-func (s *sorter) read(doc index_api.IndexInternalID, score float32) (sortValue, error) {
+// read gives the value of a document: of several the one that the mode says, by
+// default the least, or the greatest when the order is descending.
+func (s *sorter) read(doc uint64, score float32) (sortValue, error) {
 	if s.kind == "score" {
 		return sortValue{number: sortableDouble(float64(score))}, nil
 	}
-	v := sortValue{missing: true}
-	greatest := s.key.desc
-	if s.key.mode != "" {
-		greatest = s.key.mode == "max"
-	}
-	err := s.values.VisitDocValues(doc, func(_ string, term []byte) {
+	var list [8]sortValue
+	found := list[:0]
+	err := s.values.visit(doc, func(term []byte) {
 		one := sortValue{}
 		switch s.kind {
-		case "text":
+		case "text", "ip":
 			one.text = string(term)
 		case "boolean":
-			if string(term) == "T" {
-				one.number = 1
-			}
+			one.number = int64(boolIndex(string(term) == "T"))
 		default:
 			one.number = exactValue(term)
 		}
-		if v.missing || (compareValues(one, v) > 0) == greatest {
-			v = one
-		}
+		found = append(found, one)
 	})
-	if v.missing && s.fallback != nil {
-		return *s.fallback, err
+	if err != nil {
+		return sortValue{}, err
 	}
-	return v, err
+	if len(found) == 0 {
+		if s.fallback != nil {
+			return *s.fallback, nil
+		}
+		return sortValue{missing: true}, nil
+	}
+	return s.choose(found), nil
+}
+
+// choose makes one value of several, which are in their order.
+func (s *sorter) choose(found []sortValue) sortValue {
+	mode := s.key.mode
+	if mode == "" {
+		mode = "min"
+		if s.key.desc {
+			mode = "max"
+		}
+	}
+	switch mode {
+	case "min":
+		return slices.MinFunc(found, compareValues)
+	case "max":
+		return slices.MaxFunc(found, compareValues)
+	}
+	double := kindOfValues(s.kind) == doubleValues
+	numbers := make([]float64, len(found))
+	sum := 0.0
+	for i, v := range found {
+		if numbers[i] = float64(v.number); double {
+			numbers[i] = doubleOf(v.number)
+		}
+		sum += numbers[i]
+	}
+	slices.Sort(numbers)
+	one := sum
+	switch middle := len(numbers) / 2; {
+	case mode == "avg":
+		one = sum / float64(len(numbers))
+	case mode == "median" && len(numbers)%2 == 1:
+		one = numbers[middle]
+	case mode == "median":
+		one = (numbers[middle-1] + numbers[middle]) / 2
+	}
+	if double {
+		return sortValue{number: sortableDouble(one)}
+	}
+	return sortValue{number: int64(math.Round(one))}
 }
 
 func compareValues(a, b sortValue) int {
@@ -203,14 +251,18 @@ func (s *sorter) compare(a, b sortValue) int {
 func (s *sorter) render(v sortValue) any {
 	low := s.first != s.key.desc
 	switch s.kind {
-	case "text":
-		if v.missing {
+	case "text", "ip":
+		switch {
+		case v.missing:
 			return nil
+		case s.kind == "ip":
+			return shownIP(v.text)
+		default:
+			return v.text
 		}
-		return v.text
 	case "score":
 		return float32(doubleOf(v.number))
-	case "double", "float":
+	case "double", "float", "half_float":
 		if v.missing {
 			if low {
 				return math.Inf(-1)

@@ -226,7 +226,7 @@ func (w *writer) put(op *writeOp, old *record, source []byte) (*outcome, error) 
 	if apiErr != nil {
 		return nil, apiErr
 	}
-	r := &record{version: nextVersion(op, old), routing: op.routing, ignored: parsed.ignored, lengths: parsed.lengths, source: source}
+	r := &record{version: nextVersion(op, old), routing: op.routing, ignored: parsed.ignored, lengths: parsed.allLengths(), source: source}
 	if err := w.store(op.id, old, r); err != nil {
 		return nil, err
 	}

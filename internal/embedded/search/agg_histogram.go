@@ -1,0 +1,372 @@
+package search
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// histogramBody groups documents by intervals of numbers or of time.
+type histogramBody struct {
+	valueSource
+	kind     string
+	interval float64
+	offset   float64
+	rounding rounding // of date_histogram
+	least    int64
+	keyed    bool
+	orders   []bucketOrder
+	extended *bounds
+	hard     *bounds
+}
+
+// bounds are the ends of a histogram, nil for open ones.
+type bounds struct{ min, max *node }
+
+func parseBounds(kind, name string, v *node) (*bounds, *apiError) {
+	if v.kind != kindObject {
+		return nil, wrongToken(kind, name, v)
+	}
+	b := &bounds{}
+	take := func(into **node) func(v *node) *apiError {
+		return func(v *node) *apiError {
+			if v.kind != kindNull {
+				*into = v
+			}
+			return nil
+		}
+	}
+	return b, params{"min": take(&b.min), "max": take(&b.max)}.parse("bounds", v)
+}
+
+func (b *histogramBody) common(spec *aggSpec) params {
+	return b.params(spec.kind).with(params{
+		"keyed": func(v *node) *apiError { b.keyed = v.kind == kindTrue; return nil },
+		"min_doc_count": func(v *node) *apiError {
+			f, err := number64(v)
+			if err == nil && f < 0 {
+				err = illegalArgument("[minDocCount] must be greater than or equal to 0. Found [%d] in [%s]", int64(f), spec.name)
+			}
+			b.least = int64(f)
+			return err
+		},
+		"order": func(v *node) (err *apiError) { b.orders, err = parseOrder(spec.kind, v); return err },
+		"extended_bounds": func(v *node) (err *apiError) {
+			b.extended, err = parseBounds(spec.kind, "extended_bounds", v)
+			return err
+		},
+		"hard_bounds": func(v *node) (err *apiError) { b.hard, err = parseBounds(spec.kind, "hard_bounds", v); return err },
+	})
+}
+
+func parseHistogram(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
+	b := &histogramBody{kind: spec.kind, orders: []bucketOrder{{path: "_key"}}}
+	p := b.common(spec)
+	delete(p, "time_zone")
+	p["interval"] = func(v *node) (err *apiError) {
+		if b.interval, err = number64(v); err == nil && !(b.interval > 0) {
+			err = illegalArgument("[interval] must be >0 for histogram aggregation [%s]", spec.name)
+		}
+		return err
+	}
+	p["offset"] = func(v *node) (err *apiError) { b.offset, err = number64(v); return err }
+	if err := p.parse(spec.kind, n); err != nil {
+		return nil, err
+	}
+	if b.interval == 0 {
+		return nil, illegalArgument("[interval] must be >0 for histogram aggregation [%s]", spec.name)
+	}
+	return b, b.require()
+}
+
+func parseDateHistogram(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
+	b := &histogramBody{kind: spec.kind, orders: []bucketOrder{{path: "_key"}}}
+	p := b.common(spec).with(b.rounding.params())
+	if err := p.parse(spec.kind, n); err != nil {
+		return nil, err
+	}
+	b.rounding.zone = b.zone
+	if b.rounding.unit == 0 && b.rounding.fixed == 0 {
+		return nil, illegalArgument("Invalid interval specified, must be non-null and non-empty")
+	}
+	return b, b.require()
+}
+
+// params are those of an interval of time.
+func (r *rounding) params() params {
+	one := func() *apiError {
+		if r.unit != 0 || r.fixed != 0 {
+			return illegalArgument("Cannot use [fixed_interval] with [calendar_interval] configuration option.")
+		}
+		return nil
+	}
+	return params{
+		"calendar_interval": func(v *node) (err *apiError) {
+			if err = one(); err == nil {
+				r.unit, err = parseCalendarInterval(v.text)
+			}
+			return err
+		},
+		"fixed_interval": func(v *node) (err *apiError) {
+			if err = one(); err == nil {
+				r.fixed, err = parseFixedInterval(v.text)
+			}
+			return err
+		},
+		"offset": func(v *node) (err *apiError) { r.offset, err = parseOffset(v.text); return err },
+	}
+}
+
+// histogramPart is what a histogram has of an index.
+type histogramPart struct {
+	values     *fieldValues
+	low, high  float64 // hard bounds
+	from, upTo float64 // extended bounds, NaN for none
+}
+
+func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
+	v, err := p.x.values(&b.valueSource)
+	if err != nil {
+		return nil, err
+	}
+	if v.kind == termValues || v.m != nil && (v.m.typ == "geo_point" || b.kind == "date_histogram" && v.m.typ != "date" && v.kind != longValues) {
+		return nil, unsuited(v.m, b.kind)
+	}
+	if err := checkOrders(b.orders, spec); err != nil {
+		return nil, err
+	}
+	h := &histogramPart{values: v, low: math.Inf(-1), high: math.Inf(1), from: math.NaN(), upTo: math.NaN()}
+	for _, s := range []struct {
+		given    *bounds
+		min, max *float64
+	}{{b.hard, &h.low, &h.high}, {b.extended, &h.from, &h.upTo}} {
+		if s.given == nil {
+			continue
+		}
+		if err := b.readBound(p.x, v, s.given.min, s.min, false); err != nil {
+			return nil, err
+		}
+		if err := b.readBound(p.x, v, s.given.max, s.max, true); err != nil {
+			return nil, err
+		}
+		if *s.min > *s.max {
+			return nil, illegalArgument("[extended_bounds.min][%s] cannot be greater than [extended_bounds.max][%s] for histogram aggregation [%s]", javaFloat(*s.min, 64), javaFloat(*s.max, 64), spec.name)
+		}
+	}
+	return h, nil
+}
+
+func (b *histogramBody) readBound(x *execution, v *fieldValues, n *node, into *float64, upper bool) error {
+	if n == nil {
+		return nil
+	}
+	if b.kind == "date_histogram" && n.kind == kindString {
+		format := v.show.date
+		if format == nil {
+			format = mustDateFormat(defaultDateFormat)
+		}
+		millis, err := format.parseMath(n.text, false, x.now)
+		if err != nil {
+			return err
+		}
+		if b.zone != nil {
+			millis = instant(millis, b.zone)
+		}
+		*into = float64(millis)
+		return nil
+	}
+	f, err := number64(n)
+	if err != nil {
+		return err
+	}
+	*into = f
+	return nil
+}
+
+func (b *histogramBody) start(spec *aggSpec) aggregator {
+	return &histogram{spec: spec, body: b, buckets: map[float64]*keyedBucket{}, from: math.NaN(), upTo: math.NaN()}
+}
+
+// key is the beginning of a value's interval.
+func (b *histogramBody) key(v float64) float64 {
+	if b.kind == "date_histogram" {
+		return float64(b.rounding.round(int64(v)))
+	}
+	return math.Floor((v-b.offset)/b.interval)*b.interval + b.offset
+}
+
+func (b *histogramBody) next(key float64) float64 {
+	if b.kind == "date_histogram" {
+		return float64(b.rounding.next(int64(key)))
+	}
+	return b.key(key + b.interval*1.5)
+}
+
+// histogram has a bucket per interval.
+type histogram struct {
+	spec       *aggSpec
+	body       *histogramBody
+	show       *valueFormat
+	buckets    map[float64]*keyedBucket
+	from, upTo float64
+	recentAt   float64 // the bucket of the last value, which is often that of the next
+	recent     *keyedBucket
+}
+
+func (h *histogram) collect(p *aggPart, doc uint64, score float32) error {
+	part := p.bound[h.spec.slot].(*histogramPart)
+	list, err := part.values.numbers(doc)
+	if err != nil {
+		return err
+	}
+	if len(list) > 1 && len(h.spec.subs) > 0 {
+		list = slices.Clone(list)
+	}
+	previous := math.NaN()
+	for _, raw := range list {
+		v := part.values.double(raw)
+		if v < part.low || v > part.high {
+			continue
+		}
+		key := h.body.key(v)
+		if key == previous {
+			continue
+		}
+		previous = key
+		if h.recent == nil || h.recentAt != key {
+			b := h.buckets[key]
+			if b == nil {
+				b = &keyedBucket{raw: sortableDouble(key)}
+				h.buckets[key] = b
+			}
+			h.recent, h.recentAt = b, key
+		}
+		if err := h.recent.collect(p, h.spec, doc, score); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *histogram) flush(p *aggPart) error {
+	part := p.bound[h.spec.slot].(*histogramPart)
+	if h.show == nil || h.show.typ == "unmapped" {
+		h.show = part.values.show
+	}
+	if !math.IsNaN(part.from) {
+		h.from = part.from
+	}
+	if !math.IsNaN(part.upTo) {
+		h.upTo = part.upTo
+	}
+	for _, b := range h.buckets {
+		if err := flushAll(p, b.subs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *histogram) metric(string) (float64, bool) { return 0, false }
+func (h *histogram) typed() string                 { return h.body.kind }
+
+// ordered gives the buckets by their keys, with those between that have no
+// documents when they are shown.
+func (h *histogram) ordered() ([]*keyedBucket, *apiError) {
+	list := make([]*keyedBucket, 0, len(h.buckets))
+	for _, b := range h.buckets {
+		if b.count >= h.body.least {
+			list = append(list, b)
+		}
+	}
+	slices.SortFunc(list, func(a, b *keyedBucket) int { return cmp.Compare(a.raw, b.raw) })
+	if h.body.least > 0 {
+		return list, nil
+	}
+	first, last := math.NaN(), math.NaN()
+	if len(list) > 0 {
+		first, last = doubleOf(list[0].raw), doubleOf(list[len(list)-1].raw)
+	}
+	if !math.IsNaN(h.from) {
+		if from := h.body.key(h.from); !(first < from) {
+			first = from
+		}
+	}
+	if !math.IsNaN(h.upTo) {
+		if upTo := h.body.key(h.upTo); !(last > upTo) {
+			last = upTo
+		}
+	}
+	if math.IsNaN(first) {
+		return list, nil
+	}
+	if math.IsNaN(last) {
+		last = first
+	}
+	var filled []*keyedBucket
+	for key := first; key <= last; key = h.body.next(key) {
+		b := h.buckets[key]
+		if b == nil {
+			b = &keyedBucket{raw: sortableDouble(key)}
+		}
+		if filled = append(filled, b); len(filled) > maxBuckets {
+			return nil, (&aggResult{}).count(len(filled))
+		}
+	}
+	return filled, nil
+}
+
+func (h *histogram) result(r *aggResult) (object, error) {
+	list, apiErr := h.ordered()
+	if apiErr != nil {
+		return nil, apiErr
+	}
+	if o := h.body.orders; len(o) != 1 || o[0].path != "_key" || o[0].desc {
+		if err := sortBuckets(list, o, h.spec); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.count(len(list)); err != nil {
+		return nil, err
+	}
+	shown, names := []any{}, []string{}
+	for _, b := range list {
+		o, name := h.head(doubleOf(b.raw))
+		o, err := b.render(r, h.spec, append(o, field{"doc_count", b.count}))
+		if err != nil {
+			return nil, err
+		}
+		shown, names = append(shown, o), append(names, name)
+	}
+	if err := r.parents(h.spec, shown); err != nil {
+		return nil, err
+	}
+	if !h.body.keyed {
+		return object{{"buckets", shown}}, nil
+	}
+	keyed := object{}
+	for i, name := range names {
+		keyed = append(keyed, field{name, shown[i]})
+	}
+	return object{{"buckets", keyed}}, nil
+}
+
+// head is what a bucket shows of its key, and its name where buckets have names.
+func (h *histogram) head(key float64) (object, string) {
+	if h.body.kind == "date_histogram" {
+		show := h.show
+		if show == nil || show.typ != "date" {
+			show = &valueFormat{typ: "date", zone: h.body.zone}
+		}
+		text := show.dateText(int64(key))
+		return object{{"key_as_string", text}, {"key", int64(key)}}, text
+	}
+	if h.show != nil && h.show.number != nil {
+		text := h.show.number.format(key)
+		return object{{"key_as_string", text}, {"key", key}}, text
+	}
+	return object{{"key", key}}, javaFloat(key, 64)
+}
+
+// floorTo is the beginning of the interval that a number lies in.
+func floorTo(v, interval float64) float64 { return math.Floor(v/interval) * interval }

@@ -1,0 +1,333 @@
+package search
+
+import (
+	"bytes"
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+)
+
+// rangeBody groups documents by ranges of numbers, dates or addresses.
+type rangeBody struct {
+	valueSource
+	kind   string
+	keyed  bool
+	ranges []rangeSpec
+}
+
+// rangeSpec is one range of a request; its ends are nil where it is open.
+type rangeSpec struct {
+	key      string
+	from, to *node
+	mask     string
+}
+
+func parseRangeAgg(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
+	b := &rangeBody{kind: spec.kind}
+	p := b.params(spec.kind).with(params{
+		"keyed": func(v *node) *apiError { b.keyed = v.kind == kindTrue; return nil },
+		"ranges": func(v *node) *apiError {
+			if v.kind != kindArray {
+				return wrongToken(spec.kind, "ranges", v)
+			}
+			for _, e := range v.elements {
+				r := rangeSpec{}
+				take := func(into **node) func(v *node) *apiError {
+					return func(v *node) *apiError {
+						if v.kind != kindNull {
+							*into = v
+						}
+						return nil
+					}
+				}
+				known := params{
+					"key": func(v *node) *apiError { r.key, _ = v.scalar(); return nil }, "from": take(&r.from), "to": take(&r.to),
+				}
+				if spec.kind == "ip_range" {
+					known["mask"] = func(v *node) *apiError { r.mask = v.text; return nil }
+				}
+				if e.kind != kindObject {
+					return wrongToken(spec.kind, "ranges", e)
+				}
+				if err := known.parse("range", e); err != nil {
+					return err
+				}
+				b.ranges = append(b.ranges, r)
+			}
+			return nil
+		},
+	})
+	if spec.kind != "date_range" {
+		delete(p, "time_zone")
+	}
+	if err := p.parse(spec.kind, n); err != nil {
+		return nil, err
+	}
+	if len(b.ranges) == 0 {
+		return nil, illegalArgument("No [ranges] specified for the [%s] aggregation", spec.name)
+	}
+	return b, b.require()
+}
+
+// boundRange is a range as an index understands it: from is in it, to is not.
+type boundRange struct {
+	from, to     float64
+	fromIP, toIP []byte
+	position     int // in the request
+	index        int // among the sorted ones
+}
+
+type rangePart struct {
+	values *fieldValues
+	ranges []boundRange
+}
+
+func (b *rangeBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+	v, err := p.x.values(&b.valueSource)
+	if err != nil {
+		return nil, err
+	}
+	if v.m != nil {
+		wrong := v.kind == termValues && b.kind != "ip_range" || b.kind == "ip_range" && v.m.typ != "ip" || v.m.typ == "geo_point"
+		if wrong || b.kind == "date_range" && v.m.typ != "date" && v.kind != longValues {
+			return nil, unsuited(v.m, b.kind)
+		}
+	}
+	part := &rangePart{values: v}
+	for i, r := range b.ranges {
+		bound := boundRange{from: math.Inf(-1), to: math.Inf(1), position: i}
+		if b.kind == "ip_range" {
+			if err := bound.addresses(r); err != nil {
+				return nil, err
+			}
+		} else {
+			for _, end := range []struct {
+				n    *node
+				into *float64
+			}{{r.from, &bound.from}, {r.to, &bound.to}} {
+				if err := b.end(p.x, v, end.n, end.into); err != nil {
+					return nil, err
+				}
+			}
+		}
+		part.ranges = append(part.ranges, bound)
+	}
+	slices.SortStableFunc(part.ranges, func(a, b boundRange) int {
+		if c := cmp.Compare(a.from, b.from); c != 0 {
+			return c
+		}
+		if c := bytes.Compare(a.fromIP, b.fromIP); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.to, b.to)
+	})
+	for i := range part.ranges {
+		part.ranges[i].index = i
+	}
+	return part, nil
+}
+
+func (b *rangeBody) end(x *execution, v *fieldValues, n *node, into *float64) error {
+	if n == nil {
+		return nil
+	}
+	if b.kind == "date_range" && n.kind == kindString {
+		format := v.show.date
+		if format == nil {
+			format = mustDateFormat(defaultDateFormat)
+		}
+		millis, err := format.parseMath(n.text, false, x.now)
+		if err != nil {
+			return err
+		}
+		if b.zone != nil {
+			millis = instant(millis, b.zone)
+		}
+		*into = float64(millis)
+		return nil
+	}
+	f, err := number64(n)
+	if err != nil {
+		return err
+	}
+	*into = f
+	return nil
+}
+
+func (r *boundRange) addresses(s rangeSpec) error {
+	if s.mask != "" {
+		prefix, err := netip.ParsePrefix(s.mask)
+		if err != nil {
+			return illegalArgument("'%s' is not an IP string literal.", s.mask)
+		}
+		low, high := prefixRange(prefix)
+		r.fromIP, r.toIP = low, successor(high)
+		return nil
+	}
+	for _, end := range []struct {
+		n    *node
+		into *[]byte
+	}{{s.from, &r.fromIP}, {s.to, &r.toIP}} {
+		if end.n == nil {
+			continue
+		}
+		term, err := ipTerm(end.n.text)
+		if err != nil {
+			return err
+		}
+		*end.into = []byte(term)
+	}
+	return nil
+}
+
+func (b *rangeBody) start(spec *aggSpec) aggregator {
+	return &ranges{spec: spec, body: b, buckets: make([]bucket, len(b.ranges))}
+}
+
+// ranges has a bucket per range.
+type ranges struct {
+	spec    *aggSpec
+	body    *rangeBody
+	part    *rangePart
+	buckets []bucket
+}
+
+func (a *ranges) collect(p *aggPart, doc uint64, score float32) error {
+	part := p.bound[a.spec.slot].(*rangePart)
+	if part.values.kind == termValues {
+		list, err := part.values.texts(doc)
+		if err != nil {
+			return err
+		}
+		list = slices.Clone(list)
+		for _, r := range part.ranges {
+			in := func(t string) bool {
+				return (r.fromIP == nil || t >= string(r.fromIP)) && (r.toIP == nil || t < string(r.toIP))
+			}
+			if slices.ContainsFunc(list, in) {
+				if err := a.buckets[r.index].collect(p, a.spec, doc, score); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	list, err := part.values.numbers(doc)
+	if err != nil {
+		return err
+	}
+	if len(a.spec.subs) > 0 {
+		list = slices.Clone(list)
+	}
+	for _, r := range part.ranges {
+		in := func(raw int64) bool {
+			v := part.values.double(raw)
+			return v >= r.from && v < r.to
+		}
+		if slices.ContainsFunc(list, in) {
+			if err := a.buckets[r.index].collect(p, a.spec, doc, score); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *ranges) flush(p *aggPart) error {
+	part := p.bound[a.spec.slot].(*rangePart)
+	if a.part == nil || a.part.values.m == nil {
+		a.part = part
+	}
+	for i := range a.buckets {
+		if err := flushAll(p, a.buckets[i].subs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *ranges) metric(string) (float64, bool) { return 0, false }
+func (a *ranges) typed() string                 { return a.body.kind }
+
+func (a *ranges) result(r *aggResult) (object, error) {
+	if a.part == nil {
+		return object{{"buckets", []any{}}}, nil
+	}
+	if err := r.count(len(a.buckets)); err != nil {
+		return nil, err
+	}
+	shown, names := []any{}, []string{}
+	for i := range a.part.ranges {
+		bound := &a.part.ranges[i]
+		name, o := a.head(bound)
+		if !a.body.keyed {
+			o = append(object{{"key", name}}, o...)
+		}
+		b := &a.buckets[i]
+		o, err := b.render(r, a.spec, append(o, field{"doc_count", b.count}))
+		if err != nil {
+			return nil, err
+		}
+		shown, names = append(shown, o), append(names, name)
+	}
+	if err := r.parents(a.spec, shown); err != nil {
+		return nil, err
+	}
+	if !a.body.keyed {
+		return object{{"buckets", shown}}, nil
+	}
+	keyed := object{}
+	for i, name := range names {
+		keyed = append(keyed, field{name, shown[i]})
+	}
+	return object{{"buckets", keyed}}, nil
+}
+
+// head is the name of a range, and its ends.
+func (a *ranges) head(b *boundRange) (string, object) {
+	o := object{}
+	from, to := "*", "*"
+	if a.body.kind == "ip_range" {
+		if b.fromIP != nil {
+			from = shownIP(string(b.fromIP))
+			o = append(o, field{"from", from})
+		}
+		if b.toIP != nil {
+			to = shownIP(string(b.toIP))
+			o = append(o, field{"to", to})
+		}
+		name := from + "-" + to
+		if mask := a.body.ranges[b.position].mask; mask != "" {
+			name = mask
+		}
+		if key := a.body.ranges[b.position].key; key != "" {
+			name = key
+		}
+		return name, o
+	}
+	show := a.part.values.show
+	if a.body.kind == "date_range" && (show == nil || show.typ != "date") {
+		show = &valueFormat{typ: "date", zone: a.body.zone}
+	}
+	for _, end := range []struct {
+		name string
+		v    float64
+		text *string
+	}{{"from", b.from, &from}, {"to", b.to, &to}} {
+		if math.IsInf(end.v, 0) {
+			continue
+		}
+		o = append(o, field{end.name, end.v})
+		*end.text = javaFloat(end.v, 64)
+		if text := show.double(end.v); text != "" {
+			o = append(o, field{end.name + "_as_string", text})
+			*end.text = text
+		}
+	}
+	name := from + "-" + to
+	if key := a.body.ranges[b.position].key; key != "" {
+		name = key
+	}
+	return name, o
+}

@@ -1,0 +1,54 @@
+package search
+
+// topHitsBody shows documents of a bucket.
+type topHitsBody struct{ req *searchRequest }
+
+func parseTopHits(_ *aggParse, _ *aggSpec, n *node) (aggBody, *apiError) {
+	req, err := parseHitOptions("top_hits", n, 3)
+	return &topHitsBody{req}, err
+}
+
+func (b *topHitsBody) scored() bool { return b.req.scored() }
+
+func (b *topHitsBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+	const window = 100
+	if b.req.from+b.req.size > window {
+		return nil, illegalArgument("Top hits result window is too large, the top hits aggregator [top_hits]'s from + size must be less than or equal to: [%d] but was [%d]. This limit can be set by changing the [index.max_inner_result_window] index level setting.", window, b.req.from+b.req.size)
+	}
+	return newCollector(b.req).open(p.search)
+}
+
+func (b *topHitsBody) start(spec *aggSpec) aggregator {
+	return &topHits{spec: spec, body: b, top: newCollector(b.req)}
+}
+
+type topHits struct {
+	spec  *aggSpec
+	body  *topHitsBody
+	top   *collector
+	run   *searchRun
+	total int
+}
+
+func (t *topHits) collect(p *aggPart, doc uint64, score float32) error {
+	t.total++
+	t.run = p.run
+	return t.top.offer(p.bound[t.spec.slot].(*hitPart), doc, score)
+}
+
+func (t *topHits) flush(p *aggPart) error        { t.run = p.run; return nil }
+func (t *topHits) metric(string) (float64, bool) { return 0, false }
+func (t *topHits) typed() string                 { return "top_hits" }
+
+func (t *topHits) result(*aggResult) (object, error) {
+	shown := []any{}
+	fetch := &fetcher{run: t.run, req: t.body.req}
+	for _, h := range t.top.page() {
+		o, err := fetch.hit(h)
+		if err != nil {
+			return nil, err
+		}
+		shown = append(shown, o)
+	}
+	return object{{"hits", object{{"total", object{{"value", t.total}, {"relation", "eq"}}}, {"max_score", t.top.max()}, {"hits", shown}}}}, nil
+}
