@@ -2,11 +2,10 @@ package broker
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,81 +14,35 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/orderflow/orderflow/internal/embedded/broker/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/broker/commitlog"
+	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
+	"github.com/orderflow/orderflow/internal/embedded/broker/group"
+	"github.com/orderflow/orderflow/internal/embedded/broker/journal"
+	"github.com/orderflow/orderflow/internal/embedded/broker/requests"
+	"github.com/orderflow/orderflow/internal/embedded/broker/settings"
+	"github.com/orderflow/orderflow/internal/embedded/broker/wire"
 )
 
 const (
-	// DefaultMaxFrameBytes is Kafka's own socket.request.max.bytes.
-	DefaultMaxFrameBytes = 100 << 20
-	// DefaultFreeSpaceMargin leaves room for the other servers of the process
-	// to write down where they are.
-	DefaultFreeSpaceMargin = 256 << 20
-	// DefaultPartitions is Kafka's own num.partitions.
-	DefaultPartitions = 1
-
-	// sequenceFile is where kfake keeps producer sequences at a clean stop.
-	sequenceFile = "seq_windows.json"
+	groupsFile = "groups"
+	memoryDir  = "memory" // the data directory in a file system in memory
 
 	diskCheckInterval = 500 * time.Millisecond
+	housekeepInterval = 30 * time.Second
 
+	// openFiles is how many files are kept open beside those in use.
+	openFiles = 256
+	// maxFetchBytes is how many bytes of records one answer has, at most.
+	maxFetchBytes = 16 << 20
+	// maxBufferedBytes is how many bytes of requests are in memory at a time.
+	maxBufferedBytes = 128 << 20
+	maxFetchSessions = 1000 // Kafka's max.incremental.fetch.session.cache.slots
+
+	minGroupSessionTimeout = 6 * time.Second  // Kafka's group.min.session.timeout.ms
 	maxGroupSessionTimeout = 30 * time.Minute // Kafka's group.max.session.timeout.ms
+	maxOffsetMetadata      = 4096             // Kafka's offset.metadata.max.bytes
 )
-
-// Config says where the broker listens and keeps its data.
-type Config struct {
-	// Addr is the host:port to listen on; port 0 takes a free one.
-	Addr string
-	// Advertise is the host:port that clients are told to connect to. Empty means
-	// the address listened on, with the loopback address for a wildcard host.
-	Advertise string
-	// AddrSetting is the name of the flag or variable that sets Addr, for
-	// error messages, such as "--kafka-listen". May be empty.
-	AddrSetting string
-	// DataDir holds everything the broker keeps; it is made when absent. Empty
-	// means that nothing outlives Stop.
-	DataDir string
-	// SyncWrites has every batch and offset commit written through to the disk
-	// before it is acknowledged. Without it, acknowledged data survives the end
-	// of the process but not of the machine.
-	SyncWrites bool
-	// Partitions is the number of partitions of topics that are created without
-	// one, automatically created ones included. 0 means DefaultPartitions.
-	Partitions int
-	// MaxFrameBytes is the size above which a request closes its connection. 0
-	// means DefaultMaxFrameBytes.
-	MaxFrameBytes int
-	// FreeSpaceMargin is how many bytes must be free on DataDir's file system
-	// for records, offset commits and new topics to be accepted. 0 means
-	// DefaultFreeSpaceMargin; negative turns the check off.
-	FreeSpaceMargin int64
-	// FreeSpace gives the free bytes of the file system that holds dir. Nil asks
-	// the operating system.
-	FreeSpace func(dir string) (int64, error)
-	// Logger gets warnings and errors. Nil means slog.Default.
-	Logger *slog.Logger
-}
-
-// Validate reports what in the configuration can't work.
-func (c Config) Validate() error {
-	var errs []error
-	if _, port, err := net.SplitHostPort(c.Addr); err != nil {
-		errs = append(errs, fmt.Errorf("broker address %q is not host:port: %w", c.Addr, err))
-	} else if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		errs = append(errs, fmt.Errorf("broker address %q has no port number between 0 and 65535", c.Addr))
-	}
-	if c.Advertise != "" {
-		if _, port, err := net.SplitHostPort(c.Advertise); err != nil || port == "" || port == "0" {
-			errs = append(errs, fmt.Errorf("advertised broker address %q is not host:port", c.Advertise))
-		}
-	}
-	if c.Partitions < 0 {
-		errs = append(errs, fmt.Errorf("%d default partitions: need at least 1", c.Partitions))
-	}
-	if c.MaxFrameBytes < 0 {
-		errs = append(errs, fmt.Errorf("largest frame of %d bytes: need a positive number", c.MaxFrameBytes))
-	}
-	return errors.Join(errs...)
-}
 
 // Broker is one embedded broker. Its methods may be called from any goroutine.
 type Broker struct {
@@ -100,12 +53,21 @@ type Broker struct {
 	running *instance
 }
 
-// instance is what exists between a Start and the Stop after it.
+// instance is what exists between a Start and the Stop after it. Fields are nil
+// until they are started.
 type instance struct {
-	cluster *kfake.Cluster
-	guard   *guardListener
-	lock    *Lock
-	disk    *diskWatch
+	addr     string // that clients are told
+	lock     *Lock
+	listener net.Listener
+	handles  *disk.Handles
+	catalog  *catalog.Catalog
+	journal  *journal.Journal
+	groups   *group.Coordinator
+	requests *requests.Server
+	server   *wire.Server
+
+	quit chan struct{} // closed to end the background work
+	work sync.WaitGroup
 }
 
 // New makes a broker that Start brings up.
@@ -113,21 +75,7 @@ func New(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if cfg.Partitions == 0 {
-		cfg.Partitions = DefaultPartitions
-	}
-	if cfg.MaxFrameBytes == 0 {
-		cfg.MaxFrameBytes = DefaultMaxFrameBytes
-	}
-	if cfg.FreeSpaceMargin == 0 {
-		cfg.FreeSpaceMargin = DefaultFreeSpaceMargin
-	}
-	if cfg.FreeSpace == nil {
-		cfg.FreeSpace = freeSpace
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.Default()
-	}
+	cfg = cfg.withDefaults()
 	return &Broker{cfg: cfg, log: cfg.Logger}, nil
 }
 
@@ -144,7 +92,7 @@ func (b *Broker) Start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("starting the broker: %w", err)
 	}
-	inst := &instance{}
+	inst := &instance{quit: make(chan struct{})}
 	if err := b.start(inst); err != nil {
 		return errors.Join(err, b.stop(inst))
 	}
@@ -153,44 +101,101 @@ func (b *Broker) Start(ctx context.Context) error {
 }
 
 func (b *Broker) start(inst *instance) error {
-	if b.cfg.DataDir != "" {
-		if err := os.MkdirAll(b.cfg.DataDir, 0o750); err != nil {
-			return fmt.Errorf("making the broker's data directory: %w", err)
+	dir := b.cfg.DataDir
+	files := b.cfg.Files
+	if dir == "" {
+		dir = memoryDir
+		if _, ok := files.(*disk.Memory); ok {
+			files = disk.NewMemory() // nothing outlives Stop
 		}
-		lock, err := LockDir(b.cfg.DataDir)
+	}
+	if err := files.MkdirAll(dir); err != nil {
+		return fmt.Errorf("making the broker's data directory: %w", err)
+	}
+	if b.cfg.DataDir != "" {
+		lock, err := LockDir(dir)
 		if err != nil {
 			return err
 		}
 		inst.lock = lock
-		if err := repair(b.cfg.DataDir, b.log); err != nil {
-			return fmt.Errorf("repairing the broker's data in %s: %w", b.cfg.DataDir, err)
+		if err := refuseForeign(files, dir); err != nil {
+			return err
 		}
 	}
 	ln, err := b.listen()
 	if err != nil {
 		return err
 	}
-	inst.guard = newGuardListener(ln, b.cfg, b.log)
-	cluster, err := kfake.NewCluster(b.options(inst.guard)...)
+	inst.listener = ln
+	inst.addr = b.advertised(ln.Addr())
+	if err := b.load(inst, files, dir); err != nil {
+		return fmt.Errorf("loading the broker's data in %s: %w", dir, err)
+	}
+	host, port, err := splitAddr(inst.addr)
 	if err != nil {
-		return fmt.Errorf("loading the broker's data in %s: %w", b.cfg.DataDir, err)
+		return err
 	}
-	inst.cluster = cluster
-	installRefusals(cluster, b.log)
-	if b.cfg.DataDir != "" {
-		// The sequences hold for what was written until the last clean stop. Left
-		// in place, they would be loaded again after a kill -9 and refuse
-		// producers that have moved on since.
-		if err := os.Remove(filepath.Join(b.cfg.DataDir, sequenceFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("clearing the producer sequences of the last run: %w", err)
-		}
-		if b.cfg.FreeSpaceMargin > 0 {
-			inst.disk = newDiskWatch(cluster, b.cfg, b.log)
-			inst.disk.check()
-			inst.disk.run(diskCheckInterval)
+	inst.requests = requests.New(requests.Config{
+		Catalog: inst.catalog, Groups: inst.groups,
+		Host: host, Port: port, Partitions: b.cfg.Partitions, Sync: b.cfg.SyncWrites, AutoCreate: true,
+		Broker: b.settings(inst.addr, dir), DataDir: dir, DiskSpace: b.diskSpace,
+		MaxFetchBytes: maxFetchBytes, MaxSessions: maxFetchSessions,
+		Now: b.cfg.Now, Logger: b.log,
+	})
+	inst.server = wire.New(wire.Config{
+		Listener: ln, MaxFrame: b.cfg.MaxFrameBytes, MaxBuffered: maxBufferedBytes,
+		MaxConnections: b.cfg.MaxConnections, FrameTimeout: b.cfg.FrameTimeout, Logger: b.log,
+	}, inst.requests.APIs())
+	b.background(inst)
+	inst.server.Start()
+	return nil
+}
+
+// load opens everything that is kept.
+func (b *Broker) load(inst *instance, files disk.FS, dir string) error {
+	inst.handles = disk.NewHandles(files, openFiles)
+	env := &commitlog.Env{
+		FS: files, Handles: inst.handles, Boot: bootID(), Sync: b.cfg.SyncWrites, Now: b.cfg.Now, Logger: b.log,
+	}
+	var err error
+	if inst.catalog, err = catalog.Open(catalog.Config{Env: env, Dir: dir}); err != nil {
+		return err
+	}
+	inst.journal, err = journal.Open(journal.Config{
+		FS: files, Path: filepath.Join(dir, groupsFile), Sync: b.cfg.SyncWrites, Logger: b.log,
+	})
+	if err != nil {
+		return err
+	}
+	inst.groups, err = group.New(group.Config{
+		Journal: inst.journal,
+		HasPartition: func(topic string, p int32) bool {
+			t := inst.catalog.Topic(topic)
+			return t != nil && t.Partition(p) != nil
+		},
+		MinSession: minGroupSessionTimeout, MaxSession: maxGroupSessionTimeout,
+		MaxMetadata: maxOffsetMetadata, Logger: b.log,
+	})
+	return err
+}
+
+// foreign are names that brokers of another make left in their directories.
+var foreign = []string{"meta.json", "topics.json", "partitions", "meta.properties"}
+
+// refuseForeign keeps the broker from working beside data that it can't read.
+func refuseForeign(files disk.FS, dir string) error {
+	entries, err := files.List(dir)
+	if err != nil {
+		return fmt.Errorf("looking into the broker's data directory: %w", err)
+	}
+	for _, e := range entries {
+		for _, name := range foreign {
+			if e.Name == name {
+				return fmt.Errorf("the data directory %s has data of another broker (%s), which this one can't read; "+
+					"choose another data directory, or move this one away to begin anew", dir, name)
+			}
 		}
 	}
-	inst.guard.open(cluster)
 	return nil
 }
 
@@ -209,38 +214,64 @@ func (b *Broker) listen() (net.Listener, error) {
 	return nil, fmt.Errorf("listening for Kafka clients on %s; choose another address%s: %w", b.cfg.Addr, hint, err)
 }
 
-func (b *Broker) options(guard *guardListener) []kfake.Opt {
-	opts := []kfake.Opt{
-		kfake.NumBrokers(1),
-		kfake.ListenFn(func(string, string) (net.Listener, error) { return guard, nil }),
-		kfake.WithLogger(clusterLogger{b.log}),
-		kfake.ClusterID(newClusterID()),
-		kfake.AllowAutoTopicCreation(),
-		kfake.DefaultNumPartitions(b.cfg.Partitions),
-		kfake.GroupMaxSessionTimeout(maxGroupSessionTimeout),
-		kfake.BrokerConfigs(map[string]string{
-			// How often kfake compacts and applies retention: once in 285 years,
-			// the longest that its ticker can take.
-			"log.cleaner.backoff.ms": "9000000000000",
-			// Offsets of groups that nobody is in are kept for a century.
-			"offsets.retention.minutes": "52560000",
-		}),
+// advertised gives the address that clients are told.
+func (b *Broker) advertised(addr net.Addr) string {
+	if b.cfg.Advertise != "" {
+		return b.cfg.Advertise
 	}
-	if b.cfg.DataDir != "" {
-		opts = append(opts, kfake.DataDir(b.cfg.DataDir))
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
 	}
-	if b.cfg.SyncWrites {
-		opts = append(opts, kfake.SyncWrites())
-	}
-	return opts
+	return addr.String()
 }
 
-// newClusterID makes the id that a new data directory gets, in Kafka's form:
-// 16 random bytes in URL-safe base64.
-func newClusterID() string {
-	var id [16]byte
-	rand.Read(id[:]) //nolint:errcheck // documented never to fail
-	return base64.RawURLEncoding.EncodeToString(id[:])
+func splitAddr(addr string) (string, int32, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", 0, fmt.Errorf("the broker's address %q is not host:port: %w", addr, err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return "", 0, fmt.Errorf("the broker's address %q has no port number: %w", addr, err)
+	}
+	return host, int32(n), nil
+}
+
+// settings are the broker's settings, by Kafka's names.
+func (b *Broker) settings(addr, dir string) []settings.BrokerValue {
+	set := func(name string, kind settings.Type, value string) settings.BrokerValue {
+		return settings.BrokerValue{Name: name, Type: kind, Value: value, Set: true}
+	}
+	fixed := func(name string, kind settings.Type, value any) settings.BrokerValue {
+		return settings.BrokerValue{Name: name, Type: kind, Value: fmt.Sprint(value)}
+	}
+	return settings.Broker([]settings.BrokerValue{
+		set("broker.id", settings.Int, strconv.Itoa(requests.NodeID)),
+		set("node.id", settings.Int, strconv.Itoa(requests.NodeID)),
+		set("advertised.listeners", settings.String, "PLAINTEXT://"+addr),
+		set("log.dirs", settings.String, dir),
+		set("num.partitions", settings.Int, strconv.Itoa(b.cfg.Partitions)),
+		set("socket.request.max.bytes", settings.Int, strconv.Itoa(b.cfg.MaxFrameBytes)),
+		set("max.connections", settings.Int, strconv.Itoa(b.cfg.MaxConnections)),
+		fixed("auto.create.topics.enable", settings.Boolean, true),
+		fixed("default.replication.factor", settings.Int, 1),
+		fixed("delete.topic.enable", settings.Boolean, true),
+		fixed("fetch.max.bytes", settings.Int, maxFetchBytes),
+		fixed("group.initial.rebalance.delay.ms", settings.Int, 0),
+		fixed("group.max.session.timeout.ms", settings.Int, maxGroupSessionTimeout.Milliseconds()),
+		fixed("group.min.session.timeout.ms", settings.Int, minGroupSessionTimeout.Milliseconds()),
+		fixed("max.incremental.fetch.session.cache.slots", settings.Int, maxFetchSessions),
+		fixed("offset.metadata.max.bytes", settings.Int, maxOffsetMetadata),
+		fixed("offsets.retention.minutes", settings.Int, math.MaxInt32), // they are kept
+	})
+}
+
+func (b *Broker) diskSpace() (total, free int64, err error) {
+	if b.cfg.DataDir == "" {
+		return -1, -1, nil
+	}
+	free, err = b.cfg.FreeSpace(b.cfg.DataDir)
+	return -1, free, err
 }
 
 // Stop closes all connections, writes down the state and releases the data
@@ -257,22 +288,39 @@ func (b *Broker) Stop() error {
 }
 
 func (b *Broker) stop(inst *instance) error {
-	if inst.disk != nil {
-		inst.disk.stop()
+	var errs []error
+	switch {
+	case inst.server != nil:
+		inst.server.Stop()
+	case inst.listener != nil:
+		errs = append(errs, inst.listener.Close())
 	}
-	if inst.guard != nil {
-		inst.guard.Close() //nolint:errcheck // closing a listener twice is an error that says nothing
+	close(inst.quit)
+	inst.work.Wait()
+	if inst.requests != nil {
+		inst.requests.Close()
 	}
-	if inst.cluster != nil {
-		inst.cluster.Close()
+	if inst.groups != nil {
+		inst.groups.Close()
 	}
-	if inst.lock == nil {
-		return nil
+	if inst.journal != nil {
+		errs = append(errs, inst.journal.Close())
 	}
-	if err := inst.lock.Unlock(); err != nil {
-		return fmt.Errorf("releasing the broker's data directory: %w", err)
+	if inst.catalog != nil {
+		errs = append(errs, inst.catalog.Close())
 	}
-	return nil
+	if inst.handles != nil {
+		errs = append(errs, inst.handles.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		errs = []error{fmt.Errorf("closing the broker's data: %w", err)}
+	}
+	if inst.lock != nil {
+		if err := inst.lock.Unlock(); err != nil {
+			errs = append(errs, fmt.Errorf("releasing the broker's data directory: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Addr is the host:port that clients connect to, with the port that was taken
@@ -284,18 +332,15 @@ func (b *Broker) Addr() string {
 	if b.running == nil {
 		return ""
 	}
-	return b.running.guard.Addr().String()
+	return b.running.addr
 }
 
-// clusterLogger hands kfake's warnings and errors to slog. Below that it logs
-// each request.
-type clusterLogger struct{ log *slog.Logger }
-
-func (l clusterLogger) Logf(level kfake.LogLevel, format string, args ...any) {
-	switch level {
-	case kfake.LogLevelError:
-		l.log.Error("broker: " + fmt.Sprintf(format, args...))
-	case kfake.LogLevelWarn:
-		l.log.Warn("broker: " + fmt.Sprintf(format, args...))
+// bootID names the machine's run: what was written in it is still there, on the
+// disk or in the system's memory. 0 when it isn't known.
+func bootID() uint32 {
+	raw, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return 0
 	}
+	return commitlog.BootID(raw)
 }

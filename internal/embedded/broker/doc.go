@@ -1,20 +1,24 @@
-// Package broker is the embedded Kafka broker: kfake as a plain durable log
-// with a data directory, behind a guard that keeps its known faults away from
-// users. docs/adr/0002-embedded-broker.md lists the faults and their guards.
+// Package broker is the embedded Kafka broker: one node, in this process, that
+// speaks the Kafka protocol and keeps everything in a data directory.
+// docs/adr/0008-own-broker.md says why it is our own.
 //
-// The rest of the process knows it only as an address that speaks the Kafka
-// protocol, plus [Broker.Start], [Broker.Stop] and [Broker.Addr], so that
-// another log can take kfake's place.
+// The packages below it, lowest first: disk (files), refusal (errors for
+// clients), batch (record batches), journal (a small durable map), commitlog (the
+// log of one partition), settings, catalog (topics), group (consumer groups), wire
+// (connections), requests. The rest of the process knows the broker only as an
+// address that speaks the Kafka protocol, plus [Broker.Start], [Broker.Stop] and
+// [Broker.Addr].
 //
 // Invariants:
-//   - What was acknowledged (records, committed offsets, topics) is there again
-//     after a stop or a kill -9.
+//   - What was acknowledged (records, committed offsets, topics, trimmed offsets)
+//     is there again after a stop or a kill -9; with Config.SyncWrites after a
+//     power failure, too.
 //   - Only one broker works on a data directory, held by a file lock.
-//   - Nothing is compacted and nothing is trimmed but by a DeleteRecords
-//     request, which leaves at least the newest record of a partition and never
-//     touches a topic whose cleanup policy contains "compact". Topics report
-//     the policy and retention that were asked for.
-//   - A frame that kfake can't take is never handed to it: the connection is
-//     closed.
+//   - Nothing a client sends harms anything but its own connection.
+//   - Records are removed by a topic's retention, but not before all groups that
+//     Config.ProtectGroup names, and who Config.Unread speaks for, have read them,
+//     and by DeleteRecords. Compacted topics are never trimmed.
+//   - With too little disk space, whatever needs some is refused with errors that
+//     clients retry, and goes on by itself once there is space.
 //   - There are no transactions.
 package broker

@@ -1,0 +1,377 @@
+package commitlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
+)
+
+const (
+	checkpointFile    = "checkpoint"
+	checkpointVersion = 1
+)
+
+// checkpoint says up to where a log was sound, so that a start need not read
+// what is before. The file is a CRC-32C of the rest in hexadecimal, a line feed,
+// and this as JSON.
+type checkpoint struct {
+	Version   int       `json:"version"`
+	Boot      uint32    `json:"boot"`     // of the machine's run that wrote it
+	Synced    bool      `json:"synced"`   // what it covers is on the disk
+	Segment   int64     `json:"segment"`  // base of the segment appended to
+	Position  int64     `json:"position"` // of the first byte not covered
+	Next      int64     `json:"next"`     // offset of the first record not covered
+	MaxTime   int64     `json:"max_timestamp"`
+	Created   int64     `json:"created"`
+	Entries   int       `json:"entries"` // of the segment's index
+	Sparse    int64     `json:"sparse"`  // bytes since the last of them
+	Producers producers `json:"producers"`
+}
+
+// save writes a checkpoint and the index entries that it counts. synced says that
+// the batches are on the disk.
+func (l *Log) save(synced bool) error {
+	s := l.active()
+	if err := l.saveIndex(s); err != nil {
+		return fmt.Errorf("writing the index of %s: %w", l.logPath(s), err)
+	}
+	body, err := json.Marshal(checkpoint{
+		Version: checkpointVersion, Boot: l.env.Boot, Synced: synced, Segment: s.base, Position: s.size, Next: s.next,
+		MaxTime: s.maxTimestamp, Created: s.created, Entries: len(s.entries), Sparse: s.sparse, Producers: l.producers,
+	})
+	if err != nil {
+		return fmt.Errorf("writing the checkpoint of %s: %w", l.name, err)
+	}
+	content := fmt.Appendf(nil, "%08x\n%s", crc32.Checksum(body, castagnoli), body)
+	if err := disk.WriteFile(l.env.FS, filepath.Join(l.dir, checkpointFile), content, false); err != nil {
+		return fmt.Errorf("writing the checkpoint of %s: %w", l.name, err)
+	}
+	l.unsaved = 0
+	return nil
+}
+
+// saveOrWarn saves a checkpoint; without one, only the next start is slower.
+func (l *Log) saveOrWarn() {
+	if err := l.save(false); err != nil {
+		l.unsaved = 0 // not again at once
+		l.env.Logger.Warn("broker: noting how far a partition is sound; a start after a crash will read more", "error", err)
+	}
+}
+
+// loadCheckpoint gives nil when there is none that can be used.
+func (l *Log) loadCheckpoint() *checkpoint {
+	content, err := disk.ReadFile(l.env.FS, filepath.Join(l.dir, checkpointFile))
+	if err != nil {
+		return nil
+	}
+	sum, body, ok := bytes.Cut(content, []byte("\n"))
+	if !ok || string(sum) != fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)) {
+		return nil
+	}
+	var c checkpoint
+	if json.Unmarshal(body, &c) != nil || c.Version != checkpointVersion || c.Position < 0 || c.Entries < 0 {
+		return nil
+	}
+	for _, p := range c.Producers {
+		if p == nil || len(p.Batches) == 0 {
+			return nil
+		}
+	}
+	return &c
+}
+
+// Open opens the log in a directory, which need not exist, and repairs what a
+// crash left behind. name is for messages; start is the first offset that can be
+// read, as far as the caller knows.
+func (e *Env) Open(dir, name string, start int64) (*Log, error) {
+	l := &Log{
+		env: e, dir: dir, name: name,
+		producers: producers{}, damage: map[damageKey]bool{}, watchers: map[chan<- struct{}]int{},
+	}
+	if err := l.open(start); err != nil {
+		return nil, fmt.Errorf("opening the log of %s in %s: %w", name, dir, err)
+	}
+	return l, nil
+}
+
+func (l *Log) open(start int64) error {
+	if err := l.list(); err != nil {
+		return err
+	}
+	if len(l.segments) == 0 {
+		l.segments = []*segment{newSegment(start)}
+	} else if err := l.recover(); err != nil {
+		return err
+	}
+	l.start = max(start, l.segments[0].base)
+	l.visible = l.active().next
+	if l.start > l.visible {
+		// The segments are older than what is known to have been trimmed.
+		return l.restartAt(l.start)
+	}
+	return nil
+}
+
+// list finds the segment files and removes what was left half written.
+func (l *Log) list() error {
+	entries, err := l.env.FS.List(l.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.made = true
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name, tmpSuffix) {
+			if err := l.env.FS.Remove(filepath.Join(l.dir, e.Name)); err != nil {
+				return err
+			}
+		}
+		if base, ok := segmentBase(e.Name); ok && !e.Dir {
+			s := newSegment(base)
+			s.size = e.Size
+			l.segments = append(l.segments, s)
+		}
+	}
+	slices.SortFunc(l.segments, func(a, b *segment) int { return int(min(max(a.base-b.base, -1), 1)) })
+	return nil
+}
+
+func (l *Log) recover() error {
+	c := l.loadCheckpoint()
+	if c == nil {
+		return l.rescanAll()
+	}
+	l.producers = c.Producers
+	if l.producers == nil {
+		l.producers = producers{}
+	}
+	for _, s := range l.segments {
+		switch {
+		case s.base < c.Segment && l.loadClosed(s):
+		case s.base == c.Segment && s == l.active() && l.loadActive(s, c):
+		default:
+			if err := l.rescan(s, nil); err != nil {
+				return err
+			}
+		}
+	}
+	switch s := l.active(); {
+	case s.next < c.Next:
+		// The end of the log is lost: what is known of the producers is not true.
+		return l.rescanAll()
+	case s.size != c.Position || s.base != c.Segment:
+		return l.save(false)
+	}
+	return nil
+}
+
+// rescanAll reads all batches: nothing is known but what they say.
+func (l *Log) rescanAll() error {
+	l.producers, l.recent = producers{}, l.recent[:0]
+	for _, s := range l.segments {
+		if err := l.rescan(s, nil); err != nil {
+			return err
+		}
+	}
+	return l.save(false)
+}
+
+// loadClosed takes a closed segment from its index alone.
+func (l *Log) loadClosed(s *segment) bool {
+	file, err := l.env.Handles.Acquire(l.indexPath(s), false)
+	if err != nil {
+		return false
+	}
+	defer file.Release()
+	raw := make([]byte, indexHeaderSize)
+	if _, err := file.ReadAt(raw, 0); err != nil {
+		return false
+	}
+	h, ok := parseIndexHeader(raw)
+	if !ok || h.flags&indexClosed == 0 || h.logSize != s.size {
+		return false
+	}
+	synced := h.flags&indexSynced != 0
+	if !synced && (l.env.Boot == 0 || h.boot != l.env.Boot) {
+		return false
+	}
+	if size, err := file.Size(); err != nil || size < indexHeaderSize+int64(h.entries)*entrySize {
+		return false
+	}
+	s.next, s.maxTimestamp, s.count = h.next, h.maxTimestamp, int(h.entries)
+	s.closed, s.synced = true, synced
+	return true
+}
+
+// loadActive takes the segment that is appended to from a checkpoint, and reads
+// what came after it.
+func (l *Log) loadActive(s *segment, c *checkpoint) bool {
+	if !c.Synced && (l.env.Boot == 0 || c.Boot != l.env.Boot) || c.Position > s.size {
+		return false
+	}
+	var entries []entry
+	if c.Entries > 0 {
+		file, err := l.env.Handles.Acquire(l.indexPath(s), false)
+		if err != nil {
+			return false
+		}
+		defer file.Release()
+		if entries, err = readEntries(file, c.Entries); err != nil {
+			return false
+		}
+	}
+	size := s.size
+	s.size, s.next, s.maxTimestamp, s.created = c.Position, c.Next, c.MaxTime, c.Created
+	s.entries, s.count, s.saved, s.sparse = entries, len(entries), len(entries), c.Sparse
+	if size > c.Position {
+		if err := l.rescan(s, &size); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// rescan reads a segment's batches, from its size on when the file's true size is
+// given, else all of them, and makes the index anew.
+func (l *Log) rescan(s *segment, fileSize *int64) error {
+	end := s.size
+	if fileSize != nil {
+		end = *fileSize
+	} else {
+		*s = *newSegment(s.base)
+	}
+	file, err := l.env.Handles.Acquire(l.logPath(s), true)
+	if err != nil {
+		return err
+	}
+	defer file.Release()
+	scan := scanner{file: file, end: end}
+	now := l.env.Now().UnixMilli()
+	for s.size < end {
+		b, whole, err := scan.batch(s.size, s.next)
+		if err == nil {
+			l.producers.stored(b, now)
+			if s == l.active() {
+				l.note(place{b.BaseOffset(), b.LastOffset() + 1, s.size})
+			}
+			s.add(b, indexInterval, b.MaxTimestamp())
+			continue
+		}
+		if !errors.Is(err, errUnsound) {
+			return fmt.Errorf("reading %s: %w", l.logPath(s), err)
+		}
+		at, found, err := scan.resync(s.size, s.next)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", l.logPath(s), err)
+		}
+		if !found {
+			// A write that a crash cut off leaves less than a whole batch, unless
+			// the machine went down.
+			if whole && s.size+int64(len(b)) == end && fileSize != nil && b.BaseOffset() == s.next {
+				l.reportDamage(s, s.size, end, b.LastOffset()+1)
+				s.size, s.next = end, b.LastOffset()+1
+				break
+			}
+			if err := l.dropTail(s, file, end); err != nil {
+				return err
+			}
+			break
+		}
+		next, _, err := scan.batch(at, s.next)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", l.logPath(s), err)
+		}
+		l.reportDamage(s, s.size, at, next.BaseOffset())
+		s.sparse += at - s.size
+		s.size = at
+	}
+	if s == l.active() {
+		return nil
+	}
+	if err := l.completeIndex(s); err != nil {
+		return err
+	}
+	s.closed, s.entries = true, nil
+	return nil
+}
+
+// dropTail cuts off a write that a crash left unfinished.
+func (l *Log) dropTail(s *segment, file disk.File, end int64) error {
+	l.env.Logger.Warn("broker: dropping the end of a segment, a write that a crash cut off before it was acknowledged",
+		"file", l.logPath(s), "bytes", end-s.size, "from_offset", s.next)
+	if err := file.Truncate(s.size); err != nil {
+		return fmt.Errorf("cutting off the unfinished write at the end of %s: %w", l.logPath(s), err)
+	}
+	return nil
+}
+
+// dropFrom reads the log anew and takes back all batches from an offset on.
+func (l *Log) dropFrom(offset int64) error {
+	for len(l.segments) > 1 && l.active().base >= offset {
+		if err := l.removeSegment(l.active()); err != nil {
+			return err
+		}
+		l.segments = l.segments[:len(l.segments)-1]
+	}
+	s := l.active()
+	file, err := l.env.Handles.Acquire(l.logPath(s), true)
+	if err != nil {
+		return err
+	}
+	defer file.Release()
+	size := int64(0)
+	scan := scanner{file: file, end: s.size}
+	for size < s.size {
+		b, _, err := scan.batch(size, 0)
+		if err == nil && b.BaseOffset() >= offset {
+			break
+		}
+		if err == nil {
+			size += int64(len(b))
+			continue
+		}
+		at, found, err := scan.resync(size, 0)
+		if err != nil {
+			return err
+		}
+		if !found {
+			break
+		}
+		size = at
+	}
+	if err := file.Truncate(size); err != nil {
+		return err
+	}
+	l.env.Handles.Drop(l.indexPath(s))
+	if err := l.env.FS.Remove(l.indexPath(s)); err != nil {
+		return err
+	}
+	l.torn = false
+	s.size = size
+	err = l.rescanAll()
+	l.active().next = max(l.active().next, offset)
+	return err
+}
+
+// restartAt drops all segments and goes on with an offset.
+func (l *Log) restartAt(offset int64) error {
+	for _, s := range l.segments {
+		if err := l.removeSegment(s); err != nil {
+			return err
+		}
+	}
+	l.segments = []*segment{newSegment(offset)}
+	l.start, l.visible, l.recent = offset, offset, nil
+	l.producers = producers{}
+	return nil
+}

@@ -1,0 +1,198 @@
+package group
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker/journal"
+)
+
+const (
+	groupKey  = "group/"
+	offsetKey = "offset/"
+	separator = "\x00"
+)
+
+// Config configures a Coordinator.
+type Config struct {
+	// Journal keeps the offsets; the caller closes it.
+	Journal *journal.Journal
+	// HasPartition tells whether a partition exists.
+	HasPartition func(topic string, partition int32) bool
+	// MinSession and MaxSession bound the members' session timeouts.
+	MinSession, MaxSession time.Duration
+	// InitialDelay is how long an empty group waits for more members than the
+	// first.
+	InitialDelay time.Duration
+	// MaxMetadata is how many bytes of metadata an offset can be committed with.
+	MaxMetadata int
+	Logger      *slog.Logger
+}
+
+// Coordinator has all groups. Its methods may be called from any goroutine.
+type Coordinator struct {
+	cfg Config
+
+	mu     sync.Mutex
+	groups map[string]*group
+}
+
+// topicPartition names one partition.
+type topicPartition struct {
+	topic     string
+	partition int32
+}
+
+// storedGroup is how the journal keeps a group.
+type storedGroup struct {
+	ProtocolType string `json:"protocol_type"`
+	Generation   int32  `json:"generation"`
+}
+
+// storedOffset is how the journal keeps a committed offset.
+type storedOffset struct {
+	Offset      int64  `json:"offset"`
+	LeaderEpoch int32  `json:"leader_epoch"`
+	Metadata    string `json:"metadata,omitempty"`
+	Committed   int64  `json:"committed"` // milliseconds
+}
+
+// New makes a coordinator with the groups of a journal.
+func New(cfg Config) (*Coordinator, error) {
+	c := &Coordinator{cfg: cfg, groups: map[string]*group{}}
+	for key, raw := range cfg.Journal.All(groupKey) {
+		var s storedGroup
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return nil, fmt.Errorf("reading what is known of group %q: %w", key, err)
+		}
+		g := c.obtain(strings.TrimPrefix(key, groupKey))
+		g.protocolType, g.generation = s.ProtocolType, s.Generation
+	}
+	for key, raw := range cfg.Journal.All(offsetKey) {
+		name, tp, err := parseOffsetKey(key)
+		if err != nil {
+			return nil, err
+		}
+		var o storedOffset
+		if err := json.Unmarshal(raw, &o); err != nil {
+			return nil, fmt.Errorf("reading a committed offset of group %q: %w", name, err)
+		}
+		c.obtain(name).offsets[tp] = o
+	}
+	return c, nil
+}
+
+func offsetKeyOf(group string, tp topicPartition) string {
+	return fmt.Sprintf("%s%s%s%s%s%d", offsetKey, group, separator, tp.topic, separator, tp.partition)
+}
+
+func parseOffsetKey(key string) (string, topicPartition, error) {
+	// A group's name may have the separator in it, a topic's can't.
+	parts := strings.Split(strings.TrimPrefix(key, offsetKey), separator)
+	var tp topicPartition
+	n := len(parts)
+	if n >= 3 {
+		tp.topic = parts[n-2]
+		if _, err := fmt.Sscanf(parts[n-1], "%d", &tp.partition); err == nil {
+			return strings.Join(parts[:n-2], separator), tp, nil
+		}
+	}
+	return "", tp, fmt.Errorf("%q is not the key of a committed offset", key)
+}
+
+// obtain gives a group, made when there is none.
+func (c *Coordinator) obtain(name string) *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[name]
+	if g == nil {
+		g = newGroup(c, name)
+		c.groups[name] = g
+	}
+	return g
+}
+
+// lookup gives a group, nil when there is none.
+func (c *Coordinator) lookup(name string) *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.groups[name]
+}
+
+func (c *Coordinator) all() []*group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	groups := make([]*group, 0, len(c.groups))
+	for _, name := range slices.Sorted(maps.Keys(c.groups)) {
+		groups = append(groups, c.groups[name])
+	}
+	return groups
+}
+
+// Committed gives the lowest offset that the groups accepted by include have
+// committed for a partition; false when none has.
+func (c *Coordinator) Committed(topic string, partition int32, include func(group string) bool) (int64, bool) {
+	lowest, found := int64(0), false
+	for _, g := range c.all() {
+		if !include(g.name) {
+			continue
+		}
+		g.mu.Lock()
+		o, ok := g.offsets[topicPartition{topic, partition}]
+		g.mu.Unlock()
+		if ok && (!found || o.Offset < lowest) {
+			lowest, found = o.Offset, true
+		}
+	}
+	return lowest, found
+}
+
+// ForgetTopic drops what was committed for a topic that was deleted.
+func (c *Coordinator) ForgetTopic(topic string) error {
+	var errs []error
+	for _, g := range c.all() {
+		g.mu.Lock()
+		var changes []journal.Change
+		for tp := range g.offsets {
+			if tp.topic == topic {
+				changes = append(changes, journal.Change{Key: offsetKeyOf(g.name, tp)})
+				delete(g.offsets, tp)
+			}
+		}
+		errs = append(errs, c.cfg.Journal.Apply(changes...))
+		g.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// Housekeep forgets groups that nobody is in and that have committed nothing.
+func (c *Coordinator) Housekeep() error {
+	var errs []error
+	for _, g := range c.all() {
+		c.mu.Lock()
+		g.mu.Lock()
+		if g.state == empty && len(g.offsets) == 0 && len(g.pending) == 0 {
+			errs = append(errs, g.die())
+		}
+		g.mu.Unlock()
+		c.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends all timers. Requests that wait are ended by their contexts.
+func (c *Coordinator) Close() {
+	for _, g := range c.all() {
+		g.mu.Lock()
+		g.stopTimers()
+		g.state = dead
+		g.mu.Unlock()
+	}
+}
