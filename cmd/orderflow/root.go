@@ -36,6 +36,7 @@ var commands = []func(*environment) *cobra.Command{
 	newSQLCommand,
 	newTestCommand,
 	newDoctorCommand,
+	newBenchCommand,
 	newCredentialCommand,
 }
 

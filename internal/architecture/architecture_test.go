@@ -94,7 +94,7 @@ func within(dir, parent string) bool {
 var services = []string{
 	"internal/order", "internal/api", "internal/inventory", "internal/email",
 	"internal/populate", "internal/customers", "internal/ksql", "internal/connectors", "internal/search",
-	"internal/kafka", "internal/topics", "internal/config", "internal/telemetry",
+	"internal/kafka", "internal/topics", "internal/config", "internal/telemetry", "internal/bench",
 }
 
 func TestServicesAndEmbeddedServersDoNotImportEachOther(t *testing.T) {
