@@ -127,7 +127,7 @@ var engineLayers = [][]string{
 	{"parser", "expr", "plan"},
 	{"catalog"},
 	{"analyze", "exec"},
-	{"build"},
+	{"build", "task"},
 	{"runtime"},
 	{"engine"},
 	{"server"},

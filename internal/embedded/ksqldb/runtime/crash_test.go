@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 )
 
 // shape is a kind of query whose outputs are known but for the interleaving of
@@ -120,7 +121,7 @@ type crasher struct {
 	fatal chan struct{} // gets one when the engine is to be started anew
 }
 
-func (c *crasher) fault(point) (int, error) {
+func (c *crasher) fault(task.Point) (int, error) {
 	if c.dead.Load() {
 		return 0, errCrash
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -13,7 +14,7 @@ import (
 type Table struct {
 	*exec.Materialization
 	partitions []state.Stores
-	keys       *sharedPartitioner
+	keys       *task.SharedPartitioner
 }
 
 // Table gives the table that a query keeps. The error says when it keeps none,
@@ -32,7 +33,7 @@ func (r *Runtime) Table(queryID string) (*Table, error) {
 	if tasks == 0 {
 		return nil, fmt.Errorf("query %s has not started yet", queryID)
 	}
-	t := &Table{Materialization: m, keys: &r.keys}
+	t := &Table{Materialization: m, keys: r.keys}
 	for p := range tasks {
 		t.partitions = append(t.partitions, r.cfg.State.Committed(state.TaskID{Query: queryID, Sub: m.Sub, Partition: p}))
 	}
@@ -50,7 +51,7 @@ func (t *Table) candidates(key []types.Value) ([]state.Stores, error) {
 	if len(t.partitions) < 2 {
 		return t.partitions, nil
 	}
-	first := t.keys.partition(b, 0, int32(len(t.partitions)))
+	first := t.keys.Partition(b, 0, int32(len(t.partitions)))
 	ordered := []state.Stores{t.partitions[first]}
 	for p, stores := range t.partitions {
 		if int32(p) != first {

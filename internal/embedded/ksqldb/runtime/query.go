@@ -204,10 +204,10 @@ func (q *query) tasksOf(sub int) int32 {
 	return q.tasks[sub]
 }
 
-func (q *query) setTasks(tasks []*task) {
+func (q *query) setTasks(tasks []*runner) {
 	counts := map[int]int32{}
 	for _, t := range tasks {
-		counts[t.id.Sub]++
+		counts[t.ID().Sub]++
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

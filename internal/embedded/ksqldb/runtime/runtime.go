@@ -30,6 +30,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 )
 
 // Config configures a Runtime.
@@ -82,13 +83,13 @@ type Runtime struct {
 	tail   *tail.Reader // reads, for all queries
 	admin  *kadm.Client
 	ends   *endTracker
-	keys   sharedPartitioner // for look-ups
+	keys   *task.SharedPartitioner // for look-ups
 
 	// batch is how many records a task takes into one commit at most.
 	batch int
 	// fault, set by tests only, makes a task fail at a point as a crash would;
 	// of outputs about to be sent, it lets so many through.
-	fault func(p point) (sent int, err error)
+	fault func(p task.Point) (sent int, err error)
 
 	// using is held for reading by who reads the state beside the tasks, which
 	// is not closed before.
@@ -147,7 +148,7 @@ func New(cfg Config) (*Runtime, error) {
 	r := &Runtime{
 		cfg: cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords,
-		keys: sharedPartitioner{partitioner: newPartitioner()},
+		keys: task.NewSharedPartitioner(),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.unwatch = cancel

@@ -25,6 +25,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/plan"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -237,26 +238,26 @@ func TestOutputsACrashLeftUnsentAreSentOnce(t *testing.T) {
 	db, err := state.OpenDB(state.DiskConfig{Dir: dir})
 	require.NoError(t, err)
 	id := state.TaskID{Query: q.ID, Partition: 2}
-	tag := seqTag("default_", id)
+	tag := task.Tag("default_", id)
 	pending := func(seq uint64) state.Pending {
 		return state.Pending{Seq: seq, Topic: "out", Partition: 1, Key: []byte("k"), Value: fmt.Appendf(nil, `{"V":"%d"}`, seq), Time: 5}
 	}
-	task := db.Task(id)
-	require.NoError(t, task.Commit(&state.Commit{
+	before := db.Task(id)
+	require.NoError(t, before.Commit(&state.Commit{
 		Positions: map[string]int64{"in": 0}, NextSeq: 13,
 		Outbox: []state.Pending{pending(10), pending(11), pending(12)},
 		Bounds: []state.Bound{{Topic: "out", Partition: 1, Offset: 0}},
 	}))
-	require.NoError(t, task.Close())
+	require.NoError(t, before.Close())
 	require.NoError(t, db.Close())
 
 	// The first of them arrived, and so did one of another task.
 	writer, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	defer writer.Close()
-	other := seqTag("default_", state.TaskID{Query: q.ID, Partition: 3})
-	for _, v := range [][]byte{seqValue(other, 11), seqValue(tag, 10)} {
-		rec := &kgo.Record{Topic: "out", Partition: 1, Value: []byte("{}"), Headers: []kgo.RecordHeader{{Key: SeqHeader, Value: v}}}
+	other := task.Tag("default_", state.TaskID{Query: q.ID, Partition: 3})
+	for _, headers := range [][]kgo.RecordHeader{task.Headers(nil, other, 11), task.Headers(nil, tag, 10)} {
+		rec := &kgo.Record{Topic: "out", Partition: 1, Value: []byte("{}"), Headers: headers}
 		require.NoError(t, writer.ProduceSync(t.Context(), rec).FirstErr())
 	}
 
@@ -266,7 +267,7 @@ func TestOutputsACrashLeftUnsentAreSentOnce(t *testing.T) {
 	sent := func() []uint64 {
 		var numbers []uint64
 		for _, rec := range w.content("out") {
-			if got, seq, ok := parseSeq(rec.Headers); ok && got == tag {
+			if got, seq, ok := task.Number(rec.Headers); ok && got == tag {
 				numbers = append(numbers, seq)
 			}
 		}

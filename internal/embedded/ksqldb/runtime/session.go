@@ -11,13 +11,14 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 )
 
 // session is one run of a persistent query, from its last commits to the next
 // failure or stop.
 type session struct {
 	q     *query
-	tasks []*task
+	tasks []*runner
 	// partitions are the numbers of partitions of all topics read or written.
 	partitions map[string]int32
 	// grown is closed when one of them has more.
@@ -43,7 +44,7 @@ func openSession(ctx context.Context, q *query) (_ *session, err error) {
 	if err := s.position(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.recover(ctx); err != nil {
+	if err := task.Recover(ctx, outputs{q.rt}, q.rt.log, s.cores()); err != nil {
 		return nil, err
 	}
 	if err := s.commitFresh(); err != nil {
@@ -63,32 +64,29 @@ func (s *session) openTasks() error {
 		}
 		for p := range count {
 			id := state.TaskID{Query: q.spec.QueryID, Sub: sub.ID, Partition: p}
-			t := &task{
-				session: s, id: id, tag: seqTag(q.rt.cfg.ServiceID, id),
-				state: q.rt.cfg.State.Task(id), woken: make(chan struct{}, 1),
-				partitioner: newPartitioner(),
-			}
-			s.tasks = append(s.tasks, t)
 			metrics := &exec.Metrics{}
 			all = append(all, metrics)
-			env := exec.TaskEnv{
-				Partition: p, Stores: t.state, Emit: t.emit, Metrics: metrics,
-				Problem: func(p exec.ProcessingError) { q.rt.cfg.Problem(q.spec.QueryID, p) },
-			}
-			var err error
-			if t.exec, err = sub.NewTask(env); err != nil {
+			t, err := task.New(task.Config{
+				ID: id, ServiceID: q.rt.cfg.ServiceID, Sub: sub, Partitions: s.partitions,
+				State: q.rt.cfg.State.Task(id), Log: outputs{q.rt}, Batch: q.rt.batch, Metrics: metrics,
+				Problem: func(p exec.ProcessingError) { q.rt.cfg.Problem(q.spec.QueryID, p) }, Fault: q.rt.fault,
+			})
+			if err != nil {
 				return err
 			}
-			for _, src := range sub.Sources {
-				if p >= s.partitions[src.Topic] {
-					continue
-				}
-				t.feed.sources = append(t.feed.sources, source{Source: src})
-			}
+			s.tasks = append(s.tasks, &runner{Task: t, batch: q.rt.batch, woken: make(chan struct{}, 1)})
 		}
 	}
 	q.setTasks(s.tasks)
 	return nil
+}
+
+func (s *session) cores() []*task.Task {
+	list := make([]*task.Task, len(s.tasks))
+	for i, t := range s.tasks {
+		list[i] = t.Task
+	}
+	return list
 }
 
 // position gives every source its place: that of the last commit, or for a new
@@ -96,8 +94,8 @@ func (s *session) openTasks() error {
 func (s *session) position(ctx context.Context) error {
 	var topics []string
 	for _, t := range s.tasks {
-		for i := range t.feed.sources {
-			if topic := t.feed.sources[i].Topic; !slices.Contains(topics, topic) {
+		for i := range t.Sources {
+			if topic := t.Sources[i].Topic; !slices.Contains(topics, topic) {
 				topics = append(topics, topic)
 			}
 		}
@@ -114,12 +112,12 @@ func (s *session) position(ctx context.Context) error {
 		return err
 	}
 	for _, t := range s.tasks {
-		last := t.last
-		for i := range t.feed.sources {
-			src := &t.feed.sources[i]
-			start, _ := starts.Lookup(src.Topic, t.id.Partition)
-			end, _ := ends.Lookup(src.Topic, t.id.Partition)
-			src.end = end.Offset
+		last := t.Last()
+		for i := range t.Sources {
+			src := &t.Sources[i]
+			start, _ := starts.Lookup(src.Topic, t.ID().Partition)
+			end, _ := ends.Lookup(src.Topic, t.ID().Partition)
+			src.End = end.Offset
 			pos, known := int64(0), false
 			if last != nil {
 				pos, known = last.Positions[src.Topic]
@@ -127,13 +125,13 @@ func (s *session) position(ctx context.Context) error {
 			switch {
 			case known && pos < start.Offset && !src.Internal:
 				s.q.rt.log.Warn("records were removed from a topic before a query had read them",
-					"query", s.q.spec.QueryID, "topic", src.Topic, "partition", t.id.Partition, "from", pos, "to", start.Offset)
-			case !known && !read[subTopic{t.id.Sub, src.Topic}] && fromEnd(src.Source, s.q.spec.OffsetReset):
-				pos, t.fresh = end.Offset, true
+					"query", s.q.spec.QueryID, "topic", src.Topic, "partition", t.ID().Partition, "from", pos, "to", start.Offset)
+			case !known && !read[subTopic{t.ID().Sub, src.Topic}] && fromEnd(src.Source, s.q.spec.OffsetReset):
+				pos, t.Fresh = end.Offset, true
 			case !known:
-				pos, t.fresh = start.Offset, true
+				pos, t.Fresh = start.Offset, true
 			}
-			src.position = max(pos, start.Offset)
+			src.Position = max(pos, start.Offset)
 		}
 	}
 	return nil
@@ -151,17 +149,16 @@ type subTopic struct {
 func (s *session) loadCommits() (map[subTopic]bool, error) {
 	read := map[subTopic]bool{}
 	for _, t := range s.tasks {
-		last, err := t.state.Last()
-		if err != nil {
+		if err := t.Load(); err != nil {
 			return nil, err
 		}
+		last := t.Last()
 		if last == nil {
 			continue
 		}
-		t.last, t.seq, t.pending, t.bounds = last, last.NextSeq, last.Outbox, last.Bounds
-		if t.id.Partition == 0 {
+		if t.ID().Partition == 0 {
 			for topic := range last.Positions {
-				read[subTopic{t.id.Sub, topic}] = true
+				read[subTopic{t.ID().Sub, topic}] = true
 			}
 		}
 	}
@@ -173,12 +170,13 @@ func (s *session) loadCommits() (map[subTopic]bool, error) {
 // last.
 func (s *session) commitFresh() error {
 	for _, t := range slices.Backward(s.tasks) {
-		if !t.fresh {
+		if !t.Fresh {
 			continue
 		}
-		if err := t.commit(); err != nil {
+		if err := t.Commit(); err != nil {
 			return err
 		}
+		t.note()
 	}
 	return nil
 }
@@ -186,10 +184,10 @@ func (s *session) commitFresh() error {
 // follow begins to read the tasks' sources.
 func (s *session) follow(ctx context.Context) error {
 	for _, t := range s.tasks {
-		starts := make([]tail.Start, len(t.feed.sources))
-		for i := range t.feed.sources {
-			src := &t.feed.sources[i]
-			starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: t.id.Partition}, Offset: src.position, End: src.end}
+		starts := make([]tail.Start, len(t.Sources))
+		for i := range t.Sources {
+			src := &t.Sources[i]
+			starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: t.ID().Partition}, Offset: src.Position, End: src.End}
 		}
 		cursors, err := s.q.rt.tail.Follow(ctx, starts, t.wake)
 		if err != nil {
@@ -197,7 +195,7 @@ func (s *session) follow(ctx context.Context) error {
 		}
 		t.cursors = cursors
 		for i, c := range cursors {
-			t.feed.sources[i].reader = c
+			t.Sources[i].Reader = c
 		}
 	}
 	return nil
@@ -235,7 +233,7 @@ func (s *session) closeTasks() error {
 		for _, c := range t.cursors {
 			c.Close()
 		}
-		errs = append(errs, t.state.Close())
+		errs = append(errs, t.Close())
 	}
 	s.tasks = nil
 	return errors.Join(errs...)

@@ -2,17 +2,15 @@ package runtime
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 )
 
 const (
@@ -23,224 +21,87 @@ const (
 	sendTimeout = 30 * time.Second
 )
 
-// task runs one task of a query: batch by batch it processes, commits and
-// sends.
-type task struct {
-	session     *session
-	id          state.TaskID
-	tag         string
-	exec        *exec.Task
-	state       *state.TaskState
-	woken       chan struct{} // has one when a source may have more
-	cursors     []*tail.Cursor
-	feed        feed
-	partitioner partitioner
-
-	seq     uint64
-	pending []state.Pending // outputs since the last commit; after it, those to send
-	bounds  []state.Bound
-	emitErr error
-	fresh   bool          // reads a source for the first time
-	last    *state.Commit // that the session found; nil for a new task
+// runner drives a task in a goroutine, batch by batch.
+type runner struct {
+	*task.Task
+	batch   int
+	woken   chan struct{} // has one when a source may have more
+	cursors []*tail.Cursor
 
 	mu        sync.Mutex
 	unsettled map[topicPartition]int64 // bounds of the committed outbox, for the trimmer
 	read      map[topicPartition]int64 // committed positions in internal topics
 }
 
-// point is where a task may fail in a test.
-type point uint8
-
-const (
-	beforeCommit point = iota
-	beforeSend
-	afterSend
-	beforeSettle
-)
-
-func (t *task) hit(p point) (sent int, err error) {
-	if t.session.q.rt.fault == nil {
-		return 0, nil
-	}
-	return t.session.q.rt.fault(p)
-}
-
-func (t *task) run(ctx context.Context) error {
+func (r *runner) run(ctx context.Context) error {
 	for {
-		n, err := t.step(ctx)
+		n, err := r.Step(ctx)
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			if err := t.commit(); err != nil {
-				return err
-			}
-			if err := t.send(ctx); err != nil {
-				return err
-			}
+			r.note()
 		}
 		if ctx.Err() != nil {
-			return t.settle()
+			return r.Settle()
 		}
-		if n == t.session.q.rt.batch {
+		if n == r.batch {
 			continue
 		}
 		select {
-		case <-t.woken:
+		case <-r.woken:
 		case <-ctx.Done():
-			return t.settle()
+			return r.Settle()
 		}
 	}
 }
 
-// settle commits that nothing is left to send, so that the next start need not
-// look for it.
-func (t *task) settle() error {
-	if len(t.bounds) == 0 {
-		return nil
+// note tells the trimmer what was committed.
+func (r *runner) note() {
+	unsettled, read := map[topicPartition]int64{}, map[topicPartition]int64{}
+	for _, b := range r.Bounds() {
+		unsettled[topicPartition{Topic: b.Topic, Partition: b.Partition}] = b.Offset
 	}
-	if _, err := t.hit(beforeSettle); err != nil {
-		return err
+	for i := range r.Sources {
+		if src := &r.Sources[i]; src.Internal {
+			read[topicPartition{Topic: src.Topic, Partition: r.ID().Partition}] = src.Position
+		}
 	}
-	t.pending = nil
-	return t.commit()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unsettled, r.read = unsettled, read
 }
 
-func (t *task) wake() {
+func (r *runner) wake() {
 	select {
-	case t.woken <- struct{}{}:
+	case r.woken <- struct{}{}:
 	default:
 	}
 }
 
-// step reads and processes records until nothing more is there, a source has
-// more to come, or the batch is full.
-func (t *task) step(ctx context.Context) (int, error) {
-	for n := 0; n < t.session.q.rt.batch; {
-		rec := t.feed.next()
-		if rec == nil {
-			moved, err := t.feed.fill(ctx)
-			if ctx.Err() != nil {
-				return n, nil
-			}
-			if err != nil || !moved {
-				return n, err
-			}
-			continue
-		}
-		n++
-		if rec.Attrs.IsControl() {
-			continue
-		}
-		err := t.exec.Process(inRecord(rec))
-		if err == nil {
-			err = t.emitErr
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-	return t.session.q.rt.batch, nil
-}
+// outputs is the task.Log of all tasks of a Runtime.
+type outputs struct{ rt *Runtime }
 
-func (t *task) emit(o exec.Output) {
-	partition := o.Partition
-	if partition < 0 {
-		count := t.session.partitions[o.Topic]
-		if count == 0 {
-			t.emitErr = fmt.Errorf("writing to topic %s: it is not one that the query declared", o.Topic)
-			return
-		}
-		partition = t.partitioner.partition(o.PartitionKey, t.seq, count)
-	}
-	t.pending = append(t.pending, state.Pending{
-		Seq: t.seq, Topic: o.Topic, Partition: partition,
-		Key: clone(o.Key), Value: clone(o.Value), Time: o.Time, Headers: o.Headers,
-	})
-	t.seq++
-}
+func (o outputs) End(p tail.Partition) (int64, bool) { return o.rt.ends.get(p) }
 
-func clone(b []byte) []byte {
-	if b == nil {
-		return nil
-	}
-	return append([]byte{}, b...)
-}
-
-func (t *task) commit() error {
-	if _, err := t.hit(beforeCommit); err != nil {
-		return err
-	}
-	if err := t.exec.Flush(); err != nil {
-		return err
-	}
-	c := &state.Commit{Positions: make(map[string]int64, len(t.feed.sources)), NextSeq: t.seq, Outbox: t.pending}
-	unsettled := map[topicPartition]int64{}
-	for i := range t.pending {
-		tp := topicPartition{Topic: t.pending[i].Topic, Partition: t.pending[i].Partition}
-		if _, ok := unsettled[tp]; ok {
-			continue
-		}
-		end, ok := t.session.q.rt.ends.get(tp)
-		if !ok {
-			return fmt.Errorf("writing to partition %d of topic %s: the topic has no such partition", tp.Partition, tp.Topic)
-		}
-		unsettled[tp] = end
-		c.Bounds = append(c.Bounds, state.Bound{Topic: tp.Topic, Partition: tp.Partition, Offset: end})
-	}
-	read := map[topicPartition]int64{}
-	for i := range t.feed.sources {
-		src := &t.feed.sources[i]
-		c.Positions[src.Topic] = src.position
-		if src.Internal {
-			read[topicPartition{Topic: src.Topic, Partition: t.id.Partition}] = src.position
-		}
-	}
-	if err := t.state.Commit(c); err != nil {
-		return err
-	}
-	t.bounds = c.Bounds
-	t.mu.Lock()
-	t.unsettled, t.read = unsettled, read
-	t.mu.Unlock()
-	return nil
-}
-
-// send writes the committed outputs and waits until all are acknowledged. It
-// finishes what it began when the context ends.
-func (t *task) send(ctx context.Context) error {
-	if len(t.pending) == 0 {
-		return nil
-	}
+// Write finishes what it began when the context ends.
+func (o outputs) Write(ctx context.Context, tag string, pending []state.Pending) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
-	if n, err := t.hit(beforeSend); err != nil {
-		return errors.Join(err, t.session.q.rt.produce(ctx, t.tag, t.pending[:min(n, len(t.pending))]))
-	}
-	if err := t.session.q.rt.produce(ctx, t.tag, t.pending); err != nil {
-		return err
-	}
-	t.pending = nil
-	_, err := t.hit(afterSend)
-	return err
-}
-
-// produce writes outputs in order and waits for their acknowledgements.
-func (r *Runtime) produce(ctx context.Context, tag string, outputs []state.Pending) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	wg.Add(len(outputs))
-	for i := range outputs {
-		o := &outputs[i]
+	wg.Add(len(pending))
+	for i := range pending {
+		p := &pending[i]
 		rec := &kgo.Record{
-			Topic: o.Topic, Partition: o.Partition, Key: o.Key, Value: o.Value,
-			Timestamp: time.UnixMilli(o.Time), Headers: outHeaders(o.Headers, tag, o.Seq),
+			Topic: p.Topic, Partition: p.Partition, Key: p.Key, Value: p.Value,
+			Timestamp: time.UnixMilli(p.Time), Headers: task.Headers(p.Headers, tag, p.Seq),
 		}
-		r.client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
+		o.rt.client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
 			defer wg.Done()
 			if err == nil {
-				r.ends.atLeast(topicPartition{Topic: rec.Topic, Partition: rec.Partition}, rec.Offset+1)
+				o.rt.ends.atLeast(topicPartition{Topic: rec.Topic, Partition: rec.Partition}, rec.Offset+1)
 				return
 			}
 			mu.Lock()
@@ -252,12 +113,4 @@ func (r *Runtime) produce(ctx context.Context, tag string, outputs []state.Pendi
 	}
 	wg.Wait()
 	return failed
-}
-
-func outHeaders(headers []types.Header, tag string, seq uint64) []kgo.RecordHeader {
-	out := make([]kgo.RecordHeader, 0, len(headers)+1)
-	for _, h := range headers {
-		out = append(out, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	return append(out, kgo.RecordHeader{Key: SeqHeader, Value: seqValue(tag, seq)})
 }

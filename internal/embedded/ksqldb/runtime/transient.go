@@ -9,6 +9,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/tail"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/task"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -42,7 +43,7 @@ var ErrSlow = errors.New("the receiver takes rows too slowly")
 // its state in memory and everything, internal re-keying too, within the
 // calling goroutine.
 func (r *Runtime) RunTransient(ctx context.Context, spec TransientSpec, row func(*types.Row) error) error {
-	t := &transient{rt: r, spec: spec, row: row, woken: make(chan struct{}, 1), partitioner: newPartitioner(), readers: map[string]map[int32][]*transientTask{}}
+	t := &transient{rt: r, spec: spec, row: row, woken: make(chan struct{}, 1), partitioner: task.NewPartitioner(), readers: map[string]map[int32][]*transientTask{}}
 	defer t.close()
 	err := t.open(ctx)
 	if err == nil {
@@ -60,7 +61,7 @@ type transient struct {
 	row         func(*types.Row) error
 	woken       chan struct{} // has one when a source may have more
 	cursors     []*tail.Cursor
-	partitioner partitioner
+	partitioner task.Partitioner
 	partitions  map[string]int32
 	tasks       []*transientTask
 	readers     map[string]map[int32][]*transientTask
@@ -72,7 +73,7 @@ type transient struct {
 
 type transientTask struct {
 	exec *exec.Task
-	feed feed
+	feed task.Feed
 }
 
 func (t *transient) open(ctx context.Context) error {
@@ -106,7 +107,7 @@ func (t *transient) open(ctx context.Context) error {
 			count = max(count, partitions[src.Topic])
 		}
 		for p := range count {
-			task, err := t.newTask(sub, p)
+			tt, err := t.newTask(sub, p)
 			if err != nil {
 				return err
 			}
@@ -114,7 +115,7 @@ func (t *transient) open(ctx context.Context) error {
 				if p >= partitions[src.Topic] {
 					continue
 				}
-				t.listen(src.Topic, p, task)
+				t.listen(src.Topic, p, tt)
 				if src.Internal {
 					continue
 				}
@@ -124,9 +125,9 @@ func (t *transient) open(ctx context.Context) error {
 				if !t.spec.Bounded && fromEnd(src, t.spec.OffsetReset) {
 					from = end.Offset
 				}
-				task.feed.sources = append(task.feed.sources, source{Source: src, position: from, end: end.Offset})
+				tt.feed.Sources = append(tt.feed.Sources, task.Source{Source: src, Position: from, End: end.Offset})
 			}
-			if err := t.follow(ctx, task, p); err != nil {
+			if err := t.follow(ctx, tt, p); err != nil {
 				return err
 			}
 		}
@@ -149,20 +150,20 @@ func (t *transient) newTask(sub *exec.SubTopology, partition int32) (*transientT
 		},
 		Problem: func(p exec.ProcessingError) { t.rt.cfg.Problem(t.spec.QueryID, p) },
 	}
-	task, err := sub.NewTask(env)
+	made, err := sub.NewTask(env)
 	if err != nil {
 		return nil, err
 	}
-	tt := &transientTask{exec: task}
+	tt := &transientTask{exec: made}
 	t.tasks = append(t.tasks, tt)
 	return tt, nil
 }
 
-func (t *transient) listen(topic string, partition int32, task *transientTask) {
+func (t *transient) listen(topic string, partition int32, tt *transientTask) {
 	if t.readers[topic] == nil {
 		t.readers[topic] = map[int32][]*transientTask{}
 	}
-	t.readers[topic][partition] = append(t.readers[topic][partition], task)
+	t.readers[topic][partition] = append(t.readers[topic][partition], tt)
 }
 
 // emit takes what travels between sub-topologies. A transient query writes
@@ -170,22 +171,22 @@ func (t *transient) listen(topic string, partition int32, task *transientTask) {
 func (t *transient) emit(o exec.Output) {
 	partition := o.Partition
 	if partition < 0 {
-		partition = t.partitioner.partition(o.PartitionKey, t.seq, max(t.partitions[o.Topic], 1))
+		partition = t.partitioner.Partition(o.PartitionKey, t.seq, max(t.partitions[o.Topic], 1))
 	}
 	t.queue = append(t.queue, exec.InRecord{
 		Topic: o.Topic, Partition: partition, Offset: int64(t.seq),
-		Key: clone(o.Key), Value: clone(o.Value), Time: o.Time, Headers: o.Headers,
+		Key: task.Clone(o.Key), Value: task.Clone(o.Value), Time: o.Time, Headers: o.Headers,
 	})
 	t.seq++
 }
 
 // follow begins to read the topics that a task reads.
-func (t *transient) follow(ctx context.Context, task *transientTask, partition int32) error {
-	starts := make([]tail.Start, len(task.feed.sources))
-	for i := range task.feed.sources {
-		src := &task.feed.sources[i]
-		starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: partition}, Offset: src.position, End: src.end}
-		src.reader = &span{tail: t.rt.tail, partition: starts[i].Partition, next: src.position, end: src.end}
+func (t *transient) follow(ctx context.Context, tt *transientTask, partition int32) error {
+	starts := make([]tail.Start, len(tt.feed.Sources))
+	for i := range tt.feed.Sources {
+		src := &tt.feed.Sources[i]
+		starts[i] = tail.Start{Partition: topicPartition{Topic: src.Topic, Partition: partition}, Offset: src.Position, End: src.End}
+		src.Reader = &span{tail: t.rt.tail, partition: starts[i].Partition, next: src.Position, end: src.End}
 	}
 	if t.spec.Bounded || len(starts) == 0 {
 		return nil
@@ -193,7 +194,7 @@ func (t *transient) follow(ctx context.Context, task *transientTask, partition i
 	cursors, err := t.rt.tail.Follow(ctx, starts, t.wake)
 	t.cursors = append(t.cursors, cursors...)
 	for i, c := range cursors {
-		task.feed.sources[i].reader = c
+		tt.feed.Sources[i].Reader = c
 	}
 	return err
 }
@@ -229,8 +230,8 @@ func (t *transient) close() {
 func (t *transient) run(ctx context.Context) error {
 	for !t.spec.Bounded || !t.done() {
 		moved := false
-		for _, task := range t.tasks {
-			m, err := task.feed.fill(ctx)
+		for _, tt := range t.tasks {
+			m, err := tt.feed.Fill(ctx)
 			if err != nil {
 				return err
 			}
@@ -254,15 +255,15 @@ func (t *transient) run(ctx context.Context) error {
 
 // work processes everything that can be processed now.
 func (t *transient) work(ctx context.Context) error {
-	for _, task := range t.tasks {
-		for rec := task.feed.next(); rec != nil; rec = task.feed.next() {
+	for _, tt := range t.tasks {
+		for rec := tt.feed.Next(); rec != nil; rec = tt.feed.Next() {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 			if rec.Attrs.IsControl() {
 				continue
 			}
-			if err := t.process(task, inRecord(rec)); err != nil {
+			if err := t.process(tt, task.Input(rec)); err != nil {
 				return err
 			}
 		}
@@ -270,8 +271,8 @@ func (t *transient) work(ctx context.Context) error {
 	return nil
 }
 
-func (t *transient) process(task *transientTask, rec exec.InRecord) error {
-	if err := task.exec.Process(rec); err != nil {
+func (t *transient) process(tt *transientTask, rec exec.InRecord) error {
+	if err := tt.exec.Process(rec); err != nil {
 		return err
 	}
 	for len(t.queue) > 0 && t.stop == nil {
@@ -289,8 +290,8 @@ func (t *transient) process(task *transientTask, rec exec.InRecord) error {
 // done reports whether all sources have been read to where they ended at the
 // start.
 func (t *transient) done() bool {
-	for _, task := range t.tasks {
-		if !task.feed.done() {
+	for _, tt := range t.tasks {
+		if !tt.feed.Done() {
 			return false
 		}
 	}

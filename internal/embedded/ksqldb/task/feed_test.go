@@ -1,4 +1,4 @@
-package runtime
+package task
 
 import (
 	"testing"
@@ -16,29 +16,29 @@ func at(topic string, offset, millis int64) *kgo.Record {
 }
 
 func TestFeedTakesTheOldestAndWaitsForSourcesThatLag(t *testing.T) {
-	f := feed{sources: []source{
-		{Source: exec.Source{Topic: "a"}, end: 2},
-		{Source: exec.Source{Topic: "b"}, end: 1},
+	f := Feed{Sources: []Source{
+		{Source: exec.Source{Topic: "a"}, End: 2},
+		{Source: exec.Source{Topic: "b"}, End: 1},
 	}}
 	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 0, 20), at("a", 1, 30)}, Next: 2, End: 2})
-	require.Nil(t, f.next(), "b has a record that has not arrived")
+	require.Nil(t, f.Next(), "b has a record that has not arrived")
 
 	f.add(1, tail.Batch{Records: []*kgo.Record{at("b", 0, 10)}, Next: 1, End: 1})
 	var order []string
-	for rec := f.next(); rec != nil; rec = f.next() {
+	for rec := f.Next(); rec != nil; rec = f.Next() {
 		order = append(order, rec.Topic)
 	}
 	require.Equal(t, []string{"b", "a", "a"}, order)
 
 	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 2, 5)}, Next: 3, End: 3})
-	require.NotNil(t, f.next(), "b is read to its end and is not waited for")
+	require.NotNil(t, f.Next(), "b is read to its end and is not waited for")
 }
 
 func TestFeedSkipsWhatWasRead(t *testing.T) {
-	f := feed{sources: []source{{Source: exec.Source{Topic: "a"}, position: 2, end: 3}}}
+	f := Feed{Sources: []Source{{Source: exec.Source{Topic: "a"}, Position: 2, End: 3}}}
 	f.add(0, tail.Batch{Records: []*kgo.Record{at("a", 0, 1), at("a", 1, 1), at("a", 2, 1)}, Next: 5, End: 5})
-	rec := f.next()
+	rec := f.Next()
 	require.Equal(t, int64(2), rec.Offset)
-	require.Nil(t, f.next())
-	require.True(t, f.done(), "offsets without records behind the last one are read too")
+	require.Nil(t, f.Next())
+	require.True(t, f.Done(), "offsets without records behind the last one are read too")
 }

@@ -1,4 +1,4 @@
-package runtime
+package task
 
 import (
 	"strconv"
@@ -16,18 +16,14 @@ import (
 // for queries and users: whoever reads records for them takes it off.
 const SeqHeader = "__orderflow.seq"
 
-// seqTag is the beginning of the header's value for all outputs of a task.
-func seqTag(serviceID string, id state.TaskID) string {
+// Tag is the beginning of the header's value for all outputs of a task.
+func Tag(serviceID string, id state.TaskID) string {
 	return serviceID + "/" + id.Query + "/" + strconv.Itoa(id.Sub) + "_" + strconv.Itoa(int(id.Partition)) + "/"
 }
 
-func seqValue(tag string, seq uint64) []byte {
-	return strconv.AppendUint([]byte(tag), seq, 10)
-}
-
-// parseSeq gives the task's tag and the number of a record that the engine
+// Number gives the task's tag and the number of a record that the engine
 // wrote.
-func parseSeq(headers []kgo.RecordHeader) (tag string, seq uint64, ok bool) {
+func Number(headers []kgo.RecordHeader) (tag string, seq uint64, ok bool) {
 	for _, h := range headers {
 		if h.Key != SeqHeader {
 			continue
@@ -43,8 +39,8 @@ func parseSeq(headers []kgo.RecordHeader) (tag string, seq uint64, ok bool) {
 	return "", 0, false
 }
 
-// userHeaders gives a record's headers without the number.
-func userHeaders(headers []kgo.RecordHeader) []types.Header {
+// UserHeaders gives a record's headers without the number.
+func UserHeaders(headers []kgo.RecordHeader) []types.Header {
 	var out []types.Header
 	for _, h := range headers {
 		if h.Key != SeqHeader {
@@ -52,4 +48,13 @@ func userHeaders(headers []kgo.RecordHeader) []types.Header {
 		}
 	}
 	return out
+}
+
+// Headers gives the headers that an output is written with: its own and its number.
+func Headers(headers []types.Header, tag string, seq uint64) []kgo.RecordHeader {
+	out := make([]kgo.RecordHeader, 0, len(headers)+1)
+	for _, h := range headers {
+		out = append(out, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	return append(out, kgo.RecordHeader{Key: SeqHeader, Value: strconv.AppendUint([]byte(tag), seq, 10)})
 }
