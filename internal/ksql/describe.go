@@ -147,6 +147,60 @@ func (c *Client) ListTypes(ctx context.Context) (map[string]Schema, error) {
 	return answer.Types, nil
 }
 
+// Function is a function, as SHOW FUNCTIONS lists it.
+type Function struct {
+	Name     string `json:"name"`
+	Type     string `json:"type"` // SCALAR, AGGREGATE or TABLE
+	Category string `json:"category"`
+}
+
+// ListFunctions returns the functions that statements may use.
+func (c *Client) ListFunctions(ctx context.Context) ([]Function, error) {
+	var answer struct {
+		Functions []Function `json:"functions"`
+	}
+	if err := c.ask(ctx, "SHOW FUNCTIONS;", &answer); err != nil {
+		return nil, fmt.Errorf("listing functions: %w", err)
+	}
+	return answer.Functions, nil
+}
+
+// ListConnectors returns the names of the connectors of the server's Connect.
+func (c *Client) ListConnectors(ctx context.Context) ([]string, error) {
+	var answer struct {
+		Connectors []struct {
+			Name string `json:"name"`
+		} `json:"connectors"`
+	}
+	if err := c.ask(ctx, "SHOW CONNECTORS;", &answer); err != nil {
+		return nil, fmt.Errorf("listing connectors: %w", err)
+	}
+	names := make([]string, len(answer.Connectors))
+	for i, connector := range answer.Connectors {
+		names[i] = connector.Name
+	}
+	return names, nil
+}
+
+// QueryErrors returns the texts of the errors that a query has met, oldest first.
+func (c *Client) QueryErrors(ctx context.Context, queryID string) ([]string, error) {
+	var answer struct {
+		QueryDescription struct {
+			Errors []struct {
+				Message string `json:"errorMessage"`
+			} `json:"queryErrors"`
+		} `json:"queryDescription"`
+	}
+	if err := c.ask(ctx, "EXPLAIN "+queryID+";", &answer); err != nil {
+		return nil, fmt.Errorf("asking for the errors of query %s: %w", queryID, err)
+	}
+	var messages []string
+	for _, e := range answer.QueryDescription.Errors {
+		messages = append(messages, e.Message)
+	}
+	return messages, nil
+}
+
 // Explain returns how the server would execute a statement that has a query,
 // as a drawing of its steps.
 func (c *Client) Explain(ctx context.Context, statement string) (string, error) {

@@ -61,7 +61,7 @@ func (c *Client) retrying(ctx context.Context, f func() error) error {
 	pause := c.retry.Pause
 	for attempt := 1; ; attempt++ {
 		err := f()
-		if err == nil || attempt >= c.retry.Attempts || !isTransient(err) {
+		if err == nil || attempt >= c.retry.Attempts || !IsTransient(err) {
 			return err
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause/2+1))
@@ -75,8 +75,10 @@ func (c *Client) retrying(ctx context.Context, f func() error) error {
 	}
 }
 
-// isTransient reports whether err may not come again.
-func isTransient(err error) bool {
+// IsTransient reports whether err may not come again: the connection was lost, or
+// the answer had a status of 500 or more. It says nothing about whether the
+// server carried the call out.
+func IsTransient(err error) bool {
 	var refused *Error
 	if errors.As(err, &refused) {
 		return refused.HTTPStatus >= http.StatusInternalServerError

@@ -60,9 +60,11 @@ var (
 	createEffect = regexp.MustCompile(`(?is)^CREATE\s+(OR\s+REPLACE\s+)?((?:SOURCE\s+|SINK\s+)?(?:STREAM|TABLE|TYPE|CONNECTOR))\s+(?:IF\s+NOT\s+EXISTS\s+)?` + namePart)
 	alterEffect  = regexp.MustCompile(`(?is)^ALTER\s+(STREAM|TABLE)\s+` + namePart)
 	dropEffect   = regexp.MustCompile(`(?is)^DROP\s+(STREAM|TABLE|TYPE|CONNECTOR)\s+(?:IF\s+EXISTS\s+)?` + namePart + `(\s+DELETE\s+TOPIC)?`)
-	writeEffect  = regexp.MustCompile(`(?is)^INSERT\s+INTO\s+` + namePart)
-	queryEffect  = regexp.MustCompile(`(?is)\bSELECT\b`)
-	stringPart   = regexp.MustCompile(`'(?:[^']|'')*'`)
+	// conditionPart is IF [NOT] EXISTS.
+	conditionPart = regexp.MustCompile(`(?is)^\s*(?:CREATE|DROP)\s+(?:(?:OR\s+REPLACE|SOURCE|SINK)\s+)*(?:STREAM|TABLE|TYPE|CONNECTOR)\s+IF\s+(?:NOT\s+)?EXISTS\b`)
+	writeEffect   = regexp.MustCompile(`(?is)^INSERT\s+INTO\s+` + namePart)
+	queryEffect   = regexp.MustCompile(`(?is)\bSELECT\b`)
+	stringPart    = regexp.MustCompile(`'(?:[^']|'')*'`)
 )
 
 // effectOf reads a statement's effect from its text.

@@ -30,7 +30,9 @@ type fakeKsqlDB struct {
 	sources    map[string]bool
 	events     []map[string]string          // rows of the stream, by column
 	table      map[string]map[string]string // rows of the table, by key
+	journal    map[string]map[string]string // rows of our own table, by key
 	refuse     map[string]string            // answers to statements that begin so
+	lose       func(text string) bool       // whether a statement's connection is lost once it was carried out
 	hidden     int                          // reads that do not show the newest events yet
 	requests   int
 }
@@ -42,7 +44,7 @@ type sentStatement struct {
 
 func newFakeKsqlDB(t *testing.T) *fakeKsqlDB {
 	t.Helper()
-	f := &fakeKsqlDB{sources: map[string]bool{}, table: map[string]map[string]string{}, refuse: map[string]string{}}
+	f := &fakeKsqlDB{sources: map[string]bool{}, table: map[string]map[string]string{}, journal: map[string]map[string]string{}, refuse: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /info", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"KsqlServerInfo":{"version":"7.9.0","kafkaClusterId":"x","ksqlServiceId":"default_","serverStatus":"RUNNING"}}`)
@@ -62,10 +64,10 @@ func answerError(w http.ResponseWriter, code int, message, statement string) {
 }
 
 var (
-	createPattern   = regexp.MustCompile(`^CREATE (?:STREAM|TABLE) (\w+)`)
+	createPattern   = regexp.MustCompile(`^CREATE (?:STREAM|TABLE) (?:IF NOT EXISTS )?(\w+)`)
 	describePattern = regexp.MustCompile("^DESCRIBE `(\\w+)`;$")
 	dropPattern     = regexp.MustCompile(`^DROP (?:STREAM|TABLE) (\w+) DELETE TOPIC;$`)
-	insertPattern   = regexp.MustCompile(`(?s)^INSERT INTO MIGRATION_EVENTS \((.*?)\) VALUES \((.*)\);$`)
+	insertPattern   = regexp.MustCompile(`(?s)^INSERT INTO ((?:ORDERFLOW_)?MIGRATION_EVENTS) \((.*?)\) VALUES \((.*)\);$`)
 	literalPattern  = regexp.MustCompile(`'(?:[^']|'')*'`)
 )
 
@@ -103,6 +105,9 @@ func (f *fakeKsqlDB) exec(w http.ResponseWriter, r *http.Request) {
 			entities = append(entities, entity)
 		}
 	}
+	if f.lose != nil && f.lose(request.KSQL) {
+		panic(http.ErrAbortHandler)
+	}
 	_ = json.NewEncoder(w).Encode(entities)
 }
 
@@ -122,14 +127,22 @@ func (f *fakeKsqlDB) execOne(text string, properties map[string]any) (entity map
 		}}, ""
 	case insertPattern.MatchString(text):
 		match := insertPattern.FindStringSubmatch(text)
-		columns := strings.Split(match[1], ", ")
+		columns := strings.Split(match[2], ", ")
 		row := map[string]string{}
-		for i, literal := range literalPattern.FindAllString(match[2], -1) {
+		for i, literal := range literalPattern.FindAllString(match[3], -1) {
 			row[columns[i]] = strings.ReplaceAll(literal[1:len(literal)-1], "''", "'")
+		}
+		if match[1] != migrate.EventsStream {
+			f.journal[row["PROGRESS_KEY"]] = row
+			return nil, ""
 		}
 		f.events = append(f.events, row)
 		f.table[row["VERSION_KEY"]] = row
 		return nil, ""
+	case text == "SHOW TYPES;":
+		return map[string]any{"@type": "type_list", "types": map[string]any{}}, ""
+	case text == "SHOW QUERIES;":
+		return map[string]any{"@type": "queries", "queries": []any{}}, ""
 	case dropPattern.MatchString(text):
 		f.note(text, properties)
 		delete(f.sources, dropPattern.FindStringSubmatch(text)[1])
@@ -155,7 +168,7 @@ func (f *fakeKsqlDB) note(text string, properties map[string]any) {
 	f.statements = append(f.statements, sentStatement{text, properties})
 }
 
-var selectPattern = regexp.MustCompile(`^SELECT (.*) FROM MIGRATION_SCHEMA_VERSIONS WHERE VERSION_KEY IN \((.*)\);$`)
+var selectPattern = regexp.MustCompile(`^SELECT (.*) FROM ((?:ORDERFLOW_)?MIGRATION_SCHEMA_VERSIONS) WHERE (\w+) IN \((.*)\);$`)
 
 func (f *fakeKsqlDB) query(w http.ResponseWriter, r *http.Request) {
 	var request struct {
@@ -185,16 +198,20 @@ func (f *fakeKsqlDB) query(w http.ResponseWriter, r *http.Request) {
 		f.hidden--
 		return
 	}
-	for _, literal := range literalPattern.FindAllString(match[2], -1) {
+	table := f.table
+	if match[2] != migrate.VersionsTable {
+		table = f.journal
+	}
+	for _, literal := range literalPattern.FindAllString(match[4], -1) {
 		key := literal[1 : len(literal)-1]
-		row, ok := f.table[key]
+		row, ok := table[key]
 		if !ok {
 			continue
 		}
 		values := make([]string, len(columns))
 		for i, column := range columns {
 			values[i] = row[column]
-			if column == "VERSION_KEY" {
+			if column == match[3] {
 				values[i] = key
 			}
 		}

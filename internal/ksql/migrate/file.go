@@ -21,26 +21,34 @@ const MaxVersion = 999999
 // File is a migration file.
 type File struct {
 	// Version is the number in the file's name, from 1.
-	Version int
+	Version int `json:"version"`
 	// Name is the text in the file's name, with spaces for underscores.
-	Name string
+	Name string `json:"name"`
 	// Path is the file's name, such as V000001__first_stream.sql.
-	Path string
+	Path string `json:"path"`
 	// Checksum is the MD5 of the content, in hexadecimal, as ksql-migrations has it.
-	Checksum string
+	Checksum string `json:"checksum"`
 	// Content is the file's text.
-	Content string
+	Content string `json:"-"`
 }
 
 var (
-	filePattern      = regexp.MustCompile(`^V([0-9]{6})__(.+)\.sql$`)
-	candidatePattern = regexp.MustCompile(`^[Vv][^/]*\.[sS][qQ][lL]$`)
+	filePattern          = regexp.MustCompile(`^V([0-9]{6})__(.+)\.sql$`)
+	candidatePattern     = regexp.MustCompile(`^[Vv][^/]*\.[sS][qQ][lL]$`)
+	undoPattern          = regexp.MustCompile(`^U([0-9]{6})__(.+)\.sql$`)
+	undoCandidatePattern = regexp.MustCompile(`^[Uu][0-9][^/]*\.[sS][qQ][lL]$`)
 )
 
 // Load reads the migration files at the root of fsys, ordered by version.
 // Other files are left alone, but a name that looks like a mistyped one of a
 // migration is an error, since leaving that out could go unnoticed.
-func Load(fsys fs.FS) ([]File, error) {
+func Load(fsys fs.FS) ([]File, error) { return load(fsys, candidatePattern, filePattern, "V") }
+
+// LoadUndo reads the files at the root of fsys that undo migrations, named like
+// theirs with a U for the V, ordered by version.
+func LoadUndo(fsys fs.FS) ([]File, error) { return load(fsys, undoCandidatePattern, undoPattern, "U") }
+
+func load(fsys fs.FS, candidate, pattern *regexp.Regexp, letter string) ([]File, error) {
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		return nil, fmt.Errorf("reading the migrations directory: %w", err)
@@ -48,10 +56,10 @@ func Load(fsys fs.FS) ([]File, error) {
 	var files []File
 	var errs []error
 	for _, entry := range entries {
-		if entry.IsDir() || !candidatePattern.MatchString(entry.Name()) {
+		if entry.IsDir() || !candidate.MatchString(entry.Name()) {
 			continue
 		}
-		file, err := readFile(fsys, entry.Name())
+		file, err := readFile(fsys, entry.Name(), pattern, letter)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -70,10 +78,10 @@ func Load(fsys fs.FS) ([]File, error) {
 	return files, nil
 }
 
-func readFile(fsys fs.FS, path string) (File, error) {
-	match := filePattern.FindStringSubmatch(path)
+func readFile(fsys fs.FS, path string, pattern *regexp.Regexp, letter string) (File, error) {
+	match := pattern.FindStringSubmatch(path)
 	if match == nil {
-		return File{}, fmt.Errorf("%s: a migration's name must look like V000001__name.sql (V, six digits, two underscores)", path)
+		return File{}, fmt.Errorf("%s: a migration's name must look like %s000001__name.sql (%s, six digits, two underscores)", path, letter, letter)
 	}
 	version, err := strconv.Atoi(match[1])
 	if err != nil {
@@ -86,14 +94,18 @@ func readFile(fsys fs.FS, path string) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	sum := md5.Sum(content)
 	return File{
 		Version:  version,
 		Name:     strings.ReplaceAll(match[2], "_", " "),
 		Path:     path,
-		Checksum: hex.EncodeToString(sum[:]),
+		Checksum: checksumOf(string(content)),
 		Content:  string(content),
 	}, nil
+}
+
+func checksumOf(content string) string {
+	sum := md5.Sum([]byte(content))
+	return hex.EncodeToString(sum[:])
 }
 
 // Create makes an empty migration file in dir and returns its path. A version

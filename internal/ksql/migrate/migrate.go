@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strconv"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/ksql"
@@ -33,8 +32,14 @@ type Config struct {
 	// returns ends when the lock is lost; release gives it back. Nil means that
 	// nothing keeps migrators apart.
 	Lock func(ctx context.Context) (held context.Context, release func(), err error)
-	// Replicas is the replication factor of the metadata's topics. 0 means 1.
-	Replicas int
+	// Metadata names what keeps the states.
+	Metadata Metadata
+	// RequireMetadata makes Apply and Info an error where the metadata was not
+	// made by Initialize before, as ksql-migrations has it.
+	RequireMetadata bool
+	// QueryWait is how long Apply waits until the queries that it started are
+	// running. 0 means DefaultQueryWait; a negative one, that it does not.
+	QueryWait time.Duration
 	// Observe is told what happens while it happens. Nil means nobody is.
 	Observe func(Event)
 	// Logger gets what an error could not be told. Nil means none.
@@ -43,12 +48,22 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Event is a step of Apply.
+// DefaultQueryWait is how long Apply waits until the queries that it started are
+// running, unless Config.QueryWait says otherwise.
+const DefaultQueryWait = 30 * time.Second
+
+// Event is a step of Apply or Undo.
 type Event struct {
 	File File
 	// Statement is the statement that is about to run, "" when the file is
 	// about to begin or has ended.
 	Statement string
+	// Line is where Statement begins in the file, from 1.
+	Line int
+	// Index is how many of the file's Total statements were carried out.
+	Index, Total int
+	// Waiting is how many queries are waited for; the rest is then zero.
+	Waiting int
 	// Done reports that the file has ended, with Err when it failed.
 	Done bool
 	Err  error
@@ -61,6 +76,7 @@ type Migrator struct {
 	fsys     fs.FS
 	config   Config
 	metadata metadata
+	journal  journal
 	observe  func(Event)
 	log      *slog.Logger
 	now      func() time.Time
@@ -74,20 +90,22 @@ func New(config Config) (*Migrator, error) {
 	if config.FS == nil {
 		return nil, errors.New("making a migrator: it needs the migration files")
 	}
-	if config.Replicas < 0 {
-		return nil, fmt.Errorf("making a migrator: %d replicas", config.Replicas)
-	}
-	if config.Replicas == 0 {
-		config.Replicas = 1
+	names, err := config.Metadata.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("making a migrator: %w", err)
 	}
 	m := &Migrator{
-		client:   config.Client,
-		fsys:     config.FS,
-		config:   config,
-		metadata: metadata{client: config.Client, replicas: config.Replicas},
-		observe:  config.Observe,
-		log:      config.Logger,
-		now:      config.Now,
+		client: config.Client,
+		fsys:   config.FS,
+		config: config,
+		metadata: metadata{ledger{
+			client: config.Client, stream: names.Stream, table: names.Table,
+			streamTopic: names.StreamTopic, tableTopic: names.TableTopic, replicas: names.Replicas, columns: recordColumns,
+		}},
+		journal: newJournal(config.Client, names),
+		observe: config.Observe,
+		log:     config.Logger,
+		now:     config.Now,
 	}
 	if m.observe == nil {
 		m.observe = func(Event) {}
@@ -142,6 +160,9 @@ type Report struct {
 	Current int
 	// Applied are the files that were applied, or would be in a dry run.
 	Applied []AppliedFile
+	// NotRunning are queries of the applied files that were not running after
+	// Config.QueryWait.
+	NotRunning []StalledQuery
 	// NotValidated says what Config.NewEngine's engine could not judge before it
 	// ran, and why.
 	NotValidated []string
@@ -152,8 +173,14 @@ type AppliedFile struct {
 	File
 	// Statements are those that were sent, their variables filled in.
 	Statements []string
+	// Resumed is how many of them an attempt before had carried out.
+	Resumed int
+	// Warnings are what the server had to say, each with its line.
+	Warnings []string
 	// Took is how long the file ran; 0 in a dry run.
 	Took time.Duration
+
+	queries []string // ids of the queries that it started
 }
 
 // plannedFile is a file with the statements it comes to.
@@ -185,8 +212,11 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 	if err != nil {
 		return Report{}, err
 	}
+	if err := m.mustBeInitialized(history); err != nil {
+		return Report{}, err
+	}
 	report := Report{Previous: history.latest, Current: history.latest}
-	if err := history.validate(files); err != nil {
+	if err := m.validateHistory(ctx, history, files); err != nil {
 		return report, fmt.Errorf("checking what was applied before: %w", err)
 	}
 	selected, err := selectFiles(files, history.latest, options)
@@ -206,18 +236,46 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 		}
 	}
 	if !history.initialized && (planErr == nil || len(planned) == 0) {
-		if err := m.metadata.initialize(ctx); err != nil {
+		if err := m.metadata.create(ctx); err != nil {
 			return report, fmt.Errorf("making the migrations metadata: %w", err)
 		}
 	}
 	if planErr != nil {
 		if len(planned) == 0 {
 			// It is this file's turn: that it cannot run is its state.
-			return report, m.refuse(ctx, selected[0], history.latest, planErr)
+			return report, m.refuse(ctx, selected[0], history, planErr)
 		}
 		return report, planErr
 	}
-	return report, m.run(ctx, planned, &report)
+	if err := m.openJournal(ctx); err != nil {
+		return report, err
+	}
+	if err := m.refuseHalfUndone(ctx, history); err != nil {
+		return report, err
+	}
+	return report, m.run(ctx, planned, history, &report)
+}
+
+// openJournal makes the journal where it is missing.
+func (m *Migrator) openJournal(ctx context.Context) error {
+	there, err := m.journal.exists(ctx)
+	if err == nil && !there {
+		err = m.journal.create(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("making %s and %s: %w", m.journal.stream, m.journal.table, err)
+	}
+	return nil
+}
+
+// ErrNotInitialized says that the metadata has to be made first.
+var ErrNotInitialized = errors.New("the migrations metadata does not exist: run `migrate initialize-metadata` first")
+
+func (m *Migrator) mustBeInitialized(h history) error {
+	if m.config.RequireMetadata && !h.initialized {
+		return ErrNotInitialized
+	}
+	return nil
 }
 
 func (m *Migrator) lock(ctx context.Context) (held context.Context, release func(), err error) {
@@ -251,90 +309,6 @@ func (f plannedFile) report(took time.Duration) AppliedFile {
 	}
 	return applied
 }
-
-// run applies files and notes in report what it has done.
-func (m *Migrator) run(ctx context.Context, files []plannedFile, report *Report) error {
-	var last record
-	for _, file := range files {
-		began := m.now()
-		r := m.begin(file.File, report.Current, began)
-		if err := m.metadata.write(ctx, r); err != nil {
-			return err
-		}
-		m.observe(Event{File: file.File})
-		err := m.runSteps(ctx, file)
-		m.observe(Event{File: file.File, Done: true, Err: err})
-		if err != nil {
-			return m.fail(ctx, r, err)
-		}
-		r.state = Migrated
-		r.completedOn = milliseconds(m.now())
-		if err := m.metadata.write(ctx, r); err != nil {
-			return err
-		}
-		last = r
-		report.Current = file.Version
-		report.Applied = append(report.Applied, file.report(m.now().Sub(began)))
-	}
-	return m.metadata.confirm(ctx, last)
-}
-
-func (m *Migrator) runSteps(ctx context.Context, file plannedFile) error {
-	for _, s := range file.steps {
-		m.observe(Event{File: file.File, Statement: s.text})
-		if err := execute(ctx, m.client, s.text, s.properties); err != nil {
-			return &FileError{File: file.Path, Line: s.line, Col: s.col, Statement: s.text, Err: err}
-		}
-	}
-	return nil
-}
-
-// begin returns the record of a file that starts to run.
-func (m *Migrator) begin(file File, latest int, at time.Time) record {
-	previous := noneVersion
-	if latest > 0 {
-		previous = strconv.Itoa(latest)
-	}
-	return record{
-		version:     strconv.Itoa(file.Version),
-		name:        file.Name,
-		state:       Running,
-		checksum:    file.Checksum,
-		startedOn:   milliseconds(at),
-		previous:    previous,
-		errorReason: noReason,
-	}
-}
-
-// refuse notes that a file cannot run, and returns why.
-func (m *Migrator) refuse(ctx context.Context, file File, latest int, cause error) error {
-	r := m.begin(file, latest, m.now())
-	if err := m.metadata.write(ctx, r); err != nil {
-		return errors.Join(cause, err)
-	}
-	return m.fail(ctx, r, cause)
-}
-
-// noteTimeout bounds how long noting a failure may take once ctx has ended.
-const noteTimeout = 5 * time.Second
-
-// fail notes that a file has failed, also when ctx is why, and returns cause.
-func (m *Migrator) fail(ctx context.Context, r record, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
-	defer cancel()
-	r.state = Failed
-	r.completedOn = milliseconds(m.now())
-	r.errorReason = cause.Error()
-	if err := m.metadata.write(ctx, r); err != nil {
-		return errors.Join(cause, err)
-	}
-	if err := m.metadata.confirm(ctx, r); err != nil {
-		m.log.Warn("the failure is noted, but cannot be read back yet", "version", r.version, "error", err)
-	}
-	return cause
-}
-
-func milliseconds(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 
 // selectFiles returns the files that options name and that are above latest.
 func selectFiles(files []File, latest int, options ApplyOptions) ([]File, error) {
@@ -375,21 +349,21 @@ func (m *Migrator) Initialize(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	there, err := m.metadata.initialized(ctx)
+	there, err := m.metadata.exists(ctx)
 	if err != nil {
 		return err
 	}
 	if there {
-		return fmt.Errorf("the migrations metadata exists already: %s and %s", EventsStream, VersionsTable)
+		return fmt.Errorf("the migrations metadata exists already: %s and %s", m.metadata.stream, m.metadata.table)
 	}
-	if err := m.metadata.initialize(ctx); err != nil {
+	if err := m.metadata.create(ctx); err != nil {
 		return fmt.Errorf("making the migrations metadata: %w", err)
 	}
-	return nil
+	return m.openJournal(ctx)
 }
 
-// Destroy drops the metadata stream and table with their topics and returns
-// which of the two existed. What the migrations created stays. This cannot be
+// Destroy drops the streams and tables of metadata and journal with their topics
+// and returns which of them existed. What the migrations created stays. This cannot be
 // undone: afterwards no migration counts as applied.
 func (m *Migrator) Destroy(ctx context.Context) ([]string, error) {
 	ctx, release, err := m.lock(ctx)
@@ -397,9 +371,13 @@ func (m *Migrator) Destroy(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer release()
-	removed, err := m.metadata.destroy(ctx)
-	if err != nil {
-		return removed, fmt.Errorf("removing the migrations metadata: %w", err)
+	var all []string
+	for _, l := range []ledger{m.metadata.ledger, m.journal.ledger} {
+		removed, err := l.drop(ctx)
+		all = append(all, removed...)
+		if err != nil {
+			return all, fmt.Errorf("removing the migrations metadata: %w", err)
+		}
 	}
-	return removed, nil
+	return all, nil
 }

@@ -76,7 +76,10 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 		return Plan{}, err
 	}
 	plan := Plan{Current: history.latest, Files: []PlannedFile{}}
-	if err := history.validate(files); err != nil {
+	if err := m.mustBeInitialized(history); err != nil {
+		return Plan{}, err
+	}
+	if err := m.validateHistory(ctx, history, files); err != nil {
 		return plan, fmt.Errorf("checking what was applied before: %w", err)
 	}
 	selected, err := selectFiles(files, history.latest, options)

@@ -20,6 +20,15 @@ type step struct {
 	properties map[string]any
 }
 
+// settings are the properties as texts.
+func (s step) settings() map[string]string {
+	settings := map[string]string{}
+	for name, value := range s.properties {
+		settings[name] = fmt.Sprint(value)
+	}
+	return settings
+}
+
 // FileError is what is wrong with a migration file, or what went wrong when it
 // ran.
 type FileError struct {

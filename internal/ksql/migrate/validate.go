@@ -41,6 +41,15 @@ type server struct {
 	queries []ksql.RunningQuery
 }
 
+// isOwn reports whether a source keeps what was applied.
+func (m *Migrator) isOwn(source string) bool {
+	switch source {
+	case m.metadata.stream, m.metadata.table, m.journal.stream, m.journal.table:
+		return true
+	}
+	return false
+}
+
 // readServer asks for all that statements may refer to.
 func (m *Migrator) readServer(ctx context.Context) (server, error) {
 	s := server{topics: map[string]int{}, sources: map[string]ksql.SourceDescription{}}
@@ -63,7 +72,7 @@ func (m *Migrator) readServer(ctx context.Context) (server, error) {
 		return s, err
 	}
 	for _, source := range slices.Concat(streams, tables) {
-		if source.Name == EventsStream || source.Name == VersionsTable {
+		if m.isOwn(source.Name) {
 			continue
 		}
 		if s.sources[source.Name], err = m.client.Describe(ctx, source.Name); err != nil {
@@ -91,7 +100,7 @@ func (m *Migrator) rebuild(ctx context.Context, s server) (Engine, error) {
 	}
 	for _, query := range s.queries {
 		// The others come with the sources that they write.
-		if effect := effectOf(query.QueryString); effect.Action == ActionWrite && !slices.Contains(query.Sinks, EventsStream) {
+		if effect := effectOf(query.QueryString); effect.Action == ActionWrite && !slices.ContainsFunc(query.Sinks, m.isOwn) {
 			pending["query "+query.ID] = replayable(query.QueryString)
 		}
 	}
@@ -162,11 +171,7 @@ func judgeStep(ctx context.Context, engine Engine, s step, doubt error) (judgeme
 	if strings.Contains(effect.Kind, "CONNECTOR") {
 		return judgement{NotValidated, errors.New("connectors are not made in memory")}, doubt
 	}
-	properties := map[string]string{}
-	for name, value := range s.properties {
-		properties[name] = fmt.Sprint(value)
-	}
-	switch err := engine.Execute(ctx, s.text, properties); {
+	switch err := engine.Execute(ctx, s.text, s.settings()); {
 	case err == nil:
 		return judgement{verdict: Valid}, doubt
 	case doubt != nil:

@@ -7,12 +7,10 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/orderflow/orderflow/internal/ksql"
@@ -21,72 +19,141 @@ import (
 // Config says what a Shell works with.
 type Config struct {
 	Client *ksql.Client
+	// Dial makes a client of another server, for the command `server URL`. Nil
+	// means that the shell stays with Client.
+	Dial func(url string) (*ksql.Client, error)
 	// In is where statements are read from.
 	In io.Reader
+	// Editor reads what a person types, in place of In. Nil means that lines of
+	// In are read as they are.
+	Editor Editor
 	// Out takes results, Err takes the prompts and the errors that do not end
 	// the run.
 	Out, Err io.Writer
 	// Interactive means that a person types: there are prompts, and errors do
 	// not end the run.
 	Interactive bool
+	// Color prints errors in red.
+	Color bool
+	// Width is how many characters a line of the terminal has; 0 means that rows
+	// are as long as they need to be.
+	Width func() int
 	// Interrupts ends the running statement each time it delivers; when none
 	// is running, or nobody types, it ends the run. Nil means there are none.
 	Interrupts <-chan struct{}
-	// JSON prints rows and entities as a JSON object a line.
-	JSON bool
+	// Output is how results are printed. Empty means Table.
+	Output Output
+}
+
+// Output is how results are printed.
+type Output string
+
+// The outputs.
+const (
+	// Table prints columns beside each other.
+	Table Output = "table"
+	// Vertical prints a line for each column.
+	Vertical Output = "vertical"
+	// JSON prints an object a line.
+	JSON Output = "json"
+)
+
+// ParseOutput finds an output by its name. TABULAR is ksqlDB's own name of Table.
+func ParseOutput(name string) (Output, error) {
+	switch output := Output(strings.ToLower(name)); output {
+	case Table, Vertical, JSON:
+		return output, nil
+	case "tabular":
+		return Table, nil
+	}
+	return "", fmt.Errorf("%q is no output: choose %s, %s or %s", name, Table, Vertical, JSON)
 }
 
 // Shell runs statements one after the other.
 type Shell struct {
 	config  Config
+	client  *ksql.Client
 	session ksql.Session
+	layout  layout
+	output  Output
 	print   printer
+	spool   *spool
+	history []string
+	depth   int // of scripts that run scripts
+	// changed is called after statements that may have made or dropped something.
+	changed func()
 }
 
 // New returns a shell.
 func New(config Config) *Shell {
-	s := &Shell{config: config, print: tablePrinter{out: config.Out}}
-	if config.JSON {
-		s.print = jsonPrinter{out: config.Out}
+	if config.Output == "" {
+		config.Output = Table
+	}
+	s := &Shell{config: config, client: config.Client, spool: &spool{}, changed: func() {}}
+	s.config.Out = s.spool.over(config.Out)
+	s.layout = layout{width: config.Width, wrap: true}
+	s.use(config.Output)
+	if watcher, ok := config.Editor.(interface{ sourcesChanged(*ksql.Client) }); ok {
+		s.changed = func() { watcher.sourcesChanged(s.client) }
 	}
 	return s
 }
 
-const (
-	prompt     = "ksql> "
-	morePrompt = "    > "
-)
-
-var errExit = errors.New("exit")
+// use sets how results are printed.
+func (s *Shell) use(output Output) {
+	s.output = output
+	switch output {
+	case JSON:
+		s.print = jsonPrinter{out: s.config.Out}
+	case Vertical:
+		s.print = &verticalPrinter{tablePrinter: tablePrinter{out: s.config.Out, layout: &s.layout}}
+	default:
+		s.print = &tablePrinter{out: s.config.Out, layout: &s.layout}
+	}
+}
 
 // Run reads statements from the input until its end, an interrupt, or a line
 // with exit or quit.
 func (s *Shell) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	lines := readLines(ctx, s.config.In)
+	defer s.spool.close()
+	inputs := s.inputs(ctx)
 	var text strings.Builder
 	for {
-		s.prompt(text.Len() > 0)
-		var line inputLine
+		more := text.Len() > 0
+		var in input
 		var ok bool
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.config.Interrupts:
 			return nil
-		case line, ok = <-lines:
+		case in, ok = <-inputs.next(more):
 		}
-		if line.err != nil {
-			return fmt.Errorf("reading statements: %w", line.err)
+		if errors.Is(in.err, ErrInterrupted) {
+			continue
+		}
+		if in.err != nil {
+			return fmt.Errorf("reading statements: %w", in.err)
 		}
 		if !ok {
 			break
 		}
-		if text.Len() == 0 && isExit(line.text) {
-			return nil
+		s.remember(in.text)
+		if !more {
+			if run, ok := s.command(in.text); ok {
+				err := s.report(run(ctx))
+				if errors.Is(err, errExit) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
-		text.WriteString(line.text + "\n")
+		text.WriteString(in.text + "\n")
 		rest, err := s.runComplete(ctx, text.String())
 		if errors.Is(err, errExit) || errors.Is(err, errInterrupted) {
 			return nil
@@ -109,6 +176,15 @@ func (s *Shell) Run(ctx context.Context) error {
 // Execute runs the statements of a text. The text's last statement may lack
 // its semicolon.
 func (s *Shell) Execute(ctx context.Context, text string) error {
+	defer s.spool.close()
+	err := s.execute(ctx, text)
+	if errors.Is(err, errInterrupted) || errors.Is(err, errExit) {
+		return nil
+	}
+	return err
+}
+
+func (s *Shell) execute(ctx context.Context, text string) error {
 	statements, err := ksql.Split(text)
 	// On a line of its own the semicolon is not part of a comment at the end.
 	for _, end := range []string{";", "\n;"} {
@@ -124,8 +200,8 @@ func (s *Shell) Execute(ctx context.Context, text string) error {
 	}
 	for _, statement := range statements {
 		err := s.run(ctx, statement.Text)
-		if errors.Is(err, errInterrupted) {
-			return nil
+		if errors.Is(err, errInterrupted) || errors.Is(err, errExit) {
+			return err
 		}
 		if err != nil {
 			if len(statements) > 1 {
@@ -137,53 +213,14 @@ func (s *Shell) Execute(ctx context.Context, text string) error {
 	return nil
 }
 
-type inputLine struct {
-	text string
-	err  error
-}
-
-// readLines hands out the lines of in. Its goroutine ends with the input, or
-// with the first line after ctx.
-func readLines(ctx context.Context, in io.Reader) <-chan inputLine {
-	lines := make(chan inputLine)
-	go func() {
-		defer close(lines)
-		reader := bufio.NewReader(in)
-		for {
-			text, err := reader.ReadString('\n')
-			line := inputLine{text: strings.TrimRight(text, "\r\n")}
-			if err != nil && !errors.Is(err, io.EOF) {
-				line.err = err
-			}
-			if err == nil || line.text != "" || line.err != nil {
-				select {
-				case lines <- line:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return lines
-}
-
-func (s *Shell) prompt(more bool) {
-	if !s.config.Interactive {
-		return
+// Complete reports whether a text can be run as it is: a command of the shell, or
+// statements that all have their end.
+func Complete(text string) bool {
+	if strings.TrimSpace(text) == "" || commandName(text) != "" {
+		return true
 	}
-	text := prompt
-	if more {
-		text = morePrompt
-	}
-	fmt.Fprint(s.config.Err, text)
-}
-
-func isExit(line string) bool {
-	word := strings.ToLower(strings.TrimRight(strings.TrimSpace(line), ";"))
-	return word == "exit" || word == "quit"
+	_, err := ksql.Split(text)
+	return err == nil
 }
 
 // runComplete runs the statements of text that have an end and returns the
@@ -193,9 +230,6 @@ func (s *Shell) runComplete(ctx context.Context, text string) (rest string, err 
 	end := 0
 	for _, statement := range statements {
 		end = statement.Offset + len(statement.Text)
-		if isExit(statement.Text) {
-			return "", errExit
-		}
 		if err := s.report(s.run(ctx, statement.Text)); err != nil {
 			return "", err
 		}
@@ -208,20 +242,31 @@ func (s *Shell) runComplete(ctx context.Context, text string) (rest string, err 
 
 // report prints an error that does not end the run, and returns the others.
 func (s *Shell) report(err error) error {
-	if err == nil || !s.config.Interactive {
+	if err == nil || !s.config.Interactive || errors.Is(err, errExit) {
 		return err
 	}
-	if !errors.Is(err, errInterrupted) {
-		fmt.Fprintln(s.config.Err, err)
+	if errors.Is(err, errInterrupted) {
+		return nil
 	}
+	text := err.Error()
+	if s.config.Color {
+		text = "\x1b[31m" + text + "\x1b[0m"
+	}
+	fmt.Fprintln(s.config.Err, text)
 	return nil
 }
 
 // run runs one statement. The error is errInterrupted when an interrupt ended it.
 func (s *Shell) run(ctx context.Context, statement string) error {
+	if run, ok := s.command(statement); ok {
+		return run(ctx)
+	}
 	text, handled, err := s.session.Prepare(statement)
 	if err != nil || handled {
 		return err
+	}
+	if file, ok := scriptOf(text); ok {
+		return s.runScript(ctx, file)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -251,16 +296,18 @@ func (s *Shell) send(ctx context.Context, text string) error {
 	case "SELECT":
 		return s.query(ctx, text)
 	case "PRINT":
-		return s.config.Client.Print(ctx, text, s.session.Properties(), func(line string) error {
+		return s.client.Print(ctx, text, s.session.Properties(), func(line string) error {
 			_, err := fmt.Fprintln(s.config.Out, line)
 			return err
 		})
+	case "CREATE", "DROP", "ALTER":
+		defer s.changed()
 	}
 	properties := map[string]any{}
 	for name, value := range s.session.Properties() {
 		properties[name] = value
 	}
-	entities, err := s.config.Client.Exec(ctx, text, ksql.ExecOptions{
+	entities, err := s.client.Exec(ctx, text, ksql.ExecOptions{
 		Properties:       properties,
 		SessionVariables: s.session.Variables(),
 	})
@@ -268,7 +315,7 @@ func (s *Shell) send(ctx context.Context, text string) error {
 		return err
 	}
 	for _, entity := range entities {
-		status, err := s.config.Client.WaitCommand(ctx, entity)
+		status, err := s.client.WaitCommand(ctx, entity)
 		if err != nil {
 			return err
 		}
@@ -281,22 +328,33 @@ func (s *Shell) send(ctx context.Context, text string) error {
 }
 
 func (s *Shell) query(ctx context.Context, text string) error {
-	rows, err := s.config.Client.Query(ctx, text, s.session.Properties())
+	rows, err := s.client.Query(ctx, text, s.session.Properties())
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
-	columns := slices.Clone(rows.Columns())
-	if err := s.print.header(columns); err != nil {
+	if err := s.print.header(rows.Columns()); err != nil {
 		return err
 	}
+	count := 0
 	for rows.Next() {
-		if err := s.print.row(columns, rows.Values()); err != nil {
+		count++
+		if err := s.print.row(rows.Columns(), rows.Values()); err != nil {
 			return err
 		}
+	}
+	if s.config.Interactive {
+		defer fmt.Fprintf(s.config.Err, "%d %s\n", count, plural(count, "row", "rows"))
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
 	return rows.Close()
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
 }

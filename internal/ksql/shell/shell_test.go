@@ -102,24 +102,26 @@ func TestExecute(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"command", "CREATE STREAM A", "Stream created\nwarning: mind\n"},
 		{"list", "SHOW STREAMS;", "" +
-			" name | topic | keyFormat | valueFormat | isWindowed\n" +
-			"------+-------+-----------+-------------+------------\n" +
-			" A    | a.v1  | KAFKA     | JSON        | false\n" +
-			" B    | b     | KAFKA     | AVRO        | false\n"},
+			" Stream Name | Kafka Topic | Key Format | Value Format | Windowed\n" +
+			"-------------+-------------+------------+--------------+----------\n" +
+			" A           | a.v1        | KAFKA      | JSON         | false\n" +
+			" B           | b           | KAFKA      | AVRO         | false\n"},
 		{"describe", "DESCRIBE T;", "" +
-			"TABLE T, topic t, key format KAFKA, value format AVRO\n" +
-			" column | type   |\n" +
-			"--------+--------+-------------\n" +
-			" K      | BIGINT | primary key\n" +
-			" V      | STRING |\n"},
+			"Name                 : T\n\n" +
+			" Field | Type\n" +
+			"-------+----------------------\n" +
+			" K     | BIGINT (primary key)\n" +
+			" V     | STRING\n\n" +
+			"For runtime statistics and query details run: DESCRIBE T EXTENDED;\n"},
 		{"unknown entity", "SHOW ODD;", "{\n  \"@type\": \"odd\",\n  \"x\": 1\n}\n"},
 		{"warning", "DROP STREAM IF EXISTS A;", "warning: A is not there\n"},
 		{"no entity", "INSERT INTO A VALUES (1);", ""},
 		{"query", "SELECT * FROM T;", "" +
-			" ID               | N\n" +
-			"------------------+---------------\n" +
-			` a\nb             | 9007199254740993` + "\n" +
-			" null             | 1\n"},
+			"+----------------+-------------+\n" +
+			"|ID              |N            |\n" +
+			"+----------------+-------------+\n" +
+			`|a\nb            |9007199254740993|` + "\n" +
+			"|null            |1            |\n"},
 		{"topic", "PRINT 't' FROM BEGINNING LIMIT 1;", "Key format: JSON\nrowtime: 1, key: x\n"},
 		{"several", "CREATE STREAM A; INSERT INTO A VALUES (1);\n-- nothing", "Stream created\nwarning: mind\n"},
 	}
@@ -135,7 +137,7 @@ func TestExecute(t *testing.T) {
 
 func TestExecuteAsJSON(t *testing.T) {
 	var out bytes.Buffer
-	s := shell.New(shell.Config{Client: newServer(t, answers).client(t), Out: &out, Err: io.Discard, JSON: true})
+	s := shell.New(shell.Config{Client: newServer(t, answers).client(t), Out: &out, Err: io.Discard, Output: shell.JSON})
 	require.NoError(t, s.Execute(t.Context(), "SELECT * FROM T; SHOW ODD;"))
 	assert.Equal(t, `{"ID":"a\nb","N":9007199254740993}`+"\n"+`{"ID":null,"N":1}`+"\n"+`{"@type":"odd","x":1}`+"\n", out.String())
 }
@@ -199,7 +201,7 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 func TestAnInterruptEndsThePushQueryAndThenTheShell(t *testing.T) {
 	interrupts := make(chan struct{})
 	in, typed := io.Pipe()
-	out, errs := newSignalWriter(" a"), newSignalWriter("ksql> ksql> ")
+	out, errs := newSignalWriter("|a "), newSignalWriter("ksql> ksql> ")
 	s := shell.New(shell.Config{Client: newServer(t, answers).client(t), In: in, Out: out, Err: errs, Interrupts: interrupts, Interactive: true})
 	done := make(chan error)
 	go func() { done <- s.Run(t.Context()) }()
@@ -216,7 +218,7 @@ func TestAnInterruptEndsThePushQueryAndThenTheShell(t *testing.T) {
 func TestAnInterruptEndsAScript(t *testing.T) {
 	server := newServer(t, answers)
 	interrupts := make(chan struct{})
-	out := newSignalWriter(" a")
+	out := newSignalWriter("|a ")
 	s := shell.New(shell.Config{Client: server.client(t), Out: out, Err: io.Discard, Interrupts: interrupts})
 	done := make(chan error)
 	go func() { done <- s.Execute(t.Context(), "SELECT * FROM T EMIT CHANGES; SHOW ODD;") }()
