@@ -125,7 +125,7 @@ var engineLayers = [][]string{
 	{"timefmt"},
 	{"ast", "function", "format", "state", "tail"},
 	{"parser", "expr", "plan"},
-	{"catalog"},
+	{"catalog", "explain"},
 	{"analyze", "exec"},
 	{"build", "task"},
 	{"runtime"},

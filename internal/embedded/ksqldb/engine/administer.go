@@ -87,7 +87,7 @@ func (e *Engine) administer(ctx context.Context, stmt ast.Statement, sess *sessi
 	case *ast.ShowTopics:
 		return e.showTopics(ctx, s)
 	case *ast.ShowQueries:
-		return e.showQueries(s), nil
+		return e.showQueries(ctx, s)
 	case *ast.ShowProperties:
 		return e.showProperties(text, sess), nil
 	case *ast.ShowFunctions:

@@ -7,11 +7,10 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/build"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/explain"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/plan"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
 type queryDescription struct {
@@ -23,11 +22,11 @@ type queryDescription struct {
 	Sinks         []string          `json:"sinks"`
 	Topology      string            `json:"topology"`
 	ExecutionPlan string            `json:"executionPlan"`
-	Overridden    map[string]string `json:"overriddenProperties"`
+	Overridden    map[string]any    `json:"overriddenProperties"`
 	HostStatus    map[string]string `json:"ksqlHostQueryStatus"`
 	QueryType     string            `json:"queryType"`
 	Errors        []queryError      `json:"queryErrors"`
-	Tasks         []struct{}        `json:"tasksMetadata"`
+	Tasks         []taskMetadata    `json:"tasksMetadata"`
 	Group         string            `json:"consumerGroupId"`
 	State         *string           `json:"state"`
 }
@@ -42,9 +41,9 @@ type queryError struct {
 // host names this server in answers; there is only one.
 const host = "localhost:8088"
 
-func (e *Engine) queryDescription(c *catalog.Catalog, q *catalog.Query) queryDescription {
+func (e *Engine) queryDescription(ctx context.Context, c *catalog.Catalog, q *catalog.Query) (queryDescription, error) {
 	state := streamsState(e.queryState(q.ID))
-	d := e.describePlan(q.ID, q.SQL, q.Plan, q.Sources)
+	d := describePlan(q.ID, q.SQL, q.Plan, q.Sources)
 	d.Overridden, d.QueryType, d.State = overridden(q.Properties), "PERSISTENT", &state
 	d.HostStatus[host] = state
 	d.Group = e.applicationID(q.ID)
@@ -61,26 +60,80 @@ func (e *Engine) queryDescription(c *catalog.Catalog, q *catalog.Query) queryDes
 			d.Errors = append(d.Errors, queryError{f.Time.UnixMilli(), f.Message, "SYSTEM", q.ID})
 		}
 	}
-	return d
+	var err error
+	d.Tasks, err = e.tasks(ctx, c, q)
+	return d, err
 }
 
-func overridden(properties map[string]string) map[string]string {
-	if properties == nil {
-		return map[string]string{}
+// overridden are the properties of a query with the types that they have.
+func overridden(properties map[string]string) map[string]any {
+	out := map[string]any{}
+	for name, value := range properties {
+		out[name] = typedValue(name, value)
 	}
-	return properties
+	return out
 }
 
-func (e *Engine) describePlan(id, text string, root plan.Node, sources []string) queryDescription {
-	d := queryDescription{
-		ID: id, Statement: text, Fields: fieldsOf(root.Schema()), Sources: sources, Sinks: []string{},
-		ExecutionPlan: executionPlan(root, id), Overridden: map[string]string{}, HostStatus: map[string]string{},
-		Errors: []queryError{}, Tasks: []struct{}{},
+func describePlan(id, text string, root plan.Node, sources []string) queryDescription {
+	q := explain.Query{ID: id, Plan: root, Select: selectOf(text)}
+	return queryDescription{
+		ID: id, Statement: text, Fields: fieldsOf(explain.Schema(q)), Sources: sources, Sinks: []string{},
+		ExecutionPlan: explain.ExecutionPlan(q), Topology: explain.Topology(q),
+		Overridden: map[string]any{}, HostStatus: map[string]string{}, Errors: []queryError{}, Tasks: []taskMetadata{},
 	}
-	if topology, err := e.explainTopology(id, root); err == nil {
-		d.Topology = topology
+}
+
+// selectOf is the SELECT of a statement; nil when it has none.
+func selectOf(text string) *ast.Query {
+	statements, err := parser.Parse(text)
+	if err != nil || len(statements) != 1 {
+		return nil
 	}
-	return d
+	switch s := statements[0].(type) {
+	case *ast.Query:
+		return s
+	case *ast.CreateAsSelect:
+		return s.Query
+	case *ast.InsertInto:
+		return s.Query
+	default:
+		return nil
+	}
+}
+
+// taskMetadata is a task of a query, with how far it has read.
+type taskMetadata struct {
+	ID     string       `json:"taskId"`
+	Topics []taskOffset `json:"topicOffsets"`
+	Idling *string      `json:"timeCurrentIdlingStarted"`
+}
+
+type taskOffset struct {
+	Of        topicPartition `json:"topicPartitionEntity"`
+	End       int64          `json:"endOffset"`
+	Committed int64          `json:"committedOffset"`
+}
+
+type topicPartition struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+}
+
+// tasks are the tasks of a query that runs.
+func (e *Engine) tasks(ctx context.Context, c *catalog.Catalog, q *catalog.Query) ([]taskMetadata, error) {
+	commits, err := e.commits(ctx, c, q)
+	if err != nil {
+		return nil, fmt.Errorf("asking how far query %s has read: %w", q.ID, err)
+	}
+	list := []taskMetadata{}
+	for _, task := range commits {
+		m := taskMetadata{ID: fmt.Sprintf("%d_%d", task.sub, task.partition), Topics: []taskOffset{}}
+		for _, o := range task.offsets {
+			m.Topics = append(m.Topics, taskOffset{topicPartition{o.topic, task.partition}, o.End, o.Consumer})
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 func (e *Engine) explain(ctx context.Context, s *ast.Explain, sess *session) (any, error) {
@@ -98,7 +151,11 @@ func (e *Engine) explain(ctx context.Context, s *ast.Explain, sess *session) (an
 			return nil, &Error{Code: CodeBadStatement, Message: fmt.Sprintf(
 				"Query with id:%s does not exist, use SHOW QUERIES to view the full set of queries.", s.QueryID.Name)}
 		}
-		return answer(e.queryDescription(c, q)), nil
+		d, err := e.queryDescription(ctx, c, q)
+		if err != nil {
+			return nil, err
+		}
+		return answer(d), nil
 	}
 	cfg, err := sess.config()
 	if err != nil {
@@ -119,7 +176,7 @@ func (e *Engine) explain(ctx context.Context, s *ast.Explain, sess *session) (an
 		for _, src := range push.Sources {
 			sources = append(sources, src.Name)
 		}
-		d := e.describePlan(query.ID, text, push.Output, sources)
+		d := describePlan(query.ID, text, push.Output, sources)
 		d.QueryType, d.Group = "PUSH", "_confluent-ksql-"+e.cfg.ServiceID+"transient_"+query.ID
 		return answer(d), nil
 	}
@@ -134,7 +191,7 @@ func (e *Engine) explain(ctx context.Context, s *ast.Explain, sess *session) (an
 	if q == nil {
 		return nil, &Error{Code: CodeBadStatement, Message: "The provided statement does not run a ksql query"}
 	}
-	d := e.describePlan(q.ID, text, q.Plan, q.Sources)
+	d := describePlan(q.ID, text, q.Plan, q.Sources)
 	d.Sinks, d.QueryType, d.Group = append(d.Sinks, q.Sink), "PERSISTENT", e.applicationID(q.ID)
 	return answer(d), nil
 }
@@ -156,95 +213,4 @@ func queryOf(result analyze.Result) *catalog.Query {
 func explainedText(s *ast.Explain) string {
 	text := strings.TrimSpace(s.Text())
 	return strings.TrimSpace(text[len("EXPLAIN"):])
-}
-
-// executionPlan draws a plan's steps from its end to its sources.
-func executionPlan(root plan.Node, id string) string {
-	var b strings.Builder
-	var draw func(n plan.Node, depth int)
-	draw = func(n plan.Node, depth int) {
-		if out, ok := n.(*plan.Output); ok {
-			draw(out.Input, depth)
-			return
-		}
-		kind, logger := stepOf(n)
-		fmt.Fprintf(&b, "%s > [ %s ] | Schema: %s | Logger: %s.%s\n", strings.Repeat("\t\t", depth), kind, planSchema(n.Schema()), id, logger)
-		for _, in := range n.Inputs() {
-			draw(in, depth+1)
-		}
-	}
-	draw(root, 0)
-	return b.String()
-}
-
-func stepOf(n plan.Node) (kind, logger string) {
-	switch n := n.(type) {
-	case *plan.Source:
-		return "SOURCE", "KsqlTopic.Source"
-	case *plan.Filter:
-		return "FILTER", "WhereFilter"
-	case *plan.Project:
-		return "PROJECT", "Project"
-	case *plan.FlatMap:
-		return "FLAT_MAP", "FlatMap"
-	case *plan.Rekey:
-		return "REKEY", "PartitionBy"
-	case *plan.Aggregate:
-		return "AGGREGATE", "Aggregate.Aggregate"
-	case *plan.Suppress:
-		return "SUPPRESS", "Aggregate.Suppress"
-	case *plan.StreamStreamJoin, *plan.StreamTableJoin, *plan.TableTableJoin, *plan.ForeignKeyJoin:
-		return "JOIN", "Join"
-	case *plan.Sink:
-		return "SINK", n.Name
-	case *plan.Materialize:
-		return "MATERIALIZE", "KsqlTopic.Reduce"
-	default:
-		return "STEP", "Step"
-	}
-}
-
-func planSchema(s *types.Schema) string {
-	parts := []string{}
-	for _, c := range s.Key {
-		parts = append(parts, c.Name+" "+plainType(c.Type)+" KEY")
-	}
-	for _, c := range s.Value {
-		parts = append(parts, c.Name+" "+plainType(c.Type))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func plainType(t *types.Type) string { return strings.ReplaceAll(t.String(), "`", "") }
-
-// explainTopology draws what a plan becomes: sub-topologies with the topics they
-// read, the stores they keep and the topics they write.
-func (e *Engine) explainTopology(id string, root plan.Node) (string, error) {
-	topology, err := build.Build(context.Background(), root, e.buildOptions(e.Catalog(), id, nil))
-	if err != nil {
-		return "", err
-	}
-	prefix := e.applicationID(id) + "-"
-	var b strings.Builder
-	b.WriteString("Topologies:\n")
-	for _, sub := range topology.Subs {
-		fmt.Fprintf(&b, "   Sub-topology: %d\n", sub.ID)
-		for _, src := range sub.Sources {
-			fmt.Fprintf(&b, "    Source: (topics: [%s])\n", strings.TrimPrefix(src.Topic, prefix))
-		}
-		fmt.Fprintf(&b, "    Processor: (stores: [%s])\n", storeNames(sub.Stores))
-		for _, topic := range sub.Writes {
-			fmt.Fprintf(&b, "    Sink: (topic: %s)\n", strings.TrimPrefix(topic, prefix))
-		}
-		b.WriteString("\n")
-	}
-	return b.String(), nil
-}
-
-func storeNames(stores []exec.StoreInfo) string {
-	names := make([]string, len(stores))
-	for i, s := range stores {
-		names[i] = s.Name
-	}
-	return strings.Join(names, ", ")
 }

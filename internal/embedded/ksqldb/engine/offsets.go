@@ -53,9 +53,39 @@ func (e *Engine) offsetSummaries(ctx context.Context, c *catalog.Catalog, source
 	return list, nil
 }
 
-// positions are the offsets that a query has committed, by topic, beside the
-// beginnings and ends of the partitions.
+// positions are the offsets that a query has committed, by topic.
 func (e *Engine) positions(ctx context.Context, c *catalog.Catalog, q *catalog.Query) (map[string][]partitionOffset, error) {
+	commits, err := e.commits(ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string][]partitionOffset{}
+	for _, task := range commits {
+		for _, o := range task.offsets {
+			found[o.topic] = append(found[o.topic], o.partitionOffset)
+		}
+	}
+	for _, list := range found {
+		slices.SortFunc(list, func(a, b partitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
+	}
+	return found, nil
+}
+
+// taskCommit says how far a task has read by its last commit.
+type taskCommit struct {
+	sub       int
+	partition int32
+	offsets   []topicOffset // in order of the topics
+}
+
+type topicOffset struct {
+	topic string
+	partitionOffset
+}
+
+// commits are the last commits of a query's tasks, beside the beginnings and ends
+// of the partitions.
+func (e *Engine) commits(ctx context.Context, c *catalog.Catalog, q *catalog.Query) ([]taskCommit, error) {
 	topology, err := e.topology(ctx, c, q)
 	if err != nil {
 		return nil, err
@@ -74,7 +104,7 @@ func (e *Engine) positions(ctx context.Context, c *catalog.Catalog, q *catalog.Q
 	if err != nil {
 		return nil, err
 	}
-	found := map[string][]partitionOffset{}
+	var list []taskCommit
 	for _, sub := range topology.Subs {
 		partitions := 0
 		for _, src := range sub.Sources {
@@ -88,15 +118,14 @@ func (e *Engine) positions(ctx context.Context, c *catalog.Catalog, q *catalog.Q
 			if last == nil {
 				continue
 			}
-			for topic, position := range last.Positions {
+			task := taskCommit{sub: sub.ID, partition: p}
+			for _, topic := range slices.Sorted(maps.Keys(last.Positions)) {
 				start, _ := starts.Lookup(topic, p)
 				end, _ := ends.Lookup(topic, p)
-				found[topic] = append(found[topic], partitionOffset{p, start.Offset, end.Offset, position})
+				task.offsets = append(task.offsets, topicOffset{topic, partitionOffset{p, start.Offset, end.Offset, last.Positions[topic]}})
 			}
+			list = append(list, task)
 		}
 	}
-	for _, list := range found {
-		slices.SortFunc(list, func(a, b partitionOffset) int { return cmp.Compare(a.Partition, b.Partition) })
-	}
-	return found, nil
+	return list, nil
 }

@@ -152,6 +152,26 @@ func checkValue(name, value string) error {
 	return nil
 }
 
+// typedValue is a property's value as answers show it: a number or a boolean where
+// the property is one.
+func typedValue(name, value string) any {
+	switch strings.TrimPrefix(name, streamsPrefix) {
+	case "acceptable.recovery.lag", "auto.commit.interval.ms", "batch.size", "buffer.memory", "buffered.records.per.partition", "cache.max.bytes.buffering",
+		"commit.interval.ms", "fetch.max.bytes", "fetch.max.wait.ms", "fetch.min.bytes", "heartbeat.interval.ms", "linger.ms", "max.poll.interval.ms",
+		"max.poll.records", "max.request.size", "max.task.idle.ms", "num.standby.replicas", "num.stream.threads", "poll.ms", "repartition.purge.interval.ms",
+		"replication.factor", "request.timeout.ms", "retries", "retry.backoff.ms", "session.timeout.ms", "state.cleanup.delay.ms",
+		"statestore.cache.max.bytes", "task.timeout.ms", "transaction.timeout.ms":
+		if n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64); err == nil {
+			return n
+		}
+	case "enable.auto.commit", "enable.idempotence", "ksql.query.pull.table.scan.enabled", "ksql.nested.error.set.null", "ksql.timestamp.throw.on.invalid":
+		if b, err := strconv.ParseBool(strings.ToLower(strings.TrimSpace(value))); err == nil {
+			return b
+		}
+	}
+	return value
+}
+
 // checkOverrides refuses properties of a request that can't be set. statement is
 // the text that answers show for it.
 func checkOverrides(properties map[string]string, statement string) error {

@@ -194,18 +194,22 @@ func (e *Engine) queryState(id string) string {
 	return status.State
 }
 
-func (e *Engine) showQueries(s *ast.ShowQueries) any {
+func (e *Engine) showQueries(ctx context.Context, s *ast.ShowQueries) (any, error) {
 	c := e.Catalog()
 	if s.Extended {
 		list := []queryDescription{}
 		for _, q := range c.Queries() {
-			list = append(list, e.queryDescription(c, q))
+			d, err := e.queryDescription(ctx, c, q)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, d)
 		}
 		return struct {
 			head
 			Queries  []queryDescription `json:"queryDescriptions"`
 			Warnings []Warning          `json:"warnings"`
-		}{head{"query_descriptions", s.Text()}, list, []Warning{}}
+		}{head{"query_descriptions", s.Text()}, list, []Warning{}}, nil
 	}
 	list := []queryEntry{}
 	for _, q := range c.Queries() {
@@ -221,7 +225,7 @@ func (e *Engine) showQueries(s *ast.ShowQueries) any {
 		head
 		Queries  []queryEntry `json:"queries"`
 		Warnings []Warning    `json:"warnings"`
-	}{head{"queries", s.Text()}, list, []Warning{}}
+	}{head{"queries", s.Text()}, list, []Warning{}}, nil
 }
 
 func (e *Engine) showTypes(text string) any {

@@ -72,6 +72,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`_SCHEMA_ID=\d+`), `_SCHEMA_ID=N`},
 	{regexp.MustCompile(`"clusterStatistics":\[[^\]]*\]`), `"clusterStatistics":[]`},
 	{regexp.MustCompile(`(transient_\w+_N)_\d{13}`), "$1"},
+	{regexp.MustCompile(`("endOffset"|"committedOffset"):-?\d+`), "$1:0"},
 	{regexp.MustCompile(`(without key in topic partition\\n\\t[\w.-]+)-\d+`), "$1-N"},
 }
 
@@ -140,7 +141,7 @@ func asText(v any) string {
 // unordered are the members whose elements come in no particular order.
 var unordered = []string{
 	"streams", "tables", "queries", "topics", "functions", "properties", "defaultProperties", "readQueries", "writeQueries",
-	"sourceDescriptions", "queryDescriptions", "sourceConstraints", "connectorsPlugins",
+	"sourceDescriptions", "queryDescriptions", "sourceConstraints", "connectorsPlugins", "tasksMetadata",
 }
 
 func sortLists(v any) {
