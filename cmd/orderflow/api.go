@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,11 @@ Schema Registry and ksqlDB, and Elasticsearch to search for orders; --kafka,
 --schema-registry, --ksqldb and --elasticsearch say where they are.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			stop, err := env.startTracing(cmd.Context(), "orderflow-api")
+			if err != nil {
+				return err
+			}
+			defer stop()
 			cfg, err := apiConfig(env)
 			if err != nil {
 				return err
@@ -55,6 +61,7 @@ func apiConfig(env *environment) (api.Config, error) {
 		Elasticsearch:          env.config.ElasticsearchURL(),
 		ElasticsearchTransport: env.access.elasticsearch,
 
+		Tracing:         env.tracing,
 		Logger:          env.log.With("service", "api"),
 		ShutdownTimeout: env.config.ShutdownTimeout,
 	}, nil
@@ -68,7 +75,7 @@ func serviceKafka(env *environment, service string) kafka.Config {
 		ClientID:       "orderflow-" + service,
 		Logger:         env.log.With(slog.String("service", service)),
 
-		Options:           env.access.kafka,
+		Options:           slices.Concat(env.access.kafka, env.tracing.KafkaOptions()),
 		RegistryTransport: env.access.schemaRegistry,
 	}
 }

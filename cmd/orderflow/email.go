@@ -25,6 +25,11 @@ What a mail server refuses for good, or too often, goes to the topic
 email-dead-letters.v1 with the reason. While no mail server answers, e-mails wait.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			stop, err := env.startTracing(cmd.Context(), "orderflow-email")
+			if err != nil {
+				return err
+			}
+			defer stop()
 			health, metrics := &telemetry.Health{}, telemetry.NewRegistry()
 			cfg, err := emailConfig(env)
 			if err != nil {
@@ -74,7 +79,7 @@ left alone. --email-templates DIR makes the e-mail service use them.`,
 // emailConfig returns the settings of an e-mail service, to which health and metrics
 // are to be added.
 func emailConfig(env *environment) (email.Config, error) {
-	cfg := email.Config{Kafka: serviceKafka(env, "email"), Logger: env.log.With("service", "email")}
+	cfg := email.Config{Kafka: serviceKafka(env, "email"), Tracing: env.tracing, Logger: env.log.With("service", "email")}
 	var err error
 	if cfg.Templates, err = email.LoadTemplates(env.config.EmailTemplates); err != nil {
 		return cfg, err

@@ -20,11 +20,17 @@ func newInventoryCommand(env *environment) *cobra.Command {
 instances share the products. Health and metrics are on --inventory-listen.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			stop, err := env.startTracing(cmd.Context(), "orderflow-inventory")
+			if err != nil {
+				return err
+			}
+			defer stop()
 			health, metrics := &telemetry.Health{}, telemetry.NewRegistry()
 			service, err := inventory.New(inventory.Config{
 				Kafka:   serviceKafka(env, "inventory"),
 				Health:  health,
 				Metrics: metrics,
+				Tracing: env.tracing,
 				Logger:  env.log.With("service", "inventory"),
 			})
 			if err != nil {

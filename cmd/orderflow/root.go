@@ -12,10 +12,11 @@ import (
 )
 
 // environment is what every command works with. config, log and access are set before a
-// command's RunE is called.
+// command's RunE is called, tracing by startTracing.
 type environment struct {
 	config    *config.Config
 	log       *slog.Logger
+	tracing   *telemetry.Tracing
 	access    *serverAccess
 	stdout    io.Writer
 	stderr    io.Writer

@@ -74,6 +74,11 @@ func (u *up) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	stopTracing, err := u.env.startTracing(ctx, "orderflow")
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	stack, err := embedded.Start(ctx, cfg)
 	if err != nil {
 		return err
@@ -163,7 +168,7 @@ func (u *up) newServices() (*services, error) {
 		return nil, err
 	}
 	s.inventory, err = inventory.New(inventory.Config{
-		Kafka: serviceKafka(env, "inventory"), Health: u.health, Metrics: u.metrics, Logger: log("inventory"),
+		Kafka: serviceKafka(env, "inventory"), Health: u.health, Metrics: u.metrics, Tracing: env.tracing, Logger: log("inventory"),
 	})
 	var mail email.Config
 	if err == nil {

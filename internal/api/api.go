@@ -65,6 +65,8 @@ type Config struct {
 	Health *telemetry.Health
 	// Metrics gets the service's metrics, and is what /metrics shows. Nil means one of its own.
 	Metrics *prometheus.Registry
+	// Tracing makes the spans of requests and orders. Nil makes none.
+	Tracing *telemetry.Tracing
 	// Logger gets the service's log. Nil means none.
 	Logger *slog.Logger
 	// ShutdownTimeout bounds a graceful stop. 0 means 10 seconds.
@@ -201,6 +203,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { s.orderFeed.run(ctx); return nil })
 	g.Go(func() error { s.fraudFeed.run(ctx); return nil })
 	g.Go(func() error { s.handlers.tail.run(ctx); return nil })
+	g.Go(func() error { s.handlers.stages.run(ctx, s.cfg.Kafka); return nil })
 	g.Go(func() error { s.handlers.watch.repull(ctx, s.handlers.store); return nil })
 	if err := g.Wait(); err != nil {
 		return fmt.Errorf("running the API: %w", err)

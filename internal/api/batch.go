@@ -27,6 +27,7 @@ type batchResult struct {
 // postBatch takes many new orders. A document that breaks the contract keeps the whole
 // batch from being taken; otherwise each order has a result of its own.
 func (h *handlers) postBatch(w http.ResponseWriter, r *http.Request) error {
+	received := h.stages.now()
 	orders, err := readBody(w, r, maxBatchBody, order.DecodeOrders)
 	if err != nil {
 		h.metrics.refused.Inc()
@@ -34,7 +35,7 @@ func (h *handlers) postBatch(w http.ResponseWriter, r *http.Request) error {
 	}
 	results := make([]batchResult, len(orders))
 	take := func(i int) {
-		o, created, err := h.place(r.Context(), orders[i])
+		o, created, err := h.place(r.Context(), orders[i], received)
 		switch {
 		case err != nil:
 			p := h.problemOf(r, err)

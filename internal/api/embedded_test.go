@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/orderflow/orderflow/internal/api"
 	"github.com/orderflow/orderflow/internal/email"
@@ -28,6 +29,7 @@ import (
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
 	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/migrations"
 	"github.com/orderflow/orderflow/schemas"
@@ -35,7 +37,7 @@ import (
 
 // startEverything runs the services over embedded servers and the project's own
 // migrations, and returns the API's address.
-func startEverything(t *testing.T) (string, kafka.Config) {
+func startEverything(t *testing.T, tracing *telemetry.Tracing) (string, kafka.Config) {
 	t.Helper()
 	ctx := t.Context()
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
@@ -72,11 +74,12 @@ func startEverything(t *testing.T) (string, kafka.Config) {
 	_, err = migrator.Apply(ctx, migrate.ApplyOptions{All: true})
 	require.NoError(t, err)
 
-	apiService, err := api.New(api.Config{Listen: "127.0.0.1:0", Kafka: cfg, Ksql: ksqlConfig})
+	cfg.Options = tracing.KafkaOptions()
+	apiService, err := api.New(api.Config{Listen: "127.0.0.1:0", Kafka: cfg, Ksql: ksqlConfig, Tracing: tracing})
 	require.NoError(t, err)
-	stock, err := inventory.New(inventory.Config{Kafka: cfg})
+	stock, err := inventory.New(inventory.Config{Kafka: cfg, Tracing: tracing})
 	require.NoError(t, err)
-	mail, err := email.New(email.Config{Kafka: cfg})
+	mail, err := email.New(email.Config{Kafka: cfg, Tracing: tracing})
 	require.NoError(t, err)
 	running, cancel := context.WithCancel(ctx)
 	done := make(chan error, 3)
@@ -110,7 +113,8 @@ func newOrder(id, quantity string) string {
 }
 
 func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
-	base, cfg := startEverything(t)
+	spans := tracetest.NewInMemoryExporter()
+	base, cfg := startEverything(t, telemetry.TracingTo(spans))
 	ann := map[string]any{"id": int64(7), "firstName": "Ann", "lastName": "Able", "email": "ann@example.com", "address": "1 Main St", "level": "gold"}
 	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "customers", Key: binary.BigEndian.AppendUint64(nil, 7), Value: kafkatest.Encode(t, cfg, order.ValueSubject("customers"), ann)})
 	var code int
@@ -189,4 +193,38 @@ func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
 	code, body = request(t, "GET", base+"/v1/orders/none/validated?timeout=30000", "")
 	require.Equal(t, http.StatusOK, code, body)
 	require.Eventually(t, func() bool { return len(read("none").Failures) == 2 }, 20*time.Second, 5*time.Millisecond)
+
+	// One trace follows the order through services that know nothing of each other.
+	inTrace := func() map[string]int {
+		names := map[string]int{}
+		for _, s := range spans.GetSpans() {
+			if s.SpanContext.TraceID().String() == telemetry.OrderTrace("good") {
+				names[s.Name]++
+			}
+		}
+		return names
+	}
+	trace := map[string]int{
+		"order received": 1, "orders.v1 publish": 1, "order acknowledged": 1, "stock reserved": 1, "order-validations.v1 publish": 1,
+		"order inventory_check": 1, "order fraud_check": 1, "order order_details_check": 1, "order decided": 1, "order final_seen": 1,
+		"payment received": 1, "payments.v1 publish": 1, "e-mail sent": 1, "email-ledger.v1 publish": 1, "shipment requested": 1, "shipments.v1 publish": 1,
+	}
+	require.Eventually(t, func() bool { return len(inTrace()) == len(trace) }, 10*time.Second, 5*time.Millisecond, "%v", inTrace())
+	assert.Equal(t, trace, inTrace())
+	orders := kafkatest.Consume(t, cfg, order.TopicOrders, func(r []*kgo.Record) bool { return len(r) >= 6 })
+	traced := 0
+	for _, rec := range orders {
+		for _, h := range rec.Headers {
+			if string(rec.Key) == "good" && h.Key == "traceparent" {
+				traced++
+				assert.Contains(t, string(h.Value), telemetry.OrderTrace("good"))
+			}
+		}
+	}
+	assert.Positive(t, traced, "what the API wrote tells of its trace")
+	code, body = request(t, "GET", base+"/metrics", "")
+	require.Equal(t, http.StatusOK, code)
+	for _, stage := range []string{"acknowledged", "inventory_check", "fraud_check", "order_details_check", "decided", "final_seen"} {
+		assert.Regexp(t, `orderflow_order_stage_duration_seconds_count{stage="`+stage+`"} [1-9]`, body)
+	}
 }

@@ -52,7 +52,9 @@ type handlers struct {
 	health    *telemetry.Health
 	registry  *prometheus.Registry
 	metrics   *metrics
+	traces    *telemetry.Tracing
 
+	stages   *stages
 	watch    *watch
 	tail     *tail
 	fraud    *fraudView
@@ -80,6 +82,7 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		log:       cfg.Logger,
 		health:    cfg.Health,
 		registry:  cfg.Metrics,
+		traces:    cfg.Tracing,
 		orders:    newRecent[order.Order](recentLimit),
 		payments:  newRecent[order.Payment](recentLimit),
 		fraud:     newFraudView(),
@@ -88,9 +91,12 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		historySlots: make(chan struct{}, historyReaders),
 	}
 	h.watch = newWatch(cfg.Logger, func(o order.Order) {
+		h.stages.seenFinal(o)
 		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
 	})
 	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count)
+	h.stages = newStages(tail.registry, h.metrics.stages, cfg.Tracing, cfg.Logger)
+	tail.seen = h.stages.seenOrder
 	h.orderLookups, h.paymentLookups = newLookups(store.Orders), newLookups(store.Payments)
 	limits := cfg.Limits
 	h.writing = newGate("writes", limits.Writes, limits.Writes, h.metrics.overloaded)
@@ -108,6 +114,11 @@ type handlerFunc func(http.ResponseWriter, *http.Request) error
 type route struct {
 	method, path string
 	handle       handlerFunc
+}
+
+// business reports whether a route is about orders and not about the process.
+func (rt route) business() bool {
+	return strings.HasPrefix(rt.path, "/v1/") || strings.HasPrefix(rt.path, "/fraud")
 }
 
 func (h *handlers) routes() []route {
@@ -182,6 +193,14 @@ func (h *handlers) instrument(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		sw := &statusWriter{ResponseWriter: w}
+		if rt.business() {
+			ctx, span := h.traces.Request(r, rt.path)
+			r = r.WithContext(ctx)
+			defer func() {
+				span.Status(sw.status)
+				span.End(nil)
+			}()
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				h.log.Error("a request made its handler panic", "method", rt.method, "path", rt.path, "panic", fmt.Sprint(p))

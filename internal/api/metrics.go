@@ -11,6 +11,7 @@ import (
 // metrics are the numbers of one API instance.
 type metrics struct {
 	requests *prometheus.HistogramVec
+	stages   *prometheus.HistogramVec
 	accepted prometheus.Counter
 	refused  prometheus.Counter
 	shipped  prometheus.Counter
@@ -35,6 +36,11 @@ func newMetrics(reg prometheus.Registerer, waiting, streaming func() int) *metri
 			Help:    "Time to answer a request, waiting included.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 		}, []string{"method", "route", "status"}),
+		stages: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "orderflow_order_stage_duration_seconds",
+			Help:    "Time from receiving a new order here until it came to a stage: acknowledged by the broker, each check's result, decided in its topic, and the decision seen through ksqlDB.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+		}, []string{"stage"}),
 		accepted: f.NewCounter(prometheus.CounterOpts{
 			Name: "orderflow_orders_accepted_total",
 			Help: "New orders that were acknowledged.",

@@ -25,12 +25,13 @@ func orderLocation(id string) string {
 
 // postOrder takes a new order. Its id is the idempotency key.
 func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
+	received := h.stages.now()
 	posted, err := readBody(w, r, maxBody, order.DecodeOrder)
 	if err != nil {
 		h.metrics.refused.Inc()
 		return err
 	}
-	o, created, err := h.place(r.Context(), posted)
+	o, created, err := h.place(r.Context(), posted, received)
 	var p *problem
 	if err == nil || errors.As(err, &p) {
 		w.Header().Set("Location", orderLocation(posted.ID))
@@ -48,7 +49,7 @@ func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
 
 // place writes an order unless its id is known, and returns the one that has the id. A
 // problem says that another order has it.
-func (h *handlers) place(ctx context.Context, o order.Order) (_ order.Order, created bool, err error) {
+func (h *handlers) place(ctx context.Context, o order.Order, received time.Time) (_ order.Order, created bool, err error) {
 	defer h.orderLocks.lock(o.ID)()
 	known, found, err := h.lookupOrder(ctx, o.ID)
 	if err != nil {
@@ -61,9 +62,13 @@ func (h *handlers) place(ctx context.Context, o order.Order) (_ order.Order, cre
 		}
 		return known, false, nil
 	}
-	if err := h.publisher.PublishOrder(ctx, o); err != nil {
+	ctx, span := h.traces.NewOrder(ctx, o.ID, "order received")
+	err = h.publisher.PublishOrder(ctx, o)
+	span.End(err)
+	if err != nil {
 		return o, false, fmt.Errorf("taking order %s: %w", o.ID, err)
 	}
+	h.stages.acknowledged(o.ID, received)
 	h.orders.put(o.ID, o)
 	h.watch.tell(o)
 	h.metrics.accepted.Inc()

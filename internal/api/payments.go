@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/order"
 )
@@ -27,7 +28,10 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, http.StatusOK, known)
 		return nil
 	}
-	if err := h.publisher.PublishPayment(r.Context(), p); err != nil {
+	ctx, span := h.traces.Order(r.Context(), p.OrderID, "payment received", time.Time{})
+	err = h.publisher.PublishPayment(ctx, p)
+	span.End(err)
+	if err != nil {
 		return fmt.Errorf("taking payment %s: %w", p.ID, err)
 	}
 	h.payments.put(p.ID, p)

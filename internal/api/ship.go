@@ -43,7 +43,10 @@ func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
 	case o.State != order.Validated:
 		return newProblem(http.StatusConflict, fmt.Sprintf("The order is %s; only a VALIDATED order can be shipped.", o.State))
 	}
-	if err := h.publisher.PublishShipment(r.Context(), order.ShipmentOf(o)); err != nil {
+	ctx, span := h.traces.Order(r.Context(), id, "shipment requested", time.Time{})
+	err = h.publisher.PublishShipment(ctx, order.ShipmentOf(o))
+	span.End(err)
+	if err != nil {
 		return fmt.Errorf("shipping order %s: %w", id, err)
 	}
 	o.State = order.Shipped

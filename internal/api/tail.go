@@ -2,12 +2,10 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/kafka"
@@ -29,6 +27,8 @@ type tail struct {
 	cfg      kafka.Config
 	registry *kafka.Registry
 	log      *slog.Logger
+	// seen is called with each record, under no lock.
+	seen func(*kgo.Record)
 
 	mu      sync.Mutex
 	at      positions // nil while the topic is not followed
@@ -42,7 +42,7 @@ type tailReader struct {
 }
 
 func newTail(cfg kafka.Config, registry *kafka.Registry, log *slog.Logger) *tail {
-	return &tail{cfg: cfg, registry: registry, log: log, readers: map[*tailReader]struct{}{}}
+	return &tail{cfg: cfg, registry: registry, log: log, seen: func(*kgo.Record) {}, readers: map[*tailReader]struct{}{}}
 }
 
 // join adds a reader of what comes after the returned positions. It reports false while
@@ -77,43 +77,22 @@ func (t *tail) run(ctx context.Context) {
 }
 
 func (t *tail) follow(ctx context.Context, progress func()) error {
-	client, err := kafka.NewClient(t.cfg)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, order.TopicOrders)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("looking up the end of %s: %w", order.TopicOrders, err)
-	}
-	at, from := positions{}, map[int32]kgo.Offset{}
-	for partition, end := range ends[order.TopicOrders] {
-		at[partition] = end.Offset - 1
-		from[partition] = kgo.NewOffset().At(end.Offset)
-	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{order.TopicOrders: from})
-	t.mu.Lock()
-	t.at = at
-	t.mu.Unlock()
 	defer t.stop()
-	progress()
-	for {
-		fetches := client.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return err
+	return kafka.Tail(ctx, t.cfg, order.TopicOrders, func(next map[int32]int64) {
+		at := positions{}
+		for partition, offset := range next {
+			at[partition] = offset - 1
 		}
-		for _, e := range fetches.Errors() {
-			return fmt.Errorf("reading %s partition %d: %w", e.Topic, e.Partition, e.Err)
-		}
-		fetches.EachRecord(t.hand)
-	}
+		t.mu.Lock()
+		t.at = at
+		t.mu.Unlock()
+		progress()
+	}, t.hand)
 }
 
 // hand gives a record to every reader.
 func (t *tail) hand(rec *kgo.Record) {
+	t.seen(rec)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.at[rec.Partition] = rec.Offset

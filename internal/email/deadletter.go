@@ -53,7 +53,7 @@ func (w *worker) send(ctx context.Context, e Email) (attempts int, err error) {
 		if err := w.group.Confirm(ctx); err != nil {
 			return attempts, err
 		}
-		err := w.cfg.Sender.Send(ctx, e)
+		err := w.sender.Send(ctx, e)
 		if err == nil {
 			return attempts, nil
 		}

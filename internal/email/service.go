@@ -50,6 +50,8 @@ type Config struct {
 	Health *telemetry.Health
 	// Metrics gets the service's metrics. Nil means one of its own.
 	Metrics prometheus.Registerer
+	// Tracing makes the spans of orders. Nil makes none.
+	Tracing *telemetry.Tracing
 	// Logger gets the service's log. Nil means none.
 	Logger *slog.Logger
 }
@@ -62,6 +64,7 @@ type Service struct {
 	ready    atomic.Bool
 
 	sent, repeated, skipped, failed, dead, unknownCustomer prometheus.Counter
+	delivery, delay                                        prometheus.Histogram
 }
 
 // New prepares a service; it connects when Run is called.
@@ -113,6 +116,16 @@ func New(cfg Config) (*Service, error) {
 
 		unknownCustomer: counter("orderflow_orders_unknown_customer_total", "New orders of customers who were unknown at that moment: they get no e-mail and no level."),
 	}
+	s.delivery = promauto.With(cfg.Metrics).NewHistogram(prometheus.HistogramOpts{
+		Name:    "orderflow_email_delivery_duration_seconds",
+		Help:    "Time that the sender took for an e-mail, repeated attempts included.",
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	})
+	s.delay = promauto.With(cfg.Metrics).NewHistogram(prometheus.HistogramOpts{
+		Name:    "orderflow_email_delay_seconds",
+		Help:    "Time from the later one of order and payment until their e-mail was handed to the sender.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
+	})
 	cfg.Health.Add("email", func() error {
 		if !s.Ready() {
 			return errors.New("the e-mail service has not taken over its partitions")
@@ -143,9 +156,12 @@ var inputTopics = []string{order.TopicEmails, order.TopicOrdersEnriched}
 // worker is one membership in the consumer group. One goroutine uses it.
 type worker struct {
 	*Service
-	client   *kgo.Client
-	group    *kafka.Group
-	ledger   *kafka.Follower
+	client Producer
+	group  Membership
+	sender Sender
+	ledger interface {
+		CatchUp(ctx context.Context) error
+	}
 	known    map[key]struct{} // the e-mails that are in the ledger
 	entries  *kafka.Encoder
 	letters  *kafka.Encoder // of dead letters
@@ -165,7 +181,7 @@ type entry struct {
 }
 
 func (s *Service) work(ctx context.Context, progress func()) error {
-	w := &worker{Service: s, known: map[key]struct{}{}, progress: progress, stopping: ctx.Done()}
+	w := &worker{Service: s, sender: s.cfg.Sender, known: map[key]struct{}{}, progress: progress, stopping: ctx.Done()}
 	var err error
 	if w.entries, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicEmailLedger)); err != nil {
 		return err
@@ -173,10 +189,12 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	if w.letters, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicEmailDeadLetters)); err != nil {
 		return err
 	}
-	if w.ledger, err = kafka.NewFollower(s.cfg.Kafka, order.TopicEmailLedger, w.learn); err != nil {
+	follower, err := kafka.NewFollower(s.cfg.Kafka, order.TopicEmailLedger, w.learn)
+	if err != nil {
 		return err
 	}
-	defer w.ledger.Close()
+	defer follower.Close()
+	w.ledger = follower
 	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
 		Group:      s.cfg.Group,
 		Topics:     inputTopics,
@@ -192,7 +210,7 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	if _, err := group.CheckTopics(ctx, append([]string{order.TopicEmailDeadLetters}, inputTopics...)...); err != nil {
 		return err
 	}
-	if err := w.ledger.AddAll(ctx); err != nil {
+	if err := follower.AddAll(ctx); err != nil {
 		return err
 	}
 	return group.Run(ctx)
@@ -260,7 +278,7 @@ func (w *worker) enriched(ctx context.Context, rec *kgo.Record) error {
 
 // mail sends what a record of emails.v1 says, unless that was done before. What cannot
 // be sent becomes a dead letter.
-func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
+func (w *worker) mail(ctx context.Context, rec *kgo.Record) (err error) {
 	e, err := compose(ctx, w.registry, w.cfg.Templates, rec.Value)
 	if errors.Is(err, errUnreadable) {
 		w.skipped.Inc()
@@ -274,6 +292,9 @@ func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
 		w.repeated.Inc()
 		return nil
 	}
+	ctx, span := w.cfg.Tracing.Order(ctx, e.OrderID, "e-mail sent", time.Time{})
+	defer func() { span.End(err) }()
+	began := time.Now()
 	attempts, err := w.send(ctx, e)
 	var refused *RefusedError
 	if errors.As(err, &refused) {
@@ -283,6 +304,8 @@ func (w *worker) mail(ctx context.Context, rec *kgo.Record) error {
 		return fmt.Errorf("sending e-mail %s about order %s: %w", e.MessageID, e.OrderID, err)
 	}
 	w.sent.Inc()
+	w.delivery.Observe(time.Since(began).Seconds())
+	w.delay.Observe(time.Since(rec.Timestamp).Seconds())
 	value, err := w.entries.Encode(entry{
 		OrderID: e.OrderID, PaymentID: e.PaymentID, MessageID: e.MessageID, Recipient: e.To,
 		SourceTopic: rec.Topic, SourcePartition: rec.Partition, SourceOffset: rec.Offset,

@@ -41,6 +41,8 @@ type Config struct {
 	Health *telemetry.Health
 	// Metrics gets the service's metrics. Nil means one of its own.
 	Metrics prometheus.Registerer
+	// Tracing makes the spans of orders. Nil makes none.
+	Tracing *telemetry.Tracing
 	// Logger gets the service's log. Nil means none.
 	Logger *slog.Logger
 }

@@ -13,6 +13,8 @@ type metrics struct {
 	entries *prometheus.CounterVec
 	skipped *prometheus.CounterVec
 	batch   prometheus.Histogram
+	// reservation is observed for each order.
+	reservation prometheus.Histogram
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -36,6 +38,11 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}),
 	}
+	m.reservation = f.NewHistogram(prometheus.HistogramOpts{
+		Name:    "orderflow_inventory_reservation_duration_seconds",
+		Help:    "Time from the timestamp of a new order to the acknowledgement of its check result.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+	})
 	// Rates need the series from the start.
 	for _, r := range []order.Result{order.Pass, order.Fail} {
 		m.checks.WithLabelValues(string(r))

@@ -11,6 +11,7 @@ import (
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/internal/telemetry"
 )
 
 var inputTopics = []string{order.TopicOrdersByProduct, order.TopicWarehouseInventory}
@@ -18,8 +19,8 @@ var inputTopics = []string{order.TopicOrdersByProduct, order.TopicWarehouseInven
 // worker is one membership in the consumer group. One goroutine uses it.
 type worker struct {
 	*Service
-	client *kgo.Client
-	reader *ledger.Reader
+	client Producer
+	reader Ledger
 	// partitionOf says in which ledger partition a product's entries are.
 	partitionOf      func(product string) int32
 	ledgerPartitions int32
@@ -38,10 +39,12 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	if w.results, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicValidations)); err != nil {
 		return err
 	}
-	if w.reader, err = ledger.NewReader(s.cfg.Kafka, s.registry); err != nil {
+	reader, err := ledger.NewReader(s.cfg.Kafka, s.registry)
+	if err != nil {
 		return err
 	}
-	defer w.reader.Close()
+	defer reader.Close()
+	w.reader = reader
 	partitioner := kgo.StickyKeyPartitioner(nil)
 	group, err := kafka.NewGroup(s.cfg.Kafka, kafka.GroupConfig{
 		Group:    s.cfg.Group,
@@ -89,6 +92,7 @@ func (w *worker) takeOver(ctx context.Context, partitions []int32) error {
 func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 	start := time.Now()
 	var entries []ledger.Entry
+	var requests []time.Time // when the orders that ask for stock were taken
 	for _, rec := range records {
 		e, ok, err := decode(ctx, w.registry, rec)
 		var not *notAnEntry
@@ -100,13 +104,19 @@ func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 			return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		case ok:
 			entries = append(entries, e)
+			if e.Kind == ledger.ReserveRequest {
+				requests = append(requests, rec.Timestamp)
+			}
 		}
 	}
 	if err := w.write(ctx, entries); err != nil {
 		return err
 	}
-	if err := w.answer(ctx, entries); err != nil {
+	if err := w.answer(ctx, entries, start); err != nil {
 		return err
+	}
+	for _, asked := range requests {
+		w.metrics.reservation.Observe(time.Since(asked).Seconds())
 	}
 	w.metrics.batch.Observe(time.Since(start).Seconds())
 	return nil
@@ -147,9 +157,15 @@ func (w *worker) write(ctx context.Context, entries []ledger.Entry) error {
 }
 
 // answer sends the check result of every order that asked for stock. An order that
-// asks again gets the same answer again.
-func (w *worker) answer(ctx context.Context, entries []ledger.Entry) error {
+// asks again gets the same answer again. start is when the work on the entries began.
+func (w *worker) answer(ctx context.Context, entries []ledger.Entry, start time.Time) (err error) {
 	var records []*kgo.Record
+	var spans []*telemetry.Span
+	defer func() {
+		for _, span := range spans {
+			span.End(err)
+		}
+	}()
 	sent := map[string]bool{}
 	for _, e := range entries {
 		if e.Kind != ledger.ReserveRequest || sent[e.OrderID] {
@@ -165,7 +181,9 @@ func (w *worker) answer(ctx context.Context, entries []ledger.Entry) error {
 		if err != nil {
 			return err
 		}
-		records = append(records, &kgo.Record{Topic: order.TopicValidations, Key: []byte(e.OrderID), Value: value, Headers: r.Headers()})
+		orderCtx, span := w.cfg.Tracing.Order(ctx, e.OrderID, "stock reserved", start)
+		spans = append(spans, span)
+		records = append(records, &kgo.Record{Topic: order.TopicValidations, Key: []byte(e.OrderID), Value: value, Headers: r.Headers(), Context: orderCtx})
 		w.metrics.checks.WithLabelValues(string(r.Result)).Inc()
 		w.log.Debug("stock checked", "order", e.OrderID, "product", e.Product, "quantity", r.Quantity, "result", r.Result)
 	}

@@ -1,5 +1,5 @@
 // Package telemetry is how a running orderflow is observed: structured logs,
-// Prometheus metrics, and health.
+// Prometheus metrics, OpenTelemetry traces, and health.
 //
 // Invariants: a process has one Prometheus registry, handed to each service; metric
 // names start with orderflow_. Health answers from what services said last and never
