@@ -46,6 +46,8 @@ type Config struct {
 	TLS TLS
 	// Retry says how often calls that change nothing are tried.
 	Retry Retry
+	// Headers are sent with every request, besides those that the client sets.
+	Headers map[string]string
 	// HTTPClient sends the requests. Its Timeout should be 0: push queries
 	// last for as long as they are wanted. Nil means a client of our own, which
 	// goes through the proxies of the environment and which Client.Close
@@ -87,6 +89,7 @@ type Client struct {
 	password string
 	http     *http.Client
 	owned    *http.Transport // nil when the caller brought the HTTP client
+	headers  map[string]string
 	retry    Retry
 	log      *slog.Logger
 }
@@ -108,6 +111,7 @@ func New(config Config) (*Client, error) {
 		username: config.Username,
 		password: config.Password,
 		http:     config.HTTPClient,
+		headers:  config.Headers,
 		retry:    config.Retry.withDefaults(),
 		log:      config.Logger,
 	}
@@ -227,6 +231,11 @@ func (c *Client) post(ctx context.Context, endpoint, accept string, body any) (*
 // send adds the credentials, sends the request and turns every answer that is
 // not a 200 into an *Error.
 func (c *Client) send(request *http.Request) (*http.Response, error) {
+	for name, value := range c.headers {
+		if request.Header.Get(name) == "" {
+			request.Header.Set(name, value)
+		}
+	}
 	if c.username != "" {
 		request.SetBasicAuth(c.username, c.password)
 	}

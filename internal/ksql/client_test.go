@@ -63,6 +63,22 @@ func TestExecSendsTheStatementAsItIs(t *testing.T) {
 	assert.JSONEq(t, `{"@type":"streams","statementText":"SHOW STREAMS;","streams":[],"warnings":[]}`, string(entities[1].Raw))
 }
 
+func TestHeadersGoWithEveryRequest(t *testing.T) {
+	var got http.Header
+	server := newFakeServer(t)
+	server.mux.HandleFunc("/ksql", func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header
+		_, _ = w.Write([]byte("[]"))
+	})
+	client, err := ksql.New(ksql.Config{URL: server.URL, Headers: map[string]string{"X-Tenant": "a", "Accept": "b"}})
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = client.Exec(t.Context(), "X;", ksql.ExecOptions{})
+	require.NoError(t, err)
+	assert.Equal(t, "a", got.Get("X-Tenant"))
+	assert.Equal(t, []string{"application/vnd.ksql.v1+json"}, got.Values("Accept"))
+}
+
 func TestExecWithoutOptionsSendsTheStatementAlone(t *testing.T) {
 	server := newFakeServer(t)
 	server.answer("/ksql", 200, "[]")

@@ -1,6 +1,7 @@
 package ksql
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -28,15 +29,20 @@ func (e *VariableError) Error() string { return fmt.Sprintf("the variable %s: %v
 // Unwrap returns the error of the look-up.
 func (e *VariableError) Unwrap() error { return e.Err }
 
+var errPartOfName = errors.New("it stands for a whole name or value outside of quotes, but is only a part of one here")
+
 // Substitute puts the values of variables in place of each ${name} of a
 // statement, in strings and quoted identifiers too, but not in comments. An
 // error of lookup comes back as a *VariableError. $${name} stays as it is.
+//
+// Outside of quotes a variable must not be a part of a name or number (a${b}),
+// which ksqlDB itself refuses.
 func Substitute(text string, lookup func(name string) (string, error)) (string, error) {
 	matches := variablePattern.FindAllStringSubmatchIndex(text, -1)
 	if len(matches) == 0 {
 		return text, nil
 	}
-	comments := commentRanges(text)
+	comments, quoted := textRanges(text)
 	var out strings.Builder
 	end := 0
 	for _, match := range matches {
@@ -45,6 +51,9 @@ func Substitute(text string, lookup func(name string) (string, error)) (string, 
 			continue
 		}
 		name := text[match[2]:match[3]]
+		if !inRanges(quoted, start) && (endsInName(text[:start]) || beginsInName(text[match[1]:])) {
+			return "", &VariableError{Offset: start, Name: name, Err: errPartOfName}
+		}
 		value, err := lookup(name)
 		if err != nil {
 			return "", &VariableError{Offset: start, Name: name, Err: err}
@@ -61,7 +70,8 @@ func Substitute(text string, lookup func(name string) (string, error)) (string, 
 func WithoutComments(text string) string {
 	var out strings.Builder
 	end := 0
-	for _, r := range commentRanges(text) {
+	comments, _ := textRanges(text)
+	for _, r := range comments {
 		out.WriteString(text[end:r[0]])
 		out.WriteByte(' ')
 		end = r[1]
@@ -79,25 +89,36 @@ func inRanges(ranges [][2]int, offset int) bool {
 	return false
 }
 
-// commentRanges returns where the comments of a text are, in bytes.
-func commentRanges(text string) [][2]int {
-	var ranges [][2]int
+func endsInName(text string) bool {
+	return text != "" && (isNameByte(text[len(text)-1]) || text[len(text)-1] == '}')
+}
+
+func beginsInName(text string) bool { return text != "" && isNameByte(text[0]) }
+
+func isNameByte(c byte) bool {
+	return c == '_' || c == '@' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+// textRanges returns where the comments and the quoted parts of a text are, in
+// bytes.
+func textRanges(text string) (comments, quoted [][2]int) {
 	for i := 0; i < len(text); {
 		rest := text[i:]
 		length := 1
 		switch {
 		case strings.HasPrefix(rest, "--"):
 			length = lengthTo(rest, "\n")
-			ranges = append(ranges, [2]int{i, i + length})
+			comments = append(comments, [2]int{i, i + length})
 		case strings.HasPrefix(rest, "/*"):
 			length = 2 + lengthTo(rest[2:], "*/")
-			ranges = append(ranges, [2]int{i, i + length})
+			comments = append(comments, [2]int{i, i + length})
 		case rest[0] == '\'' || rest[0] == '`' || rest[0] == '"':
 			length = 1 + lengthTo(rest[1:], rest[:1])
+			quoted = append(quoted, [2]int{i, i + length})
 		}
 		i += length
 	}
-	return ranges
+	return comments, quoted
 }
 
 // lengthTo returns the length of text up to and with the first end in it.

@@ -34,6 +34,14 @@ func TestSubstitute(t *testing.T) {
 	require.ErrorAs(t, err, &variable)
 	assert.Equal(t, 3, variable.Offset)
 	assert.EqualError(t, err, "the variable gone: it is gone")
+
+	for _, text := range []string{"C${a}", "${a}1", "${a}${b}", "'x' C${a} 'y'", "9${a}"} {
+		_, err := ksql.Substitute(text, lookup)
+		assert.ErrorContains(t, err, "only a part of one", text)
+	}
+	got, err := ksql.Substitute("'C${a}1' `x${a}y` ${a}.${b} (${a})", lookup)
+	require.NoError(t, err)
+	assert.Equal(t, "'C<a>1' `x<a>y` <a>.<b> (<a>)", got)
 }
 
 func TestSession(t *testing.T) {
