@@ -2,26 +2,38 @@ package search_test
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderflow/orderflow/connectors"
 	"github.com/orderflow/orderflow/internal/embedded/search"
 )
+
+// benchOrder is an order as the sink connector writes it.
+func benchOrder(i int) string {
+	states, products := []string{"CREATED", "VALIDATED", "FAILED", "SHIPPED"}, []string{"JUMPERS", "UNDERPANTS", "STOCKINGS"}
+	return fmt.Sprintf(`{"id":"order-%08d","customerId":%d,"state":%q,"product":%q,"quantity":%d,"price":%d.%02d,"updatedAt":%d}`,
+		i*7919%100000000, i*31%1000, states[i%7%4], products[i%3], i%9, i%200, i*37%100, 1714521600000+int64(i)*50)
+}
 
 // bulkOrders writes orders, many in a request.
 func bulkOrders(b *testing.B, srv *search.Server, from, to int) {
 	b.Helper()
-	const size = 500
+	const size = 1000
 	for ; from < to; from += size {
 		var body strings.Builder
 		for i := from; i < min(from+size, to); i++ {
-			fmt.Fprintf(&body, `{"index":{"_id":"o%d"}}`+"\n%s\n", i, order(fmt.Sprintf("o%d", i), i%9))
+			fmt.Fprintf(&body, `{"index":{"_id":"order-%08d"}}`+"\n%s\n", i*7919%100000000, benchOrder(i))
 		}
 		must(b, srv, http.MethodPost, "/orders.v1/_bulk", body.String())
 	}
@@ -35,31 +47,115 @@ func openBench(b *testing.B, dir string) *search.Server {
 	return srv
 }
 
-// BenchmarkBulk writes 20,000 orders and waits until all are found; it tells how
-// long an empty server and a filled one take to open, and the memory.
+// putTemplate installs the product's own template.
+func putTemplate(b *testing.B, srv *search.Server) {
+	b.Helper()
+	raw, err := fs.ReadFile(connectors.Files, "elasticsearch/orders.v1.json")
+	require.NoError(b, err)
+	must(b, srv, http.MethodPut, "/_index_template/orders.v1", string(raw))
+}
+
+func resident(b *testing.B) float64 {
+	b.Helper()
+	raw, err := os.ReadFile("/proc/self/statm")
+	require.NoError(b, err)
+	pages, err := strconv.ParseFloat(strings.Fields(string(raw))[1], 64)
+	require.NoError(b, err)
+	return pages * float64(os.Getpagesize()) / (1 << 20)
+}
+
+// BenchmarkBulk writes orders in bulks of 1,000 and waits until all are found; it
+// tells how long an empty server and a filled one take to open, the memory, and
+// the bytes on disk. ORDERFLOW_BENCH_ORDERS sets how many, 50,000 by default;
+// above a million it takes minutes.
 func BenchmarkBulk(b *testing.B) {
-	const orders = 20000
+	orders := benchOrders(b, 50000)
 	for b.Loop() {
 		dir, err := os.MkdirTemp(b.TempDir(), "")
 		require.NoError(b, err)
 		began := time.Now()
 		srv := openBench(b, dir)
+		putTemplate(b, srv)
 		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-open-empty")
 		began = time.Now()
 		bulkOrders(b, srv, 0, orders)
 		must(b, srv, http.MethodPost, "/_refresh", "")
-		b.ReportMetric(orders/time.Since(began).Seconds(), "orders/s")
-		began = time.Now()
-		require.Len(b, found(b, srv, "/orders.v1/_search", `{"query":{"match":{"id":"o77"}}}`), 1)
-		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-search")
+		b.ReportMetric(float64(orders)/time.Since(began).Seconds(), "orders/s")
+		b.ReportMetric(resident(b), "MB-resident")
 		runtime.GC()
 		var mem runtime.MemStats
 		runtime.ReadMemStats(&mem)
 		b.ReportMetric(float64(mem.HeapAlloc)/(1<<20), "MB-heap")
 		require.NoError(b, srv.Stop())
+		b.ReportMetric(float64(diskBytes(b, dir))/float64(orders), "B/order")
 		began = time.Now()
 		srv = openBench(b, dir)
 		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-open-filled")
 		require.NoError(b, srv.Stop())
 	}
+}
+
+func benchOrders(b *testing.B, usual int) int {
+	b.Helper()
+	text := os.Getenv("ORDERFLOW_BENCH_ORDERS")
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(b, err)
+	return n
+}
+
+func diskBytes(b *testing.B, dir string) int64 {
+	b.Helper()
+	total := int64(0)
+	require.NoError(b, filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		total += info.Size()
+		return err
+	}))
+	return total
+}
+
+// BenchmarkSearch runs the searches that the API sends, and aggregations, over
+// the orders, and tells the slowest of every hundred.
+func BenchmarkSearch(b *testing.B) {
+	orders := benchOrders(b, 50000)
+	srv := openBench(b, b.TempDir())
+	putTemplate(b, srv)
+	bulkOrders(b, srv, 0, orders)
+	must(b, srv, http.MethodPost, "/_refresh", "")
+	for _, s := range []struct{ name, body string }{
+		{"all-by-id", `{"query":{"bool":{"filter":[]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
+		{"state-by-id", `{"query":{"bool":{"filter":[{"term":{"state":"FAILED"}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
+		{"customer-by-id", `{"query":{"bool":{"filter":[{"term":{"customerId":%d}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
+		{"customer-state-product", `{"query":{"bool":{"filter":[{"term":{"customerId":%d}},{"term":{"state":"CREATED"}},{"term":{"product":"JUMPERS"}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
+		{"page-after", `{"query":{"bool":{"filter":[]}},"sort":[{"id":{"order":"asc"}}],"search_after":["order-05000000"],"size":20,"track_total_hits":true}`},
+		{"text", `{"query":{"bool":{"filter":[{"multi_match":{"query":"order-%08d","lenient":true}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
+		{"price-range", `{"query":{"range":{"price":{"gte":20,"lt":40}}},"size":10}`},
+		{"newest", `{"query":{"match_all":{}},"sort":[{"updatedAt":"desc"}],"size":10}`},
+		{"scored-term", `{"query":{"term":{"state":"FAILED"}},"size":10}`},
+		{"agg-state", `{"size":0,"aggs":{"s":{"terms":{"field":"state"}}}}`},
+		{"agg-product-avg", `{"size":0,"aggs":{"s":{"terms":{"field":"product"},"aggs":{"a":{"avg":{"field":"price"}}}}}}`},
+		{"agg-days", `{"size":0,"aggs":{"s":{"date_histogram":{"field":"updatedAt","calendar_interval":"hour"}}}}`},
+	} {
+		b.Run(s.name, func(b *testing.B) {
+			var took []time.Duration
+			for i := 0; b.Loop(); i++ {
+				body := s.body
+				if strings.Contains(body, "%") {
+					body = fmt.Sprintf(body, i*13%1000)
+				}
+				began := time.Now()
+				must(b, srv, http.MethodPost, "/orders.v1/_search", body)
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
+		})
+	}
+	require.NoError(b, srv.Stop())
 }

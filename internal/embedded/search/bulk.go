@@ -293,6 +293,9 @@ func (s *Server) bulk(c *call, items []*bulkItem, copies string, policy refreshP
 
 // bulk writes the items of one index in one commit.
 func (ix *index) bulk(c *call, items []*bulkItem, policy refreshPolicy) error {
+	if err := ix.engine.keepUp(c.ctx); err != nil {
+		return err
+	}
 	w := ix.begin()
 	defer w.end()
 	outcomes := make([]*outcome, len(items))

@@ -19,13 +19,14 @@ import (
 
 const (
 	// batchDocuments and batchBytes bound what is indexed at once.
-	batchDocuments = 1000
+	batchDocuments = 2500
 	batchBytes     = 4 << 20
 	// trimAfter is how many changes are kept before those that scorch has on disk
 	// are dropped from the database's list.
 	trimAfter = 1000
-	// parsedKept is how many parsed documents writers leave to the indexer.
-	parsedKept = 256
+	// renewEvery is how long an index without writes holds on to one state of the
+	// database, which keeps what was overwritten since from being dropped.
+	renewEvery = time.Minute
 	// persistEvery is how long scorch gathers changes before it writes them out.
 	persistEvery = 500 * time.Millisecond
 )
@@ -54,21 +55,41 @@ type engine struct {
 	changed  chan struct{} // closed when current or failed changes
 	failed   error
 	closed   bool
-	parsed   map[uint64]*parsedDocument // by sequence number
+	pending  pending
+	indexed  uint64        // the last change in scorch
+	progress chan struct{} // closed when indexed grows
 }
 
 // snapshot is a state of an index that searches look at.
 type snapshot struct {
 	reader index_api.IndexReader
-	seq    uint64 // the last change in it
+	db     *pebble.Snapshot // the documents in the same state
+	number uint32           // of the index
+	seq    uint64           // the last change in it
 	refs   atomic.Int64
 }
 
 func (s *snapshot) release() {
 	if s.refs.Add(-1) == 0 {
-		_ = s.reader.Close() // it only counts references
+		_ = s.reader.Close() // both only count references
+		_ = s.db.Close()
 	}
 }
+
+// snapshot takes hold of what scorch has now, which is the database's state up to
+// a sequence number.
+func (e *engine) snapshot(db *pebble.Snapshot, seq uint64) (*snapshot, error) {
+	reader, err := e.scorch.Reader()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the inverted index of %s: %w", e.ix.name, err), db.Close())
+	}
+	s := &snapshot{reader: reader, db: db, number: e.ix.number, seq: seq}
+	s.refs.Store(1)
+	return s, nil
+}
+
+// record reads a document, nil when there is none.
+func (s *snapshot) record(id string) (*record, error) { return documentIn(s.db, s.number, id) }
 
 // openEngine opens the scorch index of ix and starts to feed it. It is made anew
 // when it is missing, damaged or doesn't fit the database.
@@ -76,7 +97,7 @@ func openEngine(ix *index) (*engine, error) {
 	e := &engine{
 		ix: ix, wake: make(chan struct{}, 1), changed: make(chan struct{}), stopped: make(chan struct{}),
 		interval: ix.definition().settings.refreshInterval(ix.srv.cfg.RefreshInterval),
-		parsed:   map[uint64]*parsedDocument{},
+		progress: make(chan struct{}),
 	}
 	if ix.srv.store.dir != "" {
 		e.path = filepath.Join(ix.srv.store.dir, strconv.FormatUint(uint64(ix.number), 10))
@@ -91,20 +112,20 @@ func openEngine(ix *index) (*engine, error) {
 			return nil, fmt.Errorf("opening the inverted index of %s: %w", ix.name, err)
 		}
 	}
-	reader, err := e.scorch.Reader()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("reading the inverted index of %s: %w", ix.name, err), e.scorch.Close())
+	if seq < last {
+		if err := e.catchUp(context.Background(), seq, last); err != nil {
+			return nil, errors.Join(fmt.Errorf("opening the inverted index of %s: %w", ix.name, err), e.closeScorch())
+		}
+		seq = last
 	}
-	e.current = &snapshot{reader: reader, seq: seq}
-	e.current.refs.Store(1)
-	e.written = last
+	if e.current, err = e.snapshot(ix.srv.store.db.NewSnapshot(), last); err != nil {
+		return nil, errors.Join(err, e.closeScorch())
+	}
+	e.written, e.indexed = last, last
 	e.persisted.Store(seq)
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	go e.run(ctx)
-	if last > seq {
-		e.notify()
-	}
 	return e, nil
 }
 
@@ -197,39 +218,21 @@ func (e *engine) rebuild() (uint64, error) {
 	return last, err
 }
 
-// put adds a document to a batch.
+// put adds a document of the database to a batch.
 func (e *engine) put(batch *index_api.Batch, id string, r *record) error {
-	parsed := e.takeParsed(r.seq)
-	if parsed == nil {
-		def := e.ix.definition()
-		var apiErr *apiError
-		parsed, _, apiErr = parseDocument(r.source, id, def.mapping, mappingLimits{fields: 1 << 30, depth: maxJSONDepth})
-		if apiErr != nil {
-			return fmt.Errorf("indexing document %s of %s again: %w", id, e.ix.name, apiErr)
-		}
+	parsed, _, apiErr := parseDocument(r.source, id, e.ix.definition().mapping, mappingLimits{fields: 1 << 30, depth: maxJSONDepth}, nil)
+	if apiErr != nil {
+		return fmt.Errorf("indexing document %s of %s again: %w", id, e.ix.name, apiErr)
 	}
-	batch.Update(parsed.build(id, r.seq, r.encode()))
+	batch.Update(parsed.build(id, r.seq))
 	return nil
 }
 
-func (e *engine) takeParsed(seq uint64) *parsedDocument {
+// wrote tells that changes are in the database.
+func (e *engine) wrote(list []change) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	p := e.parsed[seq]
-	delete(e.parsed, seq)
-	return p
-}
-
-// wrote tells that changes up to seq are in the database; parsed has documents
-// among them.
-func (e *engine) wrote(seq uint64, parsed map[uint64]*parsedDocument) {
-	e.mu.Lock()
-	e.written = max(e.written, seq)
-	for seq, p := range parsed {
-		if len(e.parsed) < parsedKept {
-			e.parsed[seq] = p
-		}
-	}
+	e.written = max(e.written, list[len(list)-1].seq)
+	e.pending.add(list)
 	e.mu.Unlock()
 	e.notify()
 }
@@ -256,6 +259,8 @@ func (e *engine) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
 	defer timer.Stop()
+	renew := time.NewTicker(renewEvery)
+	defer renew.Stop()
 	armed := false
 	for {
 		e.mu.Lock()
@@ -273,6 +278,8 @@ func (e *engine) run(ctx context.Context) {
 			case <-e.wake:
 			case <-timer.C:
 				armed, due = false, true
+			case <-renew.C:
+				due = !behind
 			}
 		}
 		if !due && !waited {
@@ -300,49 +307,105 @@ func (e *engine) fail(err error) {
 
 // advance indexes all changes after a sequence number and shows them.
 func (e *engine) advance(ctx context.Context, after uint64) error {
-	e.mu.Lock()
-	target := e.written
-	e.mu.Unlock()
-	for after < target && ctx.Err() == nil {
-		ids, reached, err := e.ix.srv.store.changes(ctx, e.ix.number, after, batchDocuments)
-		if err != nil {
-			return err
-		}
-		if reached == after {
-			break
-		}
-		if err := e.indexAll(ids, reached); err != nil {
-			return err
-		}
-		after = reached
+	db := e.ix.srv.store.db.NewSnapshot()
+	target, err := lastChange(db, e.ix.number)
+	if err == nil {
+		err = e.catchUpIn(ctx, db, after, target)
 	}
-	reader, err := e.scorch.Reader()
+	if err != nil || ctx.Err() != nil {
+		return errors.Join(err, db.Close())
+	}
+	next, err := e.snapshot(db, target)
 	if err != nil {
 		return err
 	}
-	next := &snapshot{reader: reader, seq: max(after, target)}
-	next.refs.Store(1)
 	e.mu.Lock()
 	previous := e.current
 	e.current = next
-	for seq := range e.parsed {
-		if seq <= next.seq {
-			delete(e.parsed, seq)
-		}
-	}
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.mu.Unlock()
 	previous.release()
+	e.forgetColumns(next)
 	return e.trim()
 }
 
-// indexAll brings documents into the state that the database has of them; with
-// it scorch has all changes up to a sequence number.
-func (e *engine) indexAll(ids []string, reached uint64) error {
+// forgetColumns drops the columns of segments that were merged away.
+func (e *engine) forgetColumns(s *snapshot) {
+	kept := map[uint64]bool{}
+	for _, seg := range s.reader.(*scorch.IndexSnapshot).Segments() {
+		kept[seg.Id()] = true
+	}
+	e.ix.srv.columns.keep(e, kept)
+}
+
+// lastChange is the sequence number that a state of the database has come to.
+func lastChange(db pebble.Reader, number uint32) (uint64, error) {
+	raw, err := valueIn(db, numberedKey(keyCounters, number))
+	if err != nil {
+		return 0, err
+	}
+	c, err := decodeCounters(raw)
+	return c.nextSeq - 1, err
+}
+
+// catchUp brings scorch to a sequence number, from the database.
+func (e *engine) catchUp(ctx context.Context, after, target uint64) error {
+	db := e.ix.srv.store.db.NewSnapshot()
+	return errors.Join(e.catchUpIn(ctx, db, after, target), db.Close())
+}
+
+func (e *engine) catchUpIn(ctx context.Context, db *pebble.Snapshot, after, target uint64) error {
+	for after < target && ctx.Err() == nil {
+		e.mu.Lock()
+		list := e.pending.take(after, target, batchDocuments)
+		e.mu.Unlock()
+		reached := after
+		var err error
+		if len(list) > 0 {
+			reached = list[len(list)-1].seq
+			err = e.indexChanges(list, reached)
+		} else {
+			var ids []string
+			if ids, reached, err = changes(ctx, db, e.ix.number, after, batchDocuments); err == nil && reached > after {
+				err = e.indexAll(db, ids, reached)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if reached == after {
+			return nil
+		}
+		after = reached
+		e.mu.Lock()
+		e.indexed = after
+		close(e.progress)
+		e.progress = make(chan struct{})
+		e.mu.Unlock()
+	}
+	return nil
+}
+
+// indexChanges brings scorch to a sequence number by changes that are in memory.
+func (e *engine) indexChanges(list []change, reached uint64) error {
+	batch := index_api.NewBatch()
+	for _, c := range list {
+		if c.parsed == nil {
+			batch.Delete(c.id)
+		} else {
+			batch.Update(c.parsed.build(c.id, c.seq))
+		}
+	}
+	return e.commit(batch, reached)
+}
+
+// indexAll brings documents into the state that a state of the database has of
+// them; with it scorch has all changes up to a sequence number.
+func (e *engine) indexAll(db *pebble.Snapshot, ids []string, reached uint64) error {
 	batch, size := index_api.NewBatch(), 0
 	for i, id := range ids {
-		r, err := e.ix.srv.store.document(e.ix.number, id)
+		r, err := documentIn(db, e.ix.number, id)
 		switch {
 		case err != nil:
 			return err
@@ -361,6 +424,12 @@ func (e *engine) indexAll(ids []string, reached uint64) error {
 			batch, size = index_api.NewBatch(), 0
 		}
 	}
+	return e.commit(batch, reached)
+}
+
+// commit writes a batch with which scorch has all changes up to a sequence
+// number.
+func (e *engine) commit(batch *index_api.Batch, reached uint64) error {
 	batch.SetInternal(seqKey, binary.BigEndian.AppendUint64(nil, reached))
 	batch.SetPersistedCallback(func(err error) {
 		if err == nil {

@@ -2,7 +2,9 @@ package search
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/blevesearch/bleve/v2/document"
@@ -12,9 +14,8 @@ import (
 
 // Names in the inverted index that no document can have.
 const (
-	fieldNames  = "_field_names" // the fields that a document has values of
-	fieldSeq    = "_seq_no"      // sequence number, for the order of equal hits
-	fieldRecord = "_record"      // the document's record, stored
+	fieldNames = "_field_names" // the fields that a document has values of
+	fieldSeq   = "_seq_no"      // sequence number, for the order of equal hits
 	// coarseSuffix marks the field with the shortened forms of numbers, which
 	// make ranges quick; the field itself has the exact ones alone, so that its
 	// doc values are small.
@@ -22,7 +23,7 @@ const (
 )
 
 // coarseStep is by how many bits each shorter form of a number is shorter.
-const coarseStep = 8
+const coarseStep = 16
 
 // positionGap keeps phrases from matching across the values of a field.
 const positionGap = 100
@@ -34,7 +35,18 @@ type termField struct {
 	value   []byte
 	terms   index_api.TokenFrequencies
 	length  int
-	next    int // position of the next value's first token
+	next    int  // position of the next value's first token
+	shared  bool // by several documents: it isn't to be changed
+}
+
+func newTermField(name string, options index_api.FieldIndexingOptions) *termField {
+	return &termField{name: name, options: options, terms: index_api.TokenFrequencies{}}
+}
+
+func (f *termField) clone() *termField {
+	own := *f
+	own.terms, own.shared = maps.Clone(f.terms), false
+	return &own
 }
 
 func (f *termField) Name() string                                         { return f.name }
@@ -80,62 +92,98 @@ func (f *termField) addText(text string) int {
 // parsedDocument is a document ready for the inverted index.
 type parsedDocument struct {
 	fields  []*termField
-	byName  map[string]*termField
+	names   []string // the fields that it has values of
 	ignored []string
 	// lengths has the number of tokens of each text field.
 	lengths map[string]int
 	nested  []*parsedDocument
+	cache   *termCache // nil for none
+	common  *termField // the field of the names, once it is made
 }
 
-func newParsedDocument() *parsedDocument {
-	return &parsedDocument{byName: map[string]*termField{}, lengths: map[string]int{}}
+func newParsedDocument(cache *termCache) *parsedDocument {
+	return &parsedDocument{cache: cache, fields: make([]*termField, 0, 16), names: make([]string, 0, 8)}
 }
 
-func (d *parsedDocument) field(name string, options index_api.FieldIndexingOptions) *termField {
-	f := d.byName[name]
-	if f == nil {
-		f = &termField{name: name, options: options, terms: index_api.TokenFrequencies{}}
-		d.byName[name] = f
-		d.fields = append(d.fields, f)
+// find gives the place of a field among those of the document, -1 for none.
+func (d *parsedDocument) find(name string) int {
+	for i, f := range d.fields {
+		if f.name == name {
+			return i
+		}
 	}
-	return f
+	return -1
+}
+
+// field gives a field that the document alone has, so that it can be added to.
+func (d *parsedDocument) field(name string, options index_api.FieldIndexingOptions) *termField {
+	i := d.find(name)
+	if i < 0 {
+		f := newTermField(name, options)
+		d.fields = append(d.fields, f)
+		return f
+	}
+	if d.fields[i].shared {
+		d.fields[i] = d.fields[i].clone()
+	}
+	return d.fields[i]
 }
 
 const (
-	termOptions   = index_api.IndexField | index_api.SkipFreqNorm
-	valueOptions  = termOptions | index_api.DocValues
-	textOptions   = index_api.IndexField | index_api.IncludeTermVectors
-	storedOptions = index_api.StoreField
+	termOptions  = index_api.IndexField | index_api.SkipFreqNorm
+	valueOptions = termOptions | index_api.DocValues
+	textOptions  = index_api.IndexField | index_api.IncludeTermVectors
 )
 
 // present notes that the document has a value of a field.
 func (d *parsedDocument) present(path string) {
-	d.field(fieldNames, termOptions).add(path)
+	if !slices.Contains(d.names, path) {
+		d.names = append(d.names, path)
+	}
+}
+
+func optionsOf(m *mapping) index_api.FieldIndexingOptions {
+	if m.docValues {
+		return valueOptions
+	}
+	return termOptions
 }
 
 func (d *parsedDocument) addTerm(m *mapping, term string) {
-	options := index_api.FieldIndexingOptions(valueOptions)
-	if !m.docValues {
-		options = termOptions
-	}
-	d.field(m.path, options).add(term)
 	d.present(m.path)
+	if d.cache != nil && d.find(m.path) < 0 {
+		d.fields = append(d.fields, d.cache.term(m, term))
+		return
+	}
+	d.field(m.path, optionsOf(m)).add(term)
 }
 
 func (d *parsedDocument) addText(m *mapping, text string) {
+	if d.lengths == nil {
+		d.lengths = map[string]int{}
+	}
 	d.lengths[m.path] += d.field(m.path, textOptions).addText(text)
 	d.present(m.path)
 }
 
 // addNumber puts in a number in its sortable form.
 func (d *parsedDocument) addNumber(m *mapping, sortable int64) {
-	d.addTerm(m, exactTerm(sortable))
-	if !m.indexed {
+	if m.indexed && d.cache != nil && d.find(m.path) < 0 && d.find(m.path+coarseSuffix) < 0 {
+		d.present(m.path)
+		exact, coarse := d.cache.number(m, sortable)
+		d.fields = append(d.fields, exact, coarse)
 		return
 	}
-	coarse := d.field(m.path+coarseSuffix, termOptions)
+	d.addTerm(m, exactTerm(sortable))
+	if m.indexed {
+		d.field(m.path+coarseSuffix, termOptions).addCoarse(sortable)
+	}
+}
+
+// addCoarse puts in the shortened forms of a number.
+func (f *termField) addCoarse(sortable int64) {
 	for shift := uint(coarseStep); shift < 64; shift += coarseStep {
-		coarse.add(string(numeric.MustNewPrefixCodedInt64(sortable, shift)))
+		f.add(string(numeric.MustNewPrefixCodedInt64(sortable, shift)))
 	}
 }
 
@@ -161,14 +209,31 @@ func sortableDouble(v float64) int64 {
 
 func doubleOf(sortable int64) float64 { return numeric.Int64ToFloat64(sortable) }
 
-// build makes scorch's document. record is what the store has of it.
-func (d *parsedDocument) build(id string, seq uint64, record []byte) *document.Document {
+// build makes scorch's document.
+func (d *parsedDocument) build(id string, seq uint64) *document.Document {
 	doc := d.tree(id, new(int))
-	order := &termField{name: fieldSeq, options: valueOptions, terms: index_api.TokenFrequencies{}}
+	order := newTermField(fieldSeq, valueOptions)
 	order.add(exactTerm(int64(seq & math.MaxInt64)))
 	doc.AddField(order)
-	doc.AddField(&termField{name: fieldRecord, options: storedOptions, value: record})
 	return doc
+}
+
+// seal ends the use of the cache, which belongs to the writer.
+func (d *parsedDocument) seal() {
+	d.common = d.namesField()
+	d.cache = nil
+}
+
+// namesField is the field of the names of all fields.
+func (d *parsedDocument) namesField() *termField {
+	if d.cache != nil {
+		return d.cache.list(d.names)
+	}
+	f := newTermField(fieldNames, termOptions)
+	for _, name := range d.names {
+		f.add(name)
+	}
+	return f
 }
 
 // tree makes the documents of a document and of the objects of its nested fields,
@@ -178,6 +243,10 @@ func (d *parsedDocument) tree(id string, n *int) *document.Document {
 	for _, f := range d.fields {
 		doc.AddField(f)
 	}
+	if d.common == nil {
+		d.common = d.namesField()
+	}
+	doc.AddField(d.common)
 	root, _, _ := strings.Cut(id, "\x00")
 	for _, inner := range d.nested {
 		*n++
@@ -190,6 +259,9 @@ func (d *parsedDocument) tree(id string, n *int) *document.Document {
 func (d *parsedDocument) allLengths() map[string]int {
 	for _, inner := range d.nested {
 		for name, n := range inner.allLengths() {
+			if d.lengths == nil {
+				d.lengths = map[string]int{}
+			}
 			d.lengths[name] += n
 		}
 	}

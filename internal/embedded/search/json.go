@@ -3,6 +3,7 @@ package search
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -24,6 +25,9 @@ const (
 
 // maxJSONDepth bounds the nesting that is parsed, as Jackson's default does.
 const maxJSONDepth = 1000
+
+// fewFields is up to how many fields of an object are looked through one by one.
+const fewFields = 24
 
 // node is a parsed JSON value that remembers where it stood.
 type node struct {
@@ -217,7 +221,7 @@ func (p *jsonParser) object(n *node, depth int) error {
 		shown, _, _ := strings.Cut(e.source(), "; line:")
 		return p.eof("Unexpected end-of-input: expected close marker for Object (start marker at%s; line: %d, column: %d])", strings.TrimPrefix(shown, "\n at"), line, col)
 	}
-	seen := map[string]bool{}
+	var seen map[string]bool // of an object with many fields
 	for first := true; ; first = false {
 		p.space()
 		if p.pos >= len(p.src) {
@@ -250,10 +254,18 @@ func (p *jsonParser) object(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		if seen[name] {
+		if seen == nil && len(n.members) == fewFields {
+			seen = map[string]bool{}
+			for _, m := range n.members {
+				seen[m.name] = true
+			}
+		}
+		if seen[name] || seen == nil && slices.ContainsFunc(n.members, func(m member) bool { return m.name == name }) {
 			return p.fail(p.pos, "Duplicate field '%s'", name)
 		}
-		seen[name] = true
+		if seen != nil {
+			seen[name] = true
+		}
 		p.last = nameStart
 		p.space()
 		if p.pos >= len(p.src) {

@@ -44,7 +44,7 @@ type scope struct {
 
 // parseDocument reads a document under a mapping. The second result is the
 // mapping with what the document adds, the same one when that is nothing.
-func parseDocument(src []byte, id string, root *mapping, limits mappingLimits) (*parsedDocument, *mapping, *apiError) {
+func parseDocument(src []byte, id string, root *mapping, limits mappingLimits, cache *termCache) (*parsedDocument, *mapping, *apiError) {
 	trimmed := strings.TrimLeft(string(src[:min(len(src), 64)]), " \t\r\n")
 	if trimmed == "" {
 		return nil, nil, newError(http.StatusBadRequest, "parse_exception", "request body is required")
@@ -52,7 +52,7 @@ func parseDocument(src []byte, id string, root *mapping, limits mappingLimits) (
 	if trimmed[0] != '{' {
 		return nil, nil, newError(http.StatusInternalServerError, "not_x_content_exception", "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes")
 	}
-	p := &documentParser{src: src, id: id, root: root, added: map[string]*mapping{}, out: newParsedDocument(), fields: root.count(), limits: limits}
+	p := &documentParser{src: src, id: id, root: root, added: map[string]*mapping{}, out: newParsedDocument(cache), fields: root.count(), limits: limits}
 	n, _, err := parseJSON(src)
 	if err != nil {
 		return nil, nil, p.syntax(err)
@@ -64,6 +64,7 @@ func parseDocument(src []byte, id string, root *mapping, limits mappingLimits) (
 	if apiErr := p.object(n, scope{m: root, dynamic: dynamic, depth: 1}); apiErr != nil {
 		return nil, nil, apiErr
 	}
+	p.out.seal()
 	if len(p.added) == 0 {
 		return p.out, root, nil
 	}
@@ -322,7 +323,7 @@ func (p *documentParser) value(s scope, name string, v *node) *apiError {
 // nested takes in an object of a nested field, as a document of its own.
 func (p *documentParser) nested(v *node, s scope) *apiError {
 	within := p.out
-	inner := newParsedDocument()
+	inner := newParsedDocument(nil)
 	inner.field(fieldNestedPath, termOptions).add(s.m.path)
 	within.nested = append(within.nested, inner)
 	p.out = inner

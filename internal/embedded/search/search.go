@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	index_api "github.com/blevesearch/bleve_index_api"
 )
 
 // searchPart is a search on one index.
@@ -429,19 +428,4 @@ func (r *searchRequest) scored() bool {
 // byScore reports whether hits are ordered as they are without a sort.
 func (r *searchRequest) byScore() bool {
 	return len(r.sort) == 1 && r.sort[0].field == "_score" && r.sort[0].desc
-}
-
-// record reads a document as the snapshot has it, nil when it has none.
-func (s *snapshot) record(id string) (*record, error) {
-	doc, err := s.reader.Document(id)
-	if err != nil || doc == nil {
-		return nil, err
-	}
-	var raw []byte
-	doc.VisitFields(func(f index_api.Field) {
-		if f.Name() == fieldRecord {
-			raw = f.Value()
-		}
-	})
-	return decodeRecord(raw)
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -70,6 +71,8 @@ func openStore(cfg Config) (*store, error) {
 		FS: fs, Cache: cache, Logger: pebbleLogger{cfg.Logger},
 		MemTableSize: memTableBytes, MaxOpenFiles: 200,
 		FormatMajorVersion: pebble.FormatNewest,
+		// Most look-ups are for ids that don't exist yet.
+		Levels: [7]pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10)}},
 	})
 	if err != nil {
 		cache.Unref()
@@ -107,25 +110,19 @@ func (s *store) close() error {
 }
 
 // get gives a copy of a value, nil when there is none.
-func (s *store) get(key []byte) ([]byte, error) {
-	value, closer, err := s.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	out := append([]byte{}, value...)
-	return out, closer.Close()
-}
+func (s *store) get(key []byte) ([]byte, error) { return valueIn(s.db, key) }
 
 // scan calls f with every pair whose key begins with a prefix, from a key on,
 // until f says stop. Key and value are f's for the call alone.
-func (s *store) scan(prefix, from []byte, f func(key, value []byte) (more bool, err error)) (err error) {
+func (s *store) scan(prefix, from []byte, f func(key, value []byte) (more bool, err error)) error {
+	return scanIn(s.db, prefix, from, f)
+}
+
+func scanIn(db pebble.Reader, prefix, from []byte, f func(key, value []byte) (more bool, err error)) (err error) {
 	if from == nil {
 		from = prefix
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: prefixEnd(prefix)})
+	it, err := db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: prefixEnd(prefix)})
 	if err != nil {
 		return err
 	}
@@ -193,7 +190,25 @@ func (s *store) nextNumber() (uint32, error) {
 
 // document reads a record, nil when the database has none of that id.
 func (s *store) document(number uint32, id string) (*record, error) {
-	raw, err := s.get(documentKey(number, id))
+	return documentIn(s.db, number, id)
+}
+
+// valueIn gives a copy of a value of a state of the database, nil when there is
+// none.
+func valueIn(db pebble.Reader, key []byte) ([]byte, error) {
+	value, closer, err := db.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := append([]byte{}, value...)
+	return out, closer.Close()
+}
+
+func documentIn(db pebble.Reader, number uint32, id string) (*record, error) {
+	raw, err := valueIn(db, documentKey(number, id))
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -202,11 +217,11 @@ func (s *store) document(number uint32, id string) (*record, error) {
 
 // changes lists ids that changed after a sequence number, at most limit of them
 // or until ctx ends, with the sequence number that the list reaches.
-func (s *store) changes(ctx context.Context, number uint32, after uint64, limit int) (ids []string, reached uint64, err error) {
+func changes(ctx context.Context, db pebble.Reader, number uint32, after uint64, limit int) (ids []string, reached uint64, err error) {
 	reached = after
 	seen := map[string]bool{}
 	prefix := numberedKey(keyChange, number)
-	err = s.scan(prefix, changeKey(number, after+1), func(key, value []byte) (bool, error) {
+	err = scanIn(db, prefix, changeKey(number, after+1), func(key, value []byte) (bool, error) {
 		reached = binary.BigEndian.Uint64(key[len(prefix):])
 		if id := string(value); !seen[id] {
 			seen[id] = true

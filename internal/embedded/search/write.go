@@ -105,12 +105,12 @@ type writer struct {
 	def      *definition
 	mapping  *mapping
 	overlay  map[string]*record
-	parsed   map[uint64]*parsedDocument
+	changes  []change
 }
 
 func (ix *index) begin() *writer {
 	ix.writes.Lock()
-	w := &writer{ix: ix, batch: ix.srv.store.db.NewBatch(), counters: ix.counters, overlay: map[string]*record{}, parsed: map[uint64]*parsedDocument{}}
+	w := &writer{ix: ix, batch: ix.srv.store.db.NewBatch(), counters: ix.counters, overlay: map[string]*record{}}
 	w.counters.tokens = maps.Clone(ix.counters.tokens)
 	w.def = ix.definition()
 	w.mapping = w.def.mapping
@@ -152,7 +152,7 @@ func (w *writer) commit() error {
 	if def != w.def {
 		w.ix.publish(def)
 	}
-	w.ix.engine.wrote(w.counters.nextSeq-1, w.parsed)
+	w.ix.engine.wrote(w.changes)
 	return nil
 }
 
@@ -222,7 +222,7 @@ func nextVersion(op *writeOp, old *record) int64 {
 
 // put stores a document.
 func (w *writer) put(op *writeOp, old *record, source []byte) (*outcome, error) {
-	parsed, m, apiErr := parseDocument(source, op.id, w.mapping, w.def.limits())
+	parsed, m, apiErr := parseDocument(source, op.id, w.mapping, w.def.limits(), w.ix.terms)
 	if apiErr != nil {
 		return nil, apiErr
 	}
@@ -231,9 +231,7 @@ func (w *writer) put(op *writeOp, old *record, source []byte) (*outcome, error) 
 		return nil, err
 	}
 	w.mapping = m
-	if len(w.parsed) < parsedKept {
-		w.parsed[r.seq] = parsed
-	}
+	w.changes = append(w.changes, change{seq: r.seq, id: op.id, parsed: parsed, bytes: len(source) + parsedOverhead})
 	out := &outcome{id: op.id, result: "created", version: r.version, seq: r.seq, status: http.StatusCreated}
 	if exists(old) {
 		out.result, out.status = "updated", http.StatusOK
@@ -247,6 +245,7 @@ func (w *writer) delete(op *writeOp, old *record) (*outcome, error) {
 	if err := w.store(op.id, old, r); err != nil {
 		return nil, err
 	}
+	w.changes = append(w.changes, change{seq: r.seq, id: op.id, bytes: len(op.id)})
 	out := &outcome{id: op.id, result: "deleted", version: r.version, seq: r.seq, status: http.StatusOK}
 	if !exists(old) {
 		out.result, out.status = "not_found", http.StatusNotFound
