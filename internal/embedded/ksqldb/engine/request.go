@@ -211,6 +211,9 @@ func topicOf(result analyze.Result) *analyze.TopicSpec {
 	case *analyze.CreateSource:
 		return r.Topic
 	case *analyze.CreateAsSelect:
+		if r.Exists {
+			return nil
+		}
 		return &r.Topic
 	default:
 		return nil
