@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/ksql"
@@ -230,9 +231,17 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 		}
 		return report, planErr
 	}
+	begun, err := m.begun(ctx, planned, history)
+	if err != nil {
+		return report, err
+	}
 	if planErr == nil && !options.SkipValidation {
-		if report.NotValidated, err = m.validate(ctx, planned); err != nil {
-			return report, err
+		if report.NotValidated, planErr = m.validate(ctx, left(planned, begun)); planErr != nil {
+			var invalid *FileError
+			if !errors.As(planErr, &invalid) {
+				return report, planErr
+			}
+			planned = slices.DeleteFunc(planned, func(f plannedFile) bool { return f.Path >= invalid.File })
 		}
 	}
 	if !history.initialized && (planErr == nil || len(planned) == 0) {
@@ -253,7 +262,7 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 	if err := m.refuseHalfUndone(ctx, history); err != nil {
 		return report, err
 	}
-	return report, m.run(ctx, planned, history, &report)
+	return report, m.run(ctx, planned, begun, &report)
 }
 
 // openJournal makes the journal where it is missing.

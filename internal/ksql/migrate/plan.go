@@ -94,9 +94,13 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 	if err != nil {
 		return plan, fmt.Errorf("planning: %w", err)
 	}
+	begun, err := m.begun(ctx, planned, history)
+	if err != nil {
+		return plan, err
+	}
 	var verdicts [][]judgement
 	if m.config.NewEngine != nil {
-		if verdicts, err = m.judge(ctx, s, planned); err != nil {
+		if verdicts, err = m.judge(ctx, s, left(planned, begun)); err != nil {
 			return plan, fmt.Errorf("planning: %w", err)
 		}
 	}
@@ -109,13 +113,19 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 		for k, step := range file.steps {
 			statement := PlannedStatement{Line: step.line, Col: step.col, Text: step.text, Properties: step.properties, Effect: effectOf(step.text)}
 			statement.Verdict, statement.Reason = NotValidated, "there is no engine in memory to try it on"
-			if verdicts != nil {
-				statement.judge(verdicts[i][k])
+			done := len(begun[file.Version].done)
+			switch {
+			case k < done:
+				statement.Verdict, statement.Reason = Done, "an attempt before carried it out"
+			case verdicts != nil:
+				statement.judge(verdicts[i][k-done])
 			}
 			statement.Effect.follow(known)
 			statement.Dependants = dependants(s, statement.Effect)
-			if statement.Explanation, err = m.explain(ctx, statement); err != nil {
-				return plan, err
+			if k >= done {
+				if statement.Explanation, err = m.explain(ctx, statement); err != nil {
+					return plan, err
+				}
 			}
 			out.Statements = append(out.Statements, statement)
 		}

@@ -34,11 +34,11 @@ func (e *ResumeError) Error() string {
 	return fmt.Sprintf("%s was begun and cannot simply go on: %s", e.File, e.Reason)
 }
 
-// begun finds how many steps of a file were carried out by an attempt before.
+// carriedOutSteps finds how many steps of a file were carried out by an attempt before.
 // Statements that were carried out must be the first of the file still; a file
 // that has none of them any more starts from its first, as ksql-migrations has
 // it.
-func begun(file plannedFile, p progress) (int, error) {
+func carriedOutSteps(file plannedFile, p progress) (int, error) {
 	prints := make([]string, len(file.steps))
 	for i, s := range file.steps {
 		prints[i] = s.fingerprint()

@@ -11,16 +11,15 @@ import (
 	"github.com/orderflow/orderflow/internal/ksql"
 )
 
-// run applies files and notes in report what it has done.
-func (m *Migrator) run(ctx context.Context, files []plannedFile, h history, report *Report) error {
+// run applies files, those that were begun from where they were left, and notes
+// in report what it has done.
+func (m *Migrator) run(ctx context.Context, files []plannedFile, begun map[int]progress, report *Report) error {
 	var last record
 	for _, file := range files {
 		began := m.now()
 		r := m.begin(file.File, report.Current, began)
-		p, err := m.takeUp(ctx, file, strconv.Itoa(file.Version), h.records[r.version])
-		if err != nil {
-			return err
-		}
+		p := begun[file.Version]
+		p.key = r.version
 		resumed := len(p.done)
 		if p.startedOn != "" {
 			r.startedOn = p.startedOn // what was begun goes on
@@ -35,7 +34,7 @@ func (m *Migrator) run(ctx context.Context, files []plannedFile, h history, repo
 		applied := file.report(0)
 		applied.Resumed = resumed
 		m.observe(Event{File: file.File, Index: resumed, Total: len(file.steps)})
-		err = m.runSteps(ctx, file, p, &applied)
+		err := m.runSteps(ctx, file, p, &applied)
 		m.observe(Event{File: file.File, Index: len(file.steps), Total: len(file.steps), Done: true, Err: err})
 		if err != nil {
 			return m.fail(ctx, r, err)
@@ -56,27 +55,51 @@ func (m *Migrator) run(ctx context.Context, files []plannedFile, h history, repo
 	return m.awaitQueries(ctx, report)
 }
 
-// takeUp returns the progress from which a file goes on: that of an attempt that
-// was cut off or failed, or none. r is the file's record before this attempt.
-func (m *Migrator) takeUp(ctx context.Context, file plannedFile, key string, r record) (progress, error) {
-	fresh := progress{key: key}
-	if r.state != Running && r.state != Failed {
-		return fresh, nil
+// begun returns, by their versions, from where files go on of which an attempt
+// was cut off or failed.
+func (m *Migrator) begun(ctx context.Context, files []plannedFile, h history) (map[int]progress, error) {
+	var keys []string
+	for _, file := range files {
+		key := strconv.Itoa(file.Version)
+		if state := h.records[key].state; state == Running || state == Failed {
+			keys = append(keys, key)
+		}
 	}
-	known, err := m.journal.readProgress(ctx, []string{key})
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	if there, err := m.journal.exists(ctx); err != nil || !there {
+		return nil, err
+	}
+	known, err := m.journal.readProgress(ctx, keys)
 	if err != nil {
-		return fresh, err
+		return nil, err
 	}
-	p, ok := known[key]
-	if !ok || p.startedOn != r.startedOn {
-		return fresh, nil
+	begun := map[int]progress{}
+	for _, file := range files {
+		key := strconv.Itoa(file.Version)
+		// Progress of another attempt, by ksql-migrations say, tells nothing.
+		if p, ok := known[key]; ok && p.startedOn == h.records[key].startedOn {
+			if begun[file.Version], err = m.settle(ctx, file, p); err != nil {
+				return nil, err
+			}
+		}
 	}
-	return m.settle(ctx, file, p)
+	return begun, nil
+}
+
+// left returns files without the statements that were carried out.
+func left(files []plannedFile, begun map[int]progress) []plannedFile {
+	rest := slices.Clone(files)
+	for i := range rest {
+		rest[i].steps = rest[i].steps[len(begun[rest[i].Version].done):]
+	}
+	return rest
 }
 
 // settle returns the progress from which a file that was begun goes on.
 func (m *Migrator) settle(ctx context.Context, file plannedFile, p progress) (progress, error) {
-	done, err := begun(file, p)
+	done, err := carriedOutSteps(file, p)
 	if err != nil {
 		return p, err
 	}
@@ -106,7 +129,7 @@ func (m *Migrator) runSteps(ctx context.Context, file plannedFile, p progress, a
 	for i := len(p.done); i < len(file.steps); i++ {
 		s := file.steps[i]
 		failed := func(err error) error {
-			return &FileError{File: file.Path, Line: s.line, Col: s.col, Statement: s.text, Err: err}
+			return &FileError{File: file.Path, Line: s.line, Col: s.col, Statement: s.text, Ran: true, Err: err}
 		}
 		u := underway{Fingerprint: s.fingerprint(), Text: s.text}
 		if !harmlessAgain(s.text) {
@@ -136,7 +159,7 @@ func (m *Migrator) runSteps(ctx context.Context, file plannedFile, p progress, a
 	}
 	p.state, p.underway, p.updatedOn = progressDone, nil, milliseconds(m.now())
 	if err := m.journal.note(ctx, p); err != nil {
-		return &FileError{File: file.Path, Err: err}
+		return &FileError{File: file.Path, Ran: true, Err: err}
 	}
 	return nil
 }

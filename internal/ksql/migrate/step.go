@@ -36,8 +36,10 @@ type FileError struct {
 	File string
 	// Line and Col are a place in the file, from 1; 0 when there is none.
 	Line, Col int
-	// Statement is what ran when it went wrong, "" when nothing ran.
+	// Statement is the one that it is about, "" when there is none.
 	Statement string
+	// Ran says that the file was running; else nothing of it was sent.
+	Ran bool
 	// Err says what happened.
 	Err error
 }

@@ -72,12 +72,12 @@ func (m *Migrator) Undo(ctx context.Context, options UndoOptions) (Report, error
 	if err := m.openJournal(ctx); err != nil {
 		return report, err
 	}
-	begun, err := m.halfUndone(ctx, h)
+	half, err := m.halfUndone(ctx, h)
 	if err != nil {
 		return report, err
 	}
 	// A file that was begun would be refused for what it has done already.
-	if begun == nil && !options.SkipValidation {
+	if half == nil && !options.SkipValidation {
 		if report.NotValidated, err = m.validate(ctx, planned); err != nil {
 			return report, err
 		}

@@ -25,6 +25,8 @@ const (
 	Valid        Verdict = "valid"
 	Invalid      Verdict = "invalid"
 	NotValidated Verdict = "not validated"
+	// Done is that of a statement that was carried out by an attempt before.
+	Done Verdict = "done"
 )
 
 // judgement is a Verdict and why it is not Valid.
