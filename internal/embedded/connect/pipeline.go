@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/convert"
@@ -15,10 +18,10 @@ import (
 // The settings of transformations and converters.
 const (
 	transformsSetting = "transforms"
+	predicatesSetting = "predicates"
 	keyConverter      = "key.converter"
 	valueConverter    = "value.converter"
-	tolerateSetting   = "errors.tolerance"
-	tolerateAll       = "all"
+	headerConverter   = "header.converter"
 )
 
 const (
@@ -26,21 +29,55 @@ const (
 	avroConverterClass   = "io.confluent.connect.avro.AvroConverter"
 )
 
+// The stages that a record passes, by the names that dead letters have.
+const (
+	stageTransformation  = "TRANSFORMATION"
+	stageKeyConverter    = "KEY_CONVERTER"
+	stageValueConverter  = "VALUE_CONVERTER"
+	stageHeaderConverter = "HEADER_CONVERTER"
+	stageTaskPut         = "TASK_PUT"
+)
+
+// stageError is what went wrong with a record in one stage.
+type stageError struct {
+	stage string
+	class string // the Java class that the stage runs
+	err   error
+}
+
+func (e *stageError) Error() string { return e.err.Error() }
+
+// Unwrap gives what went wrong.
+func (e *stageError) Unwrap() error { return e.err }
+
+// codec is a converter with its class.
+type codec struct {
+	convert.Converter
+	class string
+}
+
 // pipeline is what a task puts between the connector and its topics.
 type pipeline struct {
-	key, value convert.Converter
-	chain      transform.Chain
-	tolerant   bool
+	key, value, header codec
+	chain              transform.Chain
+	errors             tolerance
 }
 
 // newPipeline makes converters and transformations from a connector's settings.
 func (w *worker) newPipeline(settings map[string]string) (*pipeline, error) {
-	p := &pipeline{tolerant: settings[tolerateSetting] == tolerateAll}
+	p := &pipeline{errors: newTolerance(w.cfg.Clock, settings)}
 	var err error
 	if p.key, err = w.converter(settings, keyConverter); err != nil {
 		return nil, err
 	}
 	if p.value, err = w.converter(settings, valueConverter); err != nil {
+		return nil, err
+	}
+	if p.header, err = w.converter(settings, headerConverter); err != nil {
+		return nil, err
+	}
+	predicates, err := newPredicates(settings)
+	if err != nil {
 		return nil, err
 	}
 	for _, alias := range config.SplitList(settings[transformsSetting]) {
@@ -54,24 +91,53 @@ func (w *worker) newPipeline(settings map[string]string) (*pipeline, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making the transformation %s: %w", alias, err)
 		}
-		p.chain = append(p.chain, t)
+		step := transform.Step{Transformation: t, Class: name, Negate: strings.EqualFold(settings[prefix+"negate"], "true")}
+		if predicate := settings[prefix+"predicate"]; predicate != "" {
+			if step.Predicate, ok = predicates[predicate]; !ok {
+				return nil, fault.New(fault.Config, "the transformation %s depends on the predicate %s, which %s does not list", alias, predicate, predicatesSetting)
+			}
+		}
+		p.chain = append(p.chain, step)
 	}
 	return p, nil
 }
 
+func newPredicates(settings map[string]string) (map[string]transform.Predicate, error) {
+	list := map[string]transform.Predicate{}
+	for _, alias := range config.SplitList(settings[predicatesSetting]) {
+		prefix := predicatesSetting + "." + alias + "."
+		name := settings[prefix+"type"]
+		class, ok := transform.FindPredicate(name)
+		if !ok {
+			return nil, fault.New(fault.Config, "Invalid value %s for configuration %stype: Class %s could not be found.", name, prefix, name)
+		}
+		var err error
+		if list[alias], err = class.New(config.Sub(settings, prefix)); err != nil {
+			return nil, fmt.Errorf("making the predicate %s: %w", alias, err)
+		}
+	}
+	return list, nil
+}
+
 // converter makes the connector's converter, or the worker's own.
-func (w *worker) converter(settings map[string]string, name string) (convert.Converter, error) {
-	key := name == keyConverter
-	if class, ok := settings[name]; ok {
-		return convert.New(class, key, config.Sub(settings, name+"."))
+func (w *worker) converter(settings map[string]string, name string) (codec, error) {
+	class, given := settings[name]
+	own := config.Sub(settings, name+".")
+	if !given {
+		switch name {
+		case keyConverter:
+			class, own = stringConverterClass, nil
+		case headerConverter:
+			class, own = convert.SimpleHeaderClass, nil
+		default:
+			if w.cfg.SchemaRegistry == "" {
+				return codec{}, fault.New(fault.Config, "the connector names no value.converter and this worker has none of its own: set value.converter")
+			}
+			class, own = avroConverterClass, map[string]string{"schema.registry.url": w.cfg.SchemaRegistry}
+		}
 	}
-	if key {
-		return convert.New(stringConverterClass, true, nil)
-	}
-	if w.cfg.SchemaRegistry == "" {
-		return nil, fault.New(fault.Config, "the connector names no value.converter and this worker has none of its own: set value.converter")
-	}
-	return convert.New(avroConverterClass, false, map[string]string{"schema.registry.url": w.cfg.SchemaRegistry})
+	c, err := convert.New(class, convert.Use(strings.TrimSuffix(name, ".converter")), own)
+	return codec{c, class}, err
 }
 
 // exceeded is the error with which the real worker ends a task whose record can't
@@ -80,32 +146,91 @@ func exceeded(err error) error {
 	return fault.Wrap(fault.Connect, err, "Tolerance exceeded in error handler")
 }
 
-// toBytes transforms a source's record and converts it. An empty topic means that
-// a transformation dropped it.
-func (p *pipeline) toBytes(ctx context.Context, r *plugin.Record) (topic string, key, value []byte, out *plugin.Record, err error) {
-	out, err = p.chain.Apply(r)
+// toKafka transforms a source's record and converts it; nil when a
+// transformation dropped it. The error is a *stageError.
+func (p *pipeline) toKafka(ctx context.Context, r *plugin.Record) (*kgo.Record, error) {
+	out, err := p.transform(ctx, r)
 	if err != nil || out == nil {
-		return "", nil, nil, nil, err
+		return nil, err
 	}
-	if key, err = p.key.FromConnect(ctx, out.Topic, out.KeySchema, out.Key); err != nil {
-		return "", nil, nil, nil, err
+	record := &kgo.Record{Topic: out.Topic}
+	for _, h := range out.Headers {
+		raw, err := p.fromConnect(ctx, p.header, stageHeaderConverter, func() ([]byte, error) {
+			return p.header.FromConnect(ctx, out.Topic, h.Schema, h.Value)
+		})
+		if err != nil {
+			return nil, err
+		}
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: raw})
 	}
-	if value, err = p.value.FromConnect(ctx, out.Topic, out.ValueSchema, out.Value); err != nil {
-		return "", nil, nil, nil, err
+	if record.Key, err = p.fromConnect(ctx, p.key, stageKeyConverter, func() ([]byte, error) {
+		return p.key.FromConnect(ctx, out.Topic, out.KeySchema, out.Key)
+	}); err != nil {
+		return nil, err
 	}
-	return out.Topic, key, value, out, nil
+	if record.Value, err = p.fromConnect(ctx, p.value, stageValueConverter, func() ([]byte, error) {
+		return p.value.FromConnect(ctx, out.Topic, out.ValueSchema, out.Value)
+	}); err != nil {
+		return nil, err
+	}
+	if out.Timestamp != nil {
+		record.Timestamp = millis(*out.Timestamp)
+	}
+	return record, nil
 }
 
-// fromBytes converts a sink's record and transforms it; nil when it was dropped.
-func (p *pipeline) fromBytes(ctx context.Context, r *plugin.Record, key, value []byte) (*plugin.Record, error) {
-	var err error
-	if r.KeySchema, r.Key, err = p.key.ToConnect(ctx, r.Topic, key); err != nil {
-		return nil, err
+func (p *pipeline) transform(ctx context.Context, r *plugin.Record) (out *plugin.Record, err error) {
+	err = p.errors.retry(ctx, func() error {
+		out, err = p.chain.Apply(r)
+		return err
+	})
+	if step, ok := errors.AsType[*transform.StepError](err); ok {
+		return nil, &stageError{stageTransformation, step.Class, step.Err}
 	}
-	if r.ValueSchema, r.Value, err = p.value.ToConnect(ctx, r.Topic, value); err != nil {
-		return nil, err
+	return out, err
+}
+
+func (p *pipeline) fromConnect(ctx context.Context, c codec, stage string, convert func() ([]byte, error)) (raw []byte, err error) {
+	err = p.errors.retry(ctx, func() error {
+		raw, err = convert()
+		return err
+	})
+	if err != nil {
+		return nil, &stageError{stage, c.class, err}
 	}
-	return p.chain.Apply(r)
+	return raw, nil
+}
+
+// fromKafka converts a sink's record and transforms it; nil when it was dropped.
+// The error is a *stageError.
+func (p *pipeline) fromKafka(ctx context.Context, raw *kgo.Record) (*plugin.Record, error) {
+	timestamp, partition := raw.Timestamp.UnixMilli(), raw.Partition
+	r := &plugin.Record{
+		Topic: raw.Topic, Partition: &partition, Timestamp: &timestamp, Raw: raw,
+		KafkaTopic: raw.Topic, KafkaPartition: raw.Partition, KafkaOffset: raw.Offset,
+	}
+	err := p.errors.retry(ctx, func() (err error) {
+		r.KeySchema, r.Key, err = p.key.ToConnect(ctx, r.Topic, raw.Key)
+		return err
+	})
+	if err != nil {
+		return nil, &stageError{stageKeyConverter, p.key.class, err}
+	}
+	err = p.errors.retry(ctx, func() (err error) {
+		r.ValueSchema, r.Value, err = p.value.ToConnect(ctx, r.Topic, raw.Value)
+		return err
+	})
+	if err != nil {
+		return nil, &stageError{stageValueConverter, p.value.class, err}
+	}
+	for _, h := range raw.Headers {
+		header := plugin.Header{Key: h.Key}
+		if header.Schema, header.Value, err = p.header.ToConnect(ctx, r.Topic, h.Value); err != nil {
+			return nil, &stageError{stageHeaderConverter, p.header.class, err}
+		}
+		r.Headers = append(r.Headers, header)
+	}
+	return p.transform(ctx, r)
 }
 
 // passing reports whether an error says nothing of the record, so that it may not

@@ -1,12 +1,14 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,7 +21,7 @@ import (
 type pluginInfo struct {
 	Class   string `json:"class"`
 	Type    string `json:"type"`
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
 }
 
 func listPlugins(_ *worker, c *call) (*answer, error) {
@@ -27,14 +29,28 @@ func listPlugins(_ *worker, c *call) (*answer, error) {
 	for _, p := range plugins {
 		list = append(list, pluginInfo{p.Class(), string(p.Kind()), p.Version()})
 	}
-	if c.req.URL.Query().Get("connectorsOnly") == "false" {
-		for _, t := range transform.Classes() {
-			list = append(list, pluginInfo{t.Name, "transformation", Version})
-		}
-		for _, v := range convert.Classes() {
-			list = append(list, pluginInfo{v.Name, "converter", Version})
+	if c.req.URL.Query().Get("connectorsOnly") != "false" {
+		return ok(list)
+	}
+	for _, t := range transform.Classes() {
+		list = append(list, pluginInfo{t.Name, "transformation", Version})
+	}
+	for _, p := range transform.Predicates() {
+		list = append(list, pluginInfo{p.Name, "predicate", Version})
+	}
+	for kind, classes := range map[string][]convert.Class{"converter": convert.Classes(), "header_converter": convert.HeaderClasses()} {
+		for _, v := range classes {
+			info := pluginInfo{v.Name, kind, ""}
+			if v.Bundled() {
+				info.Version = Version
+			}
+			list = append(list, info)
 		}
 	}
+	order := []string{"sink", "source", "transformation", "predicate", "converter", "header_converter"}
+	slices.SortFunc(list, func(a, b pluginInfo) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Type), slices.Index(order, b.Type)), strings.Compare(a.Class, b.Class))
+	})
 	return ok(list)
 }
 
@@ -79,6 +95,10 @@ func getPluginConfig(_ *worker, c *call) (*answer, error) {
 		def = &config.Definition{Keys: slices.Concat(p.Definition().Keys, commonDefinition(p).Keys)}
 	} else if t, ok := transform.Find(c.vars[0]); ok {
 		def = t.Definition
+	} else if p, ok := transform.FindPredicate(c.vars[0]); ok {
+		def = p.Definition
+	} else if v, ok := convert.FindHeader(c.vars[0]); ok {
+		def = v.Definition
 	} else if v, ok := convert.Find(c.vars[0]); ok {
 		def = v.Definition
 	} else {

@@ -361,9 +361,14 @@ func (r *replay) http(e event) error {
 		}
 		r.elasticsearch.mu.Lock()
 		asked := slices.Contains(r.elasticsearch.requests, x.Request.Method+" "+x.Request.Path)
+		path, _, _ := strings.Cut(strings.TrimPrefix(x.Request.Path, "/"), "?")
+		mapping := r.elasticsearch.mappings[path]
 		r.elasticsearch.mu.Unlock()
 		if !asked {
 			return fmt.Errorf("the sink did not send %s %s", x.Request.Method, x.Request.Path)
+		}
+		if x.Request.Method == http.MethodPut && strings.HasSuffix(path, "/_mapping") && !same(parse(x.Request.JSON), parse([]byte(mapping))) {
+			return fmt.Errorf("the sink sent the mapping %s, recorded %s", mapping, x.Request.JSON)
 		}
 	}
 	return nil

@@ -25,6 +25,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 	"github.com/orderflow/orderflow/internal/listen"
 )
 
@@ -56,8 +57,8 @@ type Config struct {
 	// converter uses, for connectors that name no converter. Empty leaves such
 	// connectors without one.
 	SchemaRegistry string
-	// Now is the clock. Nil means time.Now.
-	Now func() time.Time
+	// Clock is the time by which tasks wait. Nil means the machine's.
+	Clock plugin.Clock
 	// Logger gets warnings and errors. Nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -92,8 +93,8 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	if cfg.Clock == nil {
+		cfg.Clock = plugin.SystemClock{}
 	}
 	return &Server{cfg: cfg}, nil
 }

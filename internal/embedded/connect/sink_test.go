@@ -2,6 +2,8 @@ package connect_test
 
 import (
 	"bufio"
+	"cmp"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -34,6 +36,7 @@ type fakeElasticsearch struct {
 	documents map[string]string
 	versions  map[string]int64
 	indices   map[string]bool
+	mappings  map[string]string // by the path of the mapping
 	// faults are answered in place of the next bulk requests; a status of 0
 	// breaks the connection.
 	faults []fault
@@ -65,7 +68,7 @@ type fault struct {
 
 func newFakeElasticsearch(t testing.TB) *fakeElasticsearch {
 	t.Helper()
-	f := &fakeElasticsearch{documents: map[string]string{}, versions: map[string]int64{}, indices: map[string]bool{}}
+	f := &fakeElasticsearch{documents: map[string]string{}, versions: map[string]int64{}, indices: map[string]bool{}, mappings: map[string]string{}}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -84,6 +87,19 @@ func (f *fakeElasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodHead && !f.indices[index]:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodHead:
+	case strings.HasPrefix(r.URL.Path, "/_data_stream/"):
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		fmt.Fprintf(w, `{"error":"Incorrect HTTP method for uri [%s] and method [PUT], allowed: [POST]","status":405}`, r.URL.Path)
+	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/_mapping"):
+		fmt.Fprintf(w, `{%q:{"mappings":%s}}`, strings.TrimSuffix(index, "/_mapping"), cmp.Or(f.mappings[index], "{}"))
+	case r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/_mapping"):
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		f.mappings[index] = string(raw)
+		fmt.Fprint(w, `{"acknowledged":true}`)
 	case r.Method == http.MethodPut:
 		f.indices[index] = true
 		fmt.Fprintf(w, `{"acknowledged":true,"shards_acknowledged":true,"index":%q}`, index)
@@ -95,7 +111,16 @@ func (f *fakeElasticsearch) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
-	raw, err := io.ReadAll(r.Body)
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unpacked, err := gzip.NewReader(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		body = unpacked
+	}
+	raw, err := io.ReadAll(body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -133,7 +158,7 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 			key := a.Index + "/" + a.ID
 			item := map[string]any{"_index": a.Index, "_id": a.ID, "status": 200}
 			document := ""
-			if verb == "index" {
+			if verb != "delete" {
 				lines.Scan()
 				document = lines.Text()
 			}

@@ -15,6 +15,7 @@ const (
 	topicsSetting      = "topics"
 	topicsRegexSetting = "topics.regex"
 	groupPrefix        = "connect-"
+	sinkTaskClass      = "org.apache.kafka.connect.sink.SinkTask"
 	maxPoll            = 500 // records, as Kafka's own consumers
 )
 
@@ -53,11 +54,15 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 	}
 	defer client.CloseAllowingRebalance()
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	if err := sink.Start(ctx, w.environment(c), t.config); err != nil {
+	dead, err := w.deadLettersOf(ctx, c, t)
+	if err != nil {
+		return err
+	}
+	if err := sink.Start(ctx, w.sinkEnvironment(c, t, p, dead), t.config); err != nil {
 		return err
 	}
 	w.setTask(c, t, status{state: stateRunning})
-	committer := &committer{client: client, now: w.cfg.Now}
+	committer := &committer{client: client, now: w.cfg.Clock.Now}
 	defer func() {
 		if commitErr := committer.commit(context.WithoutCancel(ctx)); commitErr != nil {
 			w.log.Warn("connect: the last offsets were not committed; records will be delivered again", "connector", c.name, "error", commitErr)
@@ -74,7 +79,7 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 			w.log.Warn("connect: reading for a sink failed, trying again", "connector", c.name, "error", err)
 		}
 		if records := fetches.Records(); len(records) > 0 {
-			done, err := w.drain(ctx, c, t, p, sink, records)
+			done, err := w.drain(ctx, c, t, p, dead, sink, records)
 			committer.reached(records[:done])
 			if err != nil {
 				if ctx.Err() != nil {
@@ -101,44 +106,62 @@ func fetchError(fetches kgo.Fetches) error {
 	return nil
 }
 
-// drain converts records and puts them into the sink. It gives how many, from the
-// first on, need not come again.
-func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, sink plugin.SinkTask, raw []*kgo.Record) (int, error) {
+// drain converts records and puts them into the sink. When one can't be converted
+// none of them is put, as with the real worker. It gives how many, from the first
+// on, need not come again.
+func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, dead *deadLetters, sink plugin.SinkTask, raw []*kgo.Record) (int, error) {
 	records := make([]*plugin.Record, 0, len(raw))
 	positions := make([]int, 0, len(raw)) // of the records among the raw ones
-	done := len(raw)
-	var failed error
 	for i, r := range raw {
-		timestamp := r.Timestamp.UnixMilli()
-		partition := r.Partition
-		record := &plugin.Record{
-			Topic: r.Topic, Partition: &partition, Timestamp: &timestamp,
-			KafkaTopic: r.Topic, KafkaPartition: r.Partition, KafkaOffset: r.Offset,
-		}
-		for _, h := range r.Headers {
-			record.Headers = append(record.Headers, plugin.Header{Key: h.Key, Value: h.Value})
-		}
 		w.usedTopic(c, t.id, r.Topic)
-		out, err := p.fromBytes(ctx, record, r.Key, r.Value)
-		if err != nil {
-			if passing(ctx, err) {
-				return 0, ctx.Err()
-			}
-			if !p.tolerant {
-				failed, done = exceeded(err), i
-				break
-			}
-			w.log.Warn("connect: skipping a record", "connector", c.name, "task", t.id, "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
-			continue
-		}
-		if out != nil {
+		out, err := p.fromKafka(ctx, r)
+		switch {
+		case err == nil && out != nil:
 			records, positions = append(records, out), append(positions, i)
+		case err == nil:
+		case passing(ctx, err):
+			return 0, ctx.Err()
+		case !p.errors.all:
+			return 0, exceeded(err)
+		default:
+			if err := w.skip(ctx, c, t, p, dead, r, err); err != nil {
+				return 0, err
+			}
 		}
 	}
-	if len(records) > 0 {
-		if written, err := sink.Put(ctx, records); err != nil {
-			return positions[min(written, len(positions)-1)], err
-		}
+	if len(records) == 0 {
+		return len(raw), nil
 	}
-	return done, failed
+	if done, err := sink.Put(ctx, records); err != nil {
+		return positions[min(done, len(positions)-1)], err
+	}
+	return len(raw), nil
+}
+
+// skip leaves a record out that can't be converted or transformed.
+func (w *worker) skip(ctx context.Context, c *connector, t *task, p *pipeline, dead *deadLetters, r *kgo.Record, err error) error {
+	attrs := []any{"topic", r.Topic, "partition", r.Partition, "offset", r.Offset}
+	if p.errors.messages {
+		attrs = append(attrs, "key", string(r.Key), "value", string(r.Value))
+	}
+	p.errors.tell(w, c, t.id, err, attrs...)
+	failed, ok := errors.AsType[*stageError](err)
+	if !ok {
+		failed = &stageError{stageTransformation, "", err}
+	}
+	return dead.add(ctx, r, failed)
+}
+
+// sinkEnvironment is what a sink task gets.
+func (w *worker) sinkEnvironment(c *connector, t *task, p *pipeline, dead *deadLetters) plugin.Environment {
+	env := w.environment(c)
+	env.Report = func(ctx context.Context, r *plugin.Record, cause error) error {
+		raw, ok := r.Raw.(*kgo.Record)
+		if !ok {
+			return fmt.Errorf("reporting a record of topic %s: it was not read from a topic", r.Topic)
+		}
+		p.errors.tell(w, c, t.id, cause, "topic", raw.Topic, "partition", raw.Partition, "offset", raw.Offset)
+		return dead.add(ctx, raw, &stageError{stageTaskPut, sinkTaskClass, cause})
+	}
+	return env
 }

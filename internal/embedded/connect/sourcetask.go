@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -44,21 +43,22 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 	reached := map[string]storedOffset{}
 	var failed error
 	for _, r := range records {
-		topic, key, value, out, err := p.toBytes(ctx, r)
+		record, err := p.toKafka(ctx, r)
 		if err != nil {
 			if passing(ctx, err) {
 				return nil
 			}
-			if !p.tolerant {
+			if !p.errors.all {
 				failed = exceeded(err)
 				break
 			}
-			w.log.Warn("connect: skipping a record", "connector", c.name, "task", t.id, "topic", r.Topic, "error", err)
+			p.errors.tell(w, c, t.id, err, "topic", r.Topic)
 			continue
 		}
-		if out != nil {
-			produced = append(produced, toKafka(topic, key, value, out))
+		if record == nil {
+			continue // as with the real worker, the offset of what is left out is not kept
 		}
+		produced = append(produced, record)
 		if r.SourceOffset != nil {
 			reached[partText(r.SourcePartition)] = storedOffset{r.SourcePartition, r.SourceOffset}
 		}
@@ -84,15 +84,4 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 		}
 	}
 	return failed
-}
-
-func toKafka(topic string, key, value []byte, r *plugin.Record) *kgo.Record {
-	record := &kgo.Record{Topic: topic, Key: key, Value: value}
-	if r.Timestamp != nil {
-		record.Timestamp = time.UnixMilli(*r.Timestamp)
-	}
-	for _, h := range r.Headers {
-		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	return record
 }

@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -50,6 +51,7 @@ func (w *worker) validate(ctx context.Context, settings map[string]string) (plug
 	values := config.Validate(commonDefinition(class), "", settings)
 	checkConverter(values, settings, keyConverter)
 	checkConverter(values, settings, valueConverter)
+	checkConverter(values, settings, headerConverter)
 	if class.Kind() == plugin.Sink {
 		checkTopics(values, settings)
 	}
@@ -85,7 +87,11 @@ func checkConverter(values *config.Values, settings map[string]string, name stri
 	if !ok {
 		return
 	}
-	if _, ok := convert.Find(class); !ok {
+	_, found := convert.Find(class)
+	if name == headerConverter {
+		_, found = convert.FindHeader(class)
+	}
+	if !found {
 		value := values.Get(name)
 		value.Value = nil
 		values.AddError(name, "Invalid value %s for configuration %s: Class %s could not be found.", class, name, class)
@@ -107,46 +113,112 @@ func validateConverter(values *config.Values, settings map[string]string, name, 
 }
 
 func validateTransforms(values *config.Values, settings map[string]string) {
-	var names []string
+	kinds := aliasKinds{setting: transformsSetting, group: "Transforms", display: "Transformation", what: "transformation"}
 	for _, c := range transform.Classes() {
-		names = append(names, c.Name)
+		kinds.names = append(kinds.names, c.Name)
 	}
-	slices.Sort(names)
-	for _, alias := range config.SplitList(settings[transformsSetting]) {
-		prefix := transformsSetting + "." + alias + "."
-		group := "Transforms: " + alias
+	kinds.find = func(name string) (*config.Definition, bool) {
+		class, ok := transform.Find(name)
+		if !ok {
+			return nil, false
+		}
+		return &config.Definition{Keys: append(dependence(), class.Definition.Keys...)}, true
+	}
+	kinds.check = func(name string, own map[string]string) error {
+		if _, given := own["negate"]; given && own["predicate"] == "" {
+			return config.Errorf("Config '%[1]snegate' was provided but there is no config '%[1]spredicate' defining a predicate to be negated.", own[aliasPrefix])
+		}
+		class, _ := transform.Find(name)
+		return class.Check(own)
+	}
+	kinds.validate(values, settings)
+
+	kinds = aliasKinds{setting: predicatesSetting, group: "Predicates", display: "Predicate", what: "predicate"}
+	for _, c := range transform.Predicates() {
+		kinds.names = append(kinds.names, c.Name)
+	}
+	kinds.find = func(name string) (*config.Definition, bool) {
+		class, ok := transform.FindPredicate(name)
+		return class.Definition, ok
+	}
+	kinds.check = func(string, map[string]string) error { return nil }
+	kinds.validate(values, settings)
+}
+
+// aliasPrefix is the setting that hands the prefix of an alias to its check.
+const aliasPrefix = "alias prefix"
+
+// aliasKinds are the classes of things that a setting lists by alias.
+type aliasKinds struct {
+	setting, group, display, what string
+	names                         []string
+	find                          func(class string) (*config.Definition, bool)
+	check                         func(class string, own map[string]string) error
+}
+
+func (k aliasKinds) validate(values *config.Values, settings map[string]string) {
+	slices.Sort(k.names)
+	var seen []string
+	for _, alias := range config.SplitList(settings[k.setting]) {
+		if slices.Contains(seen, alias) {
+			continue
+		}
+		seen = append(seen, alias)
+		prefix := k.setting + "." + alias + "."
+		group := k.group + ": " + alias
 		typeKey := config.Key{Name: prefix + "type", Type: config.Class, Required: true, Importance: config.High, Group: group, Order: 0, Width: config.Wide,
-			Display: "Transformation type for " + alias, Recommended: names, Doc: "The class of the transformation " + alias + "."}
+			Display: k.display + " type for " + alias, Recommended: k.names, Doc: "The class of the " + k.what + " " + alias + "."}
 		typeValues := config.Validate(&config.Definition{Keys: []config.Key{typeKey}}, "", settings)
 		values.List = append(values.List, typeValues.List...)
 		name, given := settings[prefix+"type"]
 		if !given {
 			continue
 		}
-		class, ok := transform.Find(name)
+		def, ok := k.find(name)
 		if !ok {
 			typeValues.List[0].Value = nil
 			values.AddError(prefix+"type", "Invalid value %s for configuration %stype: Class %s could not be found.", name, prefix, name)
 			continue
 		}
-		own := config.Validate(class.Definition, prefix, settings)
-		for _, v := range own.List {
-			v.Key.Group = group
-		}
-		own.List = append(own.List, config.Validate(dependence(group), prefix, settings).List...)
+		own := config.Validate(embedded(def, group), prefix, settings)
 		values.List = append(values.List, own.List...)
-		if err := class.Check(config.Sub(settings, prefix)); err != nil {
-			values.AddError(own.List[0].Key.Name, "%s", err)
+		apart := config.Sub(settings, prefix)
+		apart[aliasPrefix] = prefix
+		if err := k.check(name, apart); err != nil {
+			about := prefix + "type"
+			if len(own.List) > 0 && own.List[0].Key.Required {
+				about = own.List[0].Key.Name
+			}
+			values.AddError(about, "%s", err)
 		}
 	}
 }
 
+// embedded gives a definition as Kafka embeds it in another: what is required
+// first, then by importance and name, numbered from 1.
+func embedded(def *config.Definition, group string) *config.Definition {
+	rank := map[config.Importance]int{config.High: 0, config.Medium: 1, config.Low: 2}
+	keys := slices.SortedStableFunc(slices.Values(def.Keys), func(a, b config.Key) int {
+		if a.Required != b.Required {
+			if a.Required {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(rank[a.Importance], rank[b.Importance]), strings.Compare(a.Name, b.Name))
+	})
+	for i := range keys {
+		keys[i].Group, keys[i].Order = group, i+1
+	}
+	return &config.Definition{Keys: keys}
+}
+
 // dependence has the settings that make a transformation depend on a predicate.
-func dependence(group string) *config.Definition {
-	return &config.Definition{Keys: []config.Key{
-		{Name: "predicate", Type: config.String, Default: config.Default(""), Importance: config.Medium, Group: group, Order: -1, Width: config.NoWidth,
-			Display: "Predicate", Unsupported: true, Doc: "The predicate that says for which records the transformation is applied."},
-		{Name: "negate", Type: config.Boolean, Default: config.Default("false"), Importance: config.Medium, Group: group, Order: -1, Width: config.NoWidth,
-			Display: "Negate", Unsupported: true, Doc: "Whether the transformation is applied where the predicate does not hold."},
-	}}
+func dependence() []config.Key {
+	return []config.Key{
+		{Name: "predicate", Type: config.String, Importance: config.Medium, Order: -1, Width: config.NoWidth,
+			Display: "predicate", Doc: "The predicate that says for which records the transformation is applied."},
+		{Name: "negate", Type: config.Boolean, Default: config.Default("false"), Importance: config.Medium, Order: -1, Width: config.NoWidth,
+			Display: "negate", Doc: "Whether the transformation is applied where the predicate does not hold."},
+	}
 }

@@ -277,7 +277,7 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 }
 
 func (w *worker) environment(c *connector) plugin.Environment {
-	return plugin.Environment{Name: c.name, Log: w.log, Now: w.cfg.Now}
+	return plugin.Environment{Name: c.name, Log: w.log, Clock: w.cfg.Clock}
 }
 
 // closeInstance needs run.
@@ -413,6 +413,6 @@ func (w *worker) usedTopic(c *connector, task int, topic string) {
 	}
 	w.mu.Unlock()
 	if !known {
-		w.store.tell(topicEntry(c.name, topic, task, w.cfg.Now()))
+		w.store.tell(topicEntry(c.name, topic, task, w.cfg.Clock.Now()))
 	}
 }

@@ -35,7 +35,8 @@ func avroClass() Class {
 			textKey("basic.auth.credentials.source", "URL"),
 			textKey("basic.auth.user.info", ""),
 		}},
-		make: newAvroConverter,
+		registry: true,
+		make:     newAvroConverter,
 	}
 }
 

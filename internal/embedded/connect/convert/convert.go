@@ -27,8 +27,13 @@ type Class struct {
 	Name string
 	// Definition lists the settings, without the prefix of the converter.
 	Definition *config.Definition
-	make       func(key bool, settings config.Settings) (Converter, error)
+	// registry marks those that keep schemas in a Schema Registry.
+	registry bool
+	make     func(key bool, settings config.Settings) (Converter, error)
 }
+
+// Bundled reports whether the class comes with Kafka Connect.
+func (c Class) Bundled() bool { return !c.registry }
 
 var classes = []Class{
 	avroClass(), jsonClass(), stringClass(),
@@ -37,26 +42,54 @@ var classes = []Class{
 	booleanClass(), bytesClass(),
 }
 
-// Classes lists the kinds of converters.
+// headerClasses are the kinds of converters of headers. Those of schemas in a
+// registry are none.
+var headerClasses = slices.Concat(
+	[]Class{simpleHeaderClass()},
+	slices.DeleteFunc(slices.Clone(classes), func(c Class) bool { return c.registry }),
+)
+
+// Classes lists the kinds of converters of keys and values.
 func Classes() []Class { return slices.Clone(classes) }
 
-// Find gives the kind of converter with a Java class name.
-func Find(name string) (Class, bool) {
-	i := slices.IndexFunc(classes, func(c Class) bool { return c.Name == name })
+// HeaderClasses lists the kinds of converters of headers.
+func HeaderClasses() []Class { return slices.Clone(headerClasses) }
+
+// Find gives the kind of converter of keys and values with a Java class name.
+func Find(name string) (Class, bool) { return find(classes, name) }
+
+// FindHeader gives the kind of converter of headers with a Java class name.
+func FindHeader(name string) (Class, bool) { return find(headerClasses, name) }
+
+func find(list []Class, name string) (Class, bool) {
+	i := slices.IndexFunc(list, func(c Class) bool { return c.Name == name })
 	if i < 0 {
 		return Class{}, false
 	}
-	return classes[i], true
+	return list[i], true
 }
 
-// New makes a converter of keys or values from its settings, whose names are
-// without the converter's prefix.
-func New(class string, key bool, settings map[string]string) (Converter, error) {
+// Use is what a converter is for.
+type Use string
+
+// The uses of converters.
+const (
+	Key    Use = "key"
+	Value  Use = "value"
+	Header Use = "header"
+)
+
+// New makes a converter from its settings, whose names are without the
+// converter's prefix.
+func New(class string, use Use, settings map[string]string) (Converter, error) {
 	c, ok := Find(class)
+	if use == Header {
+		c, ok = FindHeader(class)
+	}
 	if !ok {
 		return nil, fmt.Errorf("making a converter: the class %s is not one of this worker", class)
 	}
-	return c.make(key, config.NewSettings(c.Definition, settings))
+	return c.make(use == Key, config.NewSettings(c.Definition, settings))
 }
 
 func typeKey(def string) config.Key {

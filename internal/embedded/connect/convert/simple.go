@@ -182,3 +182,37 @@ func (bytesConverter) ToConnect(_ context.Context, _ string, raw []byte) (*data.
 	}
 	return data.OptionalOf(data.Bytes), raw, nil
 }
+
+// SimpleHeaderClass is the class by which workers convert headers.
+const SimpleHeaderClass = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+
+func simpleHeaderClass() Class {
+	return Class{
+		Name:       SimpleHeaderClass,
+		Definition: &config.Definition{},
+		make:       func(bool, config.Settings) (Converter, error) { return simpleHeaderConverter{}, nil },
+	}
+}
+
+// simpleHeaderConverter writes the text of values, and reads from a text what it
+// looks like.
+type simpleHeaderConverter struct{}
+
+func (simpleHeaderConverter) FromConnect(_ context.Context, _ string, _ *data.Schema, value any) ([]byte, error) {
+	switch v := value.(type) {
+	case nil:
+		return nil, nil
+	case *data.Struct:
+		return nil, fault.New(fault.Data, "Failed to serialize unexpected value type org.apache.kafka.connect.data.Struct: %s", data.Text(v))
+	default:
+		return []byte(data.HeaderText(value)), nil
+	}
+}
+
+func (simpleHeaderConverter) ToConnect(_ context.Context, _ string, raw []byte) (*data.Schema, any, error) {
+	if raw == nil {
+		return nil, nil, nil
+	}
+	schema, v := data.ParseText(string(raw))
+	return schema, v, nil
+}

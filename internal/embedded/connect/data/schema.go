@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -135,6 +136,11 @@ func Timestamp() *Schema { return &Schema{Type: Int64, Name: TimestampName, Vers
 
 // Date makes the schema of days since 1970.
 func Date() *Schema { return &Schema{Type: Int32, Name: DateName, Version: Version(1)} }
+
+// DecimalSchema makes the schema of exact numbers with a number of decimals.
+func DecimalSchema(scale int) *Schema {
+	return &Schema{Type: Bytes, Name: DecimalName, Version: Version(1), Parameters: map[string]string{"scale": strconv.Itoa(scale)}}
+}
 
 // TimeOfDay makes the schema of milliseconds since midnight.
 func TimeOfDay() *Schema { return &Schema{Type: Int32, Name: TimeName, Version: Version(1)} }

@@ -90,6 +90,22 @@ func (d Decimal) String() string {
 	return sign + digits[:len(digits)-d.Scale] + "." + digits[len(digits)-d.Scale:]
 }
 
+// ParseDecimal reads a number as Java's BigDecimal does, with as many decimals as
+// it is written with.
+func ParseDecimal(text string) (Decimal, bool) {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	shift := 0
+	if exponent != "" {
+		var err error
+		if shift, err = strconv.Atoi(exponent); err != nil {
+			return Decimal{}, false
+		}
+	}
+	unscaled, ok := new(big.Int).SetString(whole+fraction, 10)
+	return Decimal{Unscaled: unscaled, Scale: len(fraction) - shift}, ok
+}
+
 // Milliseconds gives a logical Timestamp's number.
 func Milliseconds(t time.Time) int64 { return t.UnixMilli() }
 

@@ -2,6 +2,7 @@ package elasticsearch
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
 const (
@@ -35,12 +37,14 @@ type client struct {
 	backoff  time.Duration
 	http     *http.Client
 	log      *slog.Logger
+	clock    plugin.Clock
+	compress bool
 }
 
 func newClient(s config.Settings) (*client, error) {
 	c := &client{
 		user: s.Text("connection.username"), password: s.Text("connection.password"),
-		retries: s.Number("max.retries"), backoff: s.Milliseconds("retry.backoff.ms"), log: slog.Default(),
+		retries: s.Number("max.retries"), backoff: s.Milliseconds("retry.backoff.ms"), log: slog.Default(), clock: plugin.SystemClock{}, compress: s.Flag("connection.compression"),
 	}
 	for _, raw := range s.List("connection.url") {
 		u, err := url.Parse(raw)
@@ -105,6 +109,12 @@ func (c *client) do(ctx context.Context, method, path string, body []byte) ([]by
 func (c *client) send(ctx context.Context, base, method, path string, body []byte) ([]byte, error) {
 	var reader io.Reader
 	if body != nil {
+		if c.compress {
+			var err error
+			if body, err = compressed(body); err != nil {
+				return nil, err
+			}
+		}
 		reader = bytes.NewReader(body)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, reader)
@@ -116,6 +126,9 @@ func (c *client) send(ctx context.Context, base, method, path string, body []byt
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", mediaType)
+		if c.compress {
+			req.Header.Set("Content-Encoding", "gzip")
+		}
 	}
 	if c.user != "" {
 		req.SetBasicAuth(c.user, c.password)
@@ -139,10 +152,28 @@ func (c *client) send(ctx context.Context, base, method, path string, body []byt
 			Reason string `json:"reason"`
 		} `json:"error"`
 	}
-	if json.Unmarshal(answer, &problem) == nil {
+	var plain struct {
+		Error string `json:"error"`
+	}
+	switch {
+	case json.Unmarshal(answer, &problem) == nil:
 		failed.kind, failed.reason = problem.Error.Type, problem.Error.Reason
+	case json.Unmarshal(answer, &plain) == nil:
+		failed.kind, failed.reason = "exception", plain.Error
 	}
 	return nil, failed
+}
+
+func compressed(body []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(body); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // retry sends a request until it succeeds, final says that it can't, or the
@@ -158,12 +189,8 @@ func (c *client) retry(ctx context.Context, what string, final func(error) bool,
 		}
 		pause := min(c.backoff<<min(attempt-1, 16), maxBackoff)
 		c.log.Warn("connect: Elasticsearch said no, trying again", "request", what, "attempt", attempt, "pause", pause, "error", err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if c.clock.Sleep(ctx, pause) != nil {
 			return err
-		case <-timer.C:
 		}
 	}
 }
@@ -191,45 +218,30 @@ func (c *client) ping(ctx context.Context) error {
 	return err
 }
 
-// createIndex makes an index when it is missing.
-func (c *client) createIndex(ctx context.Context, index string) error {
-	notThere := func(err error) bool {
-		var status *statusError
-		return errors.As(err, &status) && status.status == http.StatusNotFound
-	}
-	path := "/" + url.PathEscape(index)
-	err := c.retry(ctx, "check if index "+index+" exists", notThere, func() error {
-		_, err := c.do(ctx, http.MethodHead, path, nil)
-		return err
-	})
-	if err == nil || !notThere(err) {
-		return err
-	}
-	exists := func(err error) bool {
-		var status *statusError
-		return errors.As(err, &status) && strings.Contains(status.kind, "resource_already_exists_exception")
-	}
-	err = c.retry(ctx, "create index "+index, exists, func() error {
-		_, err := c.do(ctx, http.MethodPut, path+"?master_timeout=30s&timeout=30s", []byte(`{"settings":{},"aliases":{}}`))
-		return err
-	})
-	if err != nil && exists(err) {
-		return nil
-	}
-	return err
-}
-
 // bulkAnswer is what Elasticsearch says of a bulk request.
 type bulkAnswer struct {
 	Errors bool `json:"errors"`
 	Items  []map[string]struct {
-		ID     string `json:"_id"`
-		Status int    `json:"status"`
-		Error  *struct {
-			Type   string `json:"type"`
-			Reason string `json:"reason"`
-		} `json:"error"`
+		ID     string     `json:"_id"`
+		Status int        `json:"status"`
+		Error  *itemError `json:"error"`
 	} `json:"items"`
+}
+
+// itemError is why one action of a bulk request failed.
+type itemError struct {
+	Type   string     `json:"type"`
+	Reason string     `json:"reason"`
+	Cause  *itemError `json:"caused_by"`
+}
+
+// Error says it as the real sink's client does.
+func (e *itemError) Error() string {
+	text := fmt.Sprintf("ElasticsearchException[Elasticsearch exception [type=%s, reason=%s]]", e.Type, e.Reason)
+	if e.Cause != nil {
+		text += "; nested: " + strings.TrimSuffix(e.Cause.Error(), ";") + ";"
+	}
+	return text
 }
 
 // bulk sends a bulk request.

@@ -9,8 +9,11 @@ package elasticsearch
 
 import (
 	"context"
+	"errors"
+	"io"
 	"maps"
 	"strings"
+	"syscall"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
@@ -35,12 +38,13 @@ func (Connector) Definition() *config.Definition { return definition }
 
 // Validate tries to reach Elasticsearch when the settings are right otherwise.
 func (Connector) Validate(ctx context.Context, settings map[string]string, values *config.Values) error {
-	if len(values.Errors()) > 0 {
-		return nil
-	}
 	s := config.NewSettings(definition, settings)
-	if !s.Flag("schema.ignore") && len(s.List("topic.schema.ignore")) == 0 {
-		values.AddError("schema.ignore", "Invalid value false for configuration schema.ignore: the embedded worker makes no mappings from schemas; set it to true and use an index template")
+	if isStream := !strings.EqualFold(s.Text(streamTypeSetting), noStream); isStream != (s.Text(streamDatasetSetting) != "") {
+		for _, name := range []string{streamDatasetSetting, streamTypeSetting} {
+			values.AddError(name, "Either both or neither '%s' and '%s' must be set.", streamDatasetSetting, streamTypeSetting)
+		}
+	}
+	if len(values.Errors()) > 0 {
 		return nil
 	}
 	c, err := newClient(s)
@@ -59,11 +63,19 @@ func (Connector) Validate(ctx context.Context, settings map[string]string, value
 
 // javaCause writes why Elasticsearch can't be reached as the real connector does.
 func javaCause(err error) string {
-	text := err.Error()
-	if strings.Contains(text, "connection refused") {
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
 		return "java.util.concurrent.ExecutionException: java.net.ConnectException: Connection refused"
+	case isReset(err):
+		return "java.io.IOException: Connection reset"
+	default:
+		return err.Error()
 	}
-	return text
+}
+
+// isReset reports whether a connection was broken off.
+func isReset(err error) bool {
+	return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // NewSinkTask makes a task.

@@ -23,11 +23,23 @@ type documents struct {
 	ignoreKeyTopics []string
 	onNull          string
 	compact         bool
+	upsert          bool
+	retryOnConflict int64
+	generatedIDs    bool
+	versionHeader   string
+	stream          dataStream
+}
+
+// index is where the documents of a topic go.
+func (d documents) index(topic string) string {
+	if d.stream.typ != "" {
+		return d.stream.name(topic)
+	}
+	return indexName(topic)
 }
 
 // action gives the lines for a record, nil for a record that is left out.
 func (d documents) action(r *plugin.Record) ([]byte, error) {
-	ignoreKey := d.ignoreKey || slices.Contains(d.ignoreKeyTopics, r.Topic)
 	if r.Value == nil {
 		switch {
 		case d.onNull == nullIgnore, d.onNull == nullDelete && r.Key == nil:
@@ -37,6 +49,24 @@ func (d documents) action(r *plugin.Record) ([]byte, error) {
 				r.KafkaTopic, r.KafkaPartition, r.KafkaOffset)
 		}
 	}
+	line, err := d.target(r)
+	if err != nil || r.Value == nil {
+		return line, err
+	}
+	document, err := d.document(r)
+	if err != nil {
+		return nil, err
+	}
+	if d.upsert {
+		line = append(append(line, `{"doc":`...), document...)
+		return append(append(append(line, `,"upsert":`...), document...), "}\n"...), nil
+	}
+	return append(append(line, document...), '\n'), nil
+}
+
+// target gives the line that says what is done to which document.
+func (d documents) target(r *plugin.Record) ([]byte, error) {
+	ignoreKey := d.ignoreKey || slices.Contains(d.ignoreKeyTopics, r.Topic)
 	id := fallbackID(r)
 	if !ignoreKey {
 		var err error
@@ -45,31 +75,64 @@ func (d documents) action(r *plugin.Record) ([]byte, error) {
 		}
 	}
 	verb := "index"
-	if r.Value == nil {
+	switch {
+	case r.Value == nil:
 		verb = "delete"
+	case d.upsert:
+		verb = "update"
+	case d.stream.typ != "":
+		verb = "create"
 	}
 	line := append([]byte(`{"`), verb...)
-	line = convert.AppendJSONString(append(line, `":{"_index":`...), indexName(r.Topic))
-	line = convert.AppendJSONString(append(line, `,"_id":`...), id)
-	if !ignoreKey {
-		line = strconv.AppendInt(append(line, `,"version":`...), r.KafkaOffset, 10)
+	line = convert.AppendJSONString(append(line, `":{"_index":`...), d.index(r.Topic))
+	if !d.generatedIDs || r.Value == nil {
+		line = convert.AppendJSONString(append(line, `,"_id":`...), id)
+	}
+	switch {
+	case verb == "update":
+		line = strconv.AppendInt(append(line, `,"retry_on_conflict":`...), d.retryOnConflict, 10)
+	case !ignoreKey && d.stream.typ == "" && !d.generatedIDs:
+		version, err := d.version(r)
+		if err != nil {
+			return nil, err
+		}
+		line = strconv.AppendInt(append(line, `,"version":`...), version, 10)
 		line = append(line, `,"version_type":"external"`...)
 	}
-	line = append(line, "}}\n"...)
-	if r.Value == nil {
-		return line, nil
+	return append(line, "}}\n"...), nil
+}
+
+// version is a document's external version: the record's offset, or what a header
+// says.
+func (d documents) version(r *plugin.Record) (int64, error) {
+	if d.versionHeader == "" {
+		return r.KafkaOffset, nil
 	}
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key != d.versionHeader {
+			continue
+		}
+		version, err := strconv.ParseInt(data.Text(h.Value), 10, 64)
+		if err != nil {
+			return 0, fault.New(fault.Data, "the header %s of topic=%s partition=%d offset=%d has %s: a version is a whole number", h.Key, r.KafkaTopic, r.KafkaPartition, r.KafkaOffset, data.Text(h.Value))
+		}
+		return version, nil
+	}
+	return 0, fault.New(fault.NullPointer, `Cannot invoke "org.apache.kafka.connect.header.Header.key()" because "versionHeader" is null`)
+}
+
+// document gives a record's value as JSON.
+func (d documents) document(r *plugin.Record) ([]byte, error) {
 	switch r.Value.(type) {
 	case *data.Struct, *data.Map:
 	default:
 		return nil, fault.New(fault.Data, "the value of topic=%s partition=%d offset=%d is %T: a document needs an object", r.KafkaTopic, r.KafkaPartition, r.KafkaOffset, r.Value)
 	}
 	schema, value := d.plain(r.ValueSchema, r.Value)
-	line, err := (convert.JSONFormat{ReplaceNull: true}).Append(line, schema, value)
-	if err != nil {
-		return nil, err
+	if d.stream.typ != "" {
+		schema, value = d.stream.stamped(r, schema, value)
 	}
-	return append(line, '\n'), nil
+	return (convert.JSONFormat{ReplaceNull: true}).Append(nil, schema, value)
 }
 
 // documentID makes a key the name of a document.

@@ -18,6 +18,7 @@ const (
 	Config          = "org.apache.kafka.common.config.ConfigException"
 	Serialization   = "org.apache.kafka.common.errors.SerializationException"
 	IllegalArgument = "java.lang.IllegalArgumentException"
+	NullPointer     = "java.lang.NullPointerException"
 	IO              = "java.io.IOException"
 	SQL             = "java.sql.SQLException"
 	NumberFormat    = "java.lang.NumberFormatException"

@@ -141,14 +141,8 @@ func (i *instance) Changed() <-chan struct{} { return i.changed }
 
 func (i *instance) watch(ctx context.Context) {
 	defer close(i.done)
-	ticker := time.NewTicker(max(i.parsed.Milliseconds("table.poll.interval.ms"), time.Millisecond))
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	interval := max(i.parsed.Milliseconds("table.poll.interval.ms"), time.Millisecond)
+	for i.env.Clock.Sleep(ctx, interval) == nil {
 		tables, err := selectTables(ctx, i.db, i.parsed)
 		if err != nil {
 			if ctx.Err() == nil {

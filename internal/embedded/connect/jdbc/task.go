@@ -144,18 +144,11 @@ func (t *task) wait(ctx context.Context, q *querier) error {
 	if q.last.IsZero() {
 		return nil
 	}
-	pause := t.interval - t.env.Now().Sub(q.last)
+	pause := t.interval - t.env.Clock.Now().Sub(q.last)
 	if pause <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return t.env.Clock.Sleep(ctx, pause)
 }
 
 // failed decides whether a query is tried again: what the database says may
@@ -179,7 +172,7 @@ func (t *task) failed(ctx context.Context, q *querier, err error) error {
 // requeue ends the query and puts the table behind the others.
 func (t *task) requeue(q *querier) error {
 	err := q.end()
-	q.last = t.env.Now()
+	q.last = t.env.Clock.Now()
 	t.queue = append(t.queue[1:], q)
 	return err
 }

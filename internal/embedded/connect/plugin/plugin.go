@@ -10,7 +10,6 @@ package plugin
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
@@ -25,10 +24,11 @@ const (
 	Sink   Kind = "sink"
 )
 
-// Header is a record's header in bytes.
+// Header is a record's header.
 type Header struct {
-	Key   string
-	Value []byte
+	Key    string
+	Schema *data.Schema
+	Value  any
 }
 
 // Record is one record on its way between a connector and a topic.
@@ -53,14 +53,20 @@ type Record struct {
 	KafkaTopic     string
 	KafkaPartition int32
 	KafkaOffset    int64
+	// Raw is what the worker read a sink's record from, for itself.
+	Raw any
 }
 
 // Environment is what the worker gives to a connector and its tasks.
 type Environment struct {
 	// Name is the connector's name.
-	Name string
-	Log  *slog.Logger
-	Now  func() time.Time
+	Name  string
+	Log   *slog.Logger
+	Clock Clock
+	// Report tells of a record that a sink task can't write and goes on without.
+	// It may put the record where such ones are kept, and then returns when it is
+	// there. Nil for sources.
+	Report func(ctx context.Context, r *Record, cause error) error
 }
 
 // Connector is a class of connectors.
@@ -116,7 +122,7 @@ type SourceTask interface {
 type SinkTask interface {
 	Start(ctx context.Context, env Environment, settings map[string]string) error
 	// Put writes records and returns when they are kept where they belong. With
-	// an error it tells how many of them, from the first on, are.
+	// an error it tells how many of them, from the first on, need not come again.
 	Put(ctx context.Context, records []*Record) (int, error)
 	Close() error
 }

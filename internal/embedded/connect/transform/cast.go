@@ -16,7 +16,7 @@ import (
 func castClasses() []Class {
 	return both("Cast", &config.Definition{Keys: []config.Key{
 		checked(required(key("spec", config.List, config.High, "Fields and their types (field:type,…), or one type for the whole key or value.")), checkCastSpec),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		if len(s.List("spec")) == 0 {
 			return config.Errorf("Must specify at least one field to cast.")
@@ -24,7 +24,7 @@ func castClasses() []Class {
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
 		spec, err := parseCastSpec(settings.List("spec"))
-		return cast{s, spec.whole, spec.fields}, err
+		return cast{s, spec.whole, spec.fields, settings.Flag(replaceNullSetting)}, err
 	})
 }
 
@@ -74,6 +74,8 @@ type cast struct {
 	side   side
 	whole  data.Type
 	fields map[string]data.Type
+	// replaceNull takes a field's default for a null.
+	replaceNull bool
 }
 
 func (t cast) Apply(r *plugin.Record) (*plugin.Record, error) {
@@ -106,9 +108,9 @@ func (t cast) Apply(r *plugin.Record) (*plugin.Record, error) {
 	changed := basics(schema)
 	values := make([]any, len(st.Values))
 	for i, f := range schema.Fields {
-		values[i] = st.Values[i]
+		values[i] = fieldValue(st, i, t.replaceNull)
 		if to := t.fields[f.Name]; to != 0 {
-			if values[i], err = castValue(f.Schema, st.Values[i], to); err != nil {
+			if values[i], err = castValue(f.Schema, values[i], to); err != nil {
 				return nil, err
 			}
 			s := &data.Schema{Type: to, Optional: f.Schema.Optional}

@@ -1,6 +1,8 @@
 package transform
 
 import (
+	"strings"
+
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
@@ -66,9 +68,11 @@ func valueToKeyClasses() []Class {
 		Name: prefix + "ValueToKey",
 		Definition: &config.Definition{Keys: []config.Key{
 			checked(required(key("fields", config.List, config.High, "The fields of the value that make the key.")), nonEmptyList),
-			withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+			replaceNullKey(),
 		}},
-		make: func(s config.Settings) (Transformation, error) { return valueToKey{s.List("fields")}, nil },
+		make: func(s config.Settings) (Transformation, error) {
+			return valueToKey{s.List("fields"), s.Flag(replaceNullSetting)}, nil
+		},
 	}}
 }
 
@@ -80,7 +84,10 @@ func nonEmptyList(v any) error {
 }
 
 // valueToKey makes the key a struct of some of the value's fields.
-type valueToKey struct{ fields []string }
+type valueToKey struct {
+	fields      []string
+	replaceNull bool
+}
 
 func (t valueToKey) Apply(r *plugin.Record) (*plugin.Record, error) {
 	const purpose = "copying fields from value to key"
@@ -108,8 +115,7 @@ func (t valueToKey) Apply(r *plugin.Record) (*plugin.Record, error) {
 			return nil, fault.New(fault.Data, "Field does not exist: %s", name)
 		}
 		schema.Fields = append(schema.Fields, value.Schema.Fields[i])
-		v, _ := value.Get(name)
-		key.Values = append(key.Values, v)
+		key.Values = append(key.Values, fieldValue(value, i, t.replaceNull))
 	}
 	return keySide.with(r, schema, key), nil
 }
@@ -117,44 +123,99 @@ func (t valueToKey) Apply(r *plugin.Record) (*plugin.Record, error) {
 func extractFieldClasses() []Class {
 	return both("ExtractField", &config.Definition{Keys: []config.Key{
 		required(key("field", config.String, config.Medium, "The field to take.")),
-		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2, paths into nested fields, is not supported by the embedded worker."), "V1"), config.OneOfAnyCase("V1")),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
-	}}, nil, func(s side, settings config.Settings) (Transformation, error) {
-		return extractField{s, settings.Text("field")}, nil
+		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2: a path into nested fields, with dots between names and backticks around names that have dots."), "V1"), config.OneOfAnyCase("V1", "V2")),
+		replaceNullKey(),
+	}}, func(s config.Settings) error {
+		_, err := parsePath(s.Text("field"), s.Text("field.syntax.version"))
+		return err
+	}, func(s side, settings config.Settings) (Transformation, error) {
+		steps, err := parsePath(settings.Text("field"), settings.Text("field.syntax.version"))
+		return extractField{s, settings.Text("field"), steps, settings.Flag(replaceNullSetting)}, err
 	})
+}
+
+// parsePath cuts a path into names. A name may stand between backticks, in which
+// a backslash escapes a backtick before a dot.
+func parsePath(path, version string) ([]string, error) {
+	if !strings.EqualFold(version, "V2") {
+		return []string{path}, nil
+	}
+	var steps []string
+	for rest := path; ; {
+		quoted, ok := strings.CutPrefix(rest, "`")
+		if !ok {
+			name, more, found := strings.Cut(rest, ".")
+			steps = append(steps, name)
+			if !found {
+				return steps, nil
+			}
+			rest = more
+			continue
+		}
+		var name strings.Builder
+		for {
+			i := strings.IndexByte(quoted, '`')
+			if i < 0 || i == len(quoted)-1 && i > 0 && quoted[i-1] == '\\' {
+				return nil, config.Errorf("Incomplete backtick pair in path: [%s], consider adding a backslash before backtick at position %d to escape it", path, len(path)-len(rest))
+			}
+			if i == len(quoted)-1 {
+				name.WriteString(quoted[:i])
+				return append(steps, name.String()), nil
+			}
+			switch {
+			case quoted[i+1] != '.':
+				name.WriteString(quoted[:i+1])
+				quoted = quoted[i+1:]
+				continue
+			case i > 0 && quoted[i-1] == '\\':
+				name.WriteString(quoted[:i-1] + "`")
+				quoted = quoted[i+1:]
+				continue
+			}
+			name.WriteString(quoted[:i])
+			steps, rest = append(steps, name.String()), quoted[i+2:]
+			break
+		}
+	}
 }
 
 // extractField replaces a struct by one of its fields.
 type extractField struct {
-	side  side
-	field string
+	side        side
+	path        string
+	steps       []string
+	replaceNull bool
 }
 
 func (t extractField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	const purpose = "field extraction"
 	schema, v := t.side.get(r)
 	if schema == nil {
-		if v == nil {
-			return t.side.with(r, nil, nil), nil
+		for _, step := range t.steps {
+			if v == nil {
+				break
+			}
+			m, err := asMap(v, purpose)
+			if err != nil {
+				return nil, err
+			}
+			v, _ = m.Get(step)
 		}
-		m, err := asMap(v, purpose)
-		if err != nil {
-			return nil, err
+		return t.side.with(r, nil, v), nil
+	}
+	for n, step := range t.steps {
+		i := schema.FieldIndex(step)
+		if i < 0 {
+			return nil, fault.New(fault.IllegalArgument, "Unknown field: %s", t.path)
 		}
-		field, _ := m.Get(t.field)
-		return t.side.with(r, nil, field), nil
+		if v != nil {
+			st, err := asStruct(v, purpose)
+			if err != nil {
+				return nil, err
+			}
+			v = fieldValue(st, i, t.replaceNull || n < len(t.steps)-1)
+		}
+		schema = schema.Fields[i].Schema
 	}
-	i := schema.FieldIndex(t.field)
-	if i < 0 {
-		return nil, fault.New(fault.IllegalArgument, "Unknown field: %s", t.field)
-	}
-	if v == nil {
-		return t.side.with(r, schema.Fields[i].Schema, nil), nil
-	}
-	st, err := asStruct(v, purpose)
-	if err != nil {
-		return nil, err
-	}
-	field, _ := st.Get(t.field)
-	return t.side.with(r, schema.Fields[i].Schema, field), nil
+	return t.side.with(r, schema, v), nil
 }

@@ -18,7 +18,7 @@ func insertFieldClasses() []Class {
 		key("timestamp.field", config.String, config.Medium, "The field that gets the record's timestamp."),
 		key("static.field", config.String, config.Medium, "The field that gets static.value."),
 		key("static.value", config.String, config.Medium, "The text for static.field."),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		none := true
 		for _, name := range []string{"topic.field", "partition.field", "offset.field", "timestamp.field", "static.field"} {
@@ -32,7 +32,7 @@ func insertFieldClasses() []Class {
 		}
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
-		t := insertField{side: s, static: settings.Text("static.value")}
+		t := insertField{side: s, static: settings.Text("static.value"), replaceNull: settings.Flag(replaceNullSetting)}
 		for _, slot := range []struct {
 			name string
 			to   *insertion
@@ -61,6 +61,7 @@ type insertField struct {
 	side                                             side
 	topic, partition, offset, timestamp, staticField insertion
 	static                                           string
+	replaceNull                                      bool
 }
 
 func (t insertField) Apply(r *plugin.Record) (*plugin.Record, error) {
@@ -89,7 +90,10 @@ func (t insertField) Apply(r *plugin.Record) (*plugin.Record, error) {
 		return nil, err
 	}
 	changed := schema.Clone()
-	result := &data.Struct{Schema: changed, Values: append([]any(nil), st.Values...)}
+	result := &data.Struct{Schema: changed}
+	for i := range st.Values {
+		result.Values = append(result.Values, fieldValue(st, i, t.replaceNull))
+	}
 	for _, a := range additions {
 		changed.Fields = append(changed.Fields, a.field)
 		result.Values = append(result.Values, a.value)

@@ -15,7 +15,7 @@ func setSchemaMetadataClasses() []Class {
 	return both("SetSchemaMetadata", &config.Definition{Keys: []config.Key{
 		key("schema.name", config.String, config.High, "The schema's new name."),
 		key("schema.version", config.Int, config.High, "The schema's new version."),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		if !s.Given("schema.name") && !s.Given("schema.version") {
 			return config.Errorf("Neither schema name nor version configured")

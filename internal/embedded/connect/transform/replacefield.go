@@ -14,9 +14,9 @@ func replaceFieldClasses() []Class {
 		withDefault(key("exclude", config.List, config.Medium, "The fields to leave out."), ""),
 		withDefault(key("include", config.List, config.Medium, "The fields to keep; all when empty."), ""),
 		checked(withDefault(key("renames", config.List, config.Medium, "New names of fields, old:new."), ""), checkRenames),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+		replaceNullKey(),
 	}}, nil, func(s side, settings config.Settings) (Transformation, error) {
-		t := replaceField{side: s, exclude: settings.List("exclude"), include: settings.List("include"), renames: map[string]string{}}
+		t := replaceField{side: s, exclude: settings.List("exclude"), include: settings.List("include"), renames: map[string]string{}, replaceNull: settings.Flag(replaceNullSetting)}
 		for _, entry := range settings.List("renames") {
 			from, to, _ := strings.Cut(entry, ":")
 			t.renames[from] = to
@@ -40,6 +40,7 @@ type replaceField struct {
 	side             side
 	exclude, include []string
 	renames          map[string]string
+	replaceNull      bool
 }
 
 func (t replaceField) keeps(name string) bool {
@@ -85,7 +86,7 @@ func (t replaceField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	for i, f := range schema.Fields {
 		if t.keeps(f.Name) {
 			changed.Fields = append(changed.Fields, data.Field{Name: t.renamed(f.Name), Schema: f.Schema})
-			result.Values = append(result.Values, st.Values[i])
+			result.Values = append(result.Values, fieldValue(st, i, t.replaceNull))
 		}
 	}
 	return t.side.with(r, changed, result), nil

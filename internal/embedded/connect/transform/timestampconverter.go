@@ -21,7 +21,7 @@ func timestampConverterClasses() []Class {
 		checked(withDefault(key("format", config.String, config.Medium, "The pattern of texts, in the way of Java's SimpleDateFormat."), ""), checkPattern),
 		checked(withDefault(key("unix.precision", config.String, config.Low, "What unix numbers count: seconds, milliseconds, microseconds or nanoseconds."), "milliseconds"),
 			config.OneOf("nanoseconds", "microseconds", "milliseconds", "seconds")),
-		withDefault(key("replace.null.with.default", config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true"),
+		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		if s.Text("target.type") == "string" && strings.TrimSpace(s.Text("format")) == "" {
 			return config.Errorf("TimestampConverter requires format option to be specified when using string timestamps")
@@ -29,7 +29,7 @@ func timestampConverterClasses() []Class {
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
 		layout, err := goLayout(settings.Text("format"))
-		return timestampConverter{side: s, field: settings.Text("field"), target: settings.Text("target.type"), layout: layout, unit: unixUnits[settings.Text("unix.precision")]}, err
+		return timestampConverter{side: s, field: settings.Text("field"), target: settings.Text("target.type"), layout: layout, unit: unixUnits[settings.Text("unix.precision")], replaceNull: settings.Flag(replaceNullSetting)}, err
 	})
 }
 
@@ -91,6 +91,7 @@ type timestampConverter struct {
 	field, target string
 	layout        string
 	unit          time.Duration
+	replaceNull   bool
 }
 
 func (t timestampConverter) Apply(r *plugin.Record) (*plugin.Record, error) {
@@ -127,8 +128,9 @@ func (t timestampConverter) Apply(r *plugin.Record) (*plugin.Record, error) {
 		return nil, err
 	}
 	changed := basics(schema)
-	values := append([]any(nil), st.Values...)
+	values := make([]any, len(st.Values))
 	for i, f := range schema.Fields {
+		values[i] = fieldValue(st, i, t.replaceNull)
 		if f.Name == t.field {
 			if values[i], err = t.convert(f.Schema, values[i]); err != nil {
 				return nil, err

@@ -34,8 +34,9 @@ type Class struct {
 }
 
 var classes = slices.Concat(
-	castClasses(), extractFieldClasses(), insertFieldClasses(), regexRouterClasses(), replaceFieldClasses(),
-	setSchemaMetadataClasses(), timestampConverterClasses(), valueToKeyClasses(),
+	castClasses(), dropHeadersClasses(), extractFieldClasses(), filterClasses(), flattenClasses(), headerFromClasses(),
+	hoistFieldClasses(), insertFieldClasses(), insertHeaderClasses(), maskFieldClasses(), regexRouterClasses(),
+	replaceFieldClasses(), setSchemaMetadataClasses(), timestampConverterClasses(), timestampRouterClasses(), valueToKeyClasses(),
 )
 
 // Classes lists the kinds of transformations by name.
@@ -63,15 +64,45 @@ func (c Class) New(settings map[string]string) (Transformation, error) {
 	return c.make(config.NewSettings(c.Definition, settings))
 }
 
-// Chain applies transformations one after the other.
-type Chain []Transformation
+// Step is a transformation in a chain.
+type Step struct {
+	Transformation
+	// Class is the Java class of the transformation.
+	Class string
+	// Predicate says for which records it is applied; nil for all.
+	Predicate Predicate
+	// Negate applies it where the predicate does not hold.
+	Negate bool
+}
 
-// Apply gives the changed record, nil when it was dropped.
+// StepError is the error of one step of a chain.
+type StepError struct {
+	// Class is the Java class of the transformation.
+	Class string
+	Err   error
+}
+
+func (e *StepError) Error() string { return e.Err.Error() }
+
+// Unwrap gives what went wrong.
+func (e *StepError) Unwrap() error { return e.Err }
+
+// Chain applies transformations one after the other.
+type Chain []Step
+
+// Apply gives the changed record, nil when it was dropped. The error is a
+// *StepError.
 func (c Chain) Apply(r *plugin.Record) (*plugin.Record, error) {
-	for _, t := range c {
-		var err error
-		if r, err = t.Apply(r); err != nil || r == nil {
-			return nil, err
+	for _, step := range c {
+		if step.Predicate != nil && step.Predicate.Holds(r) == step.Negate {
+			continue
+		}
+		changed, err := step.Apply(r)
+		if err != nil {
+			return nil, &StepError{step.Class, err}
+		}
+		if r = changed; r == nil {
+			return nil, nil
 		}
 	}
 	return r, nil
@@ -132,4 +163,20 @@ func withDefault(k config.Key, def string) config.Key {
 func checked(k config.Key, check func(any) error) config.Key {
 	k.Check = check
 	return k
+}
+
+// The setting by which a transformation takes a field's default for a null.
+const replaceNullSetting = "replace.null.with.default"
+
+func replaceNullKey() config.Key {
+	return withDefault(key(replaceNullSetting, config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true")
+}
+
+// fieldValue gives the value of a struct's field, perhaps its default when it is
+// null.
+func fieldValue(st *data.Struct, i int, replaceNull bool) any {
+	if v := st.Values[i]; v != nil || !replaceNull || !st.Schema.Fields[i].Schema.HasDefault {
+		return v
+	}
+	return st.Schema.Fields[i].Schema.Default
 }
