@@ -384,6 +384,13 @@ func (l *Log) Housekeep(producerAge time.Duration) error {
 	l.mu.Lock()
 	var unsynced []*segment
 	for _, s := range l.segments {
+		if s.closed && s.entries != nil {
+			if err := l.completeIndex(s); err != nil {
+				l.mu.Unlock()
+				return err
+			}
+			s.entries = nil
+		}
 		if s.closed && !s.synced {
 			unsynced = append(unsynced, s)
 		}

@@ -53,14 +53,17 @@ func (l *Log) Read(offset int64, maxBytes int, atLeastOne bool) ([]byte, error) 
 		if s.size == 0 {
 			continue
 		}
-		from := l.recentPosition(s, offset)
+		var at *spot
+		if recent, ok := l.recentSpot(s, offset); ok {
+			at = &recent
+		}
 		v, err := l.look(s)
 		if err != nil {
 			l.mu.Unlock()
 			return nil, storageError(l.name, err)
 		}
 		l.mu.Unlock()
-		raw, ended, err := l.readView(v, from, offset, visible, maxBytes, atLeastOne)
+		raw, ended, err := l.readView(v, at, offset, visible, maxBytes, atLeastOne)
 		v.close()
 		if err != nil {
 			return nil, storageError(l.name, err)
@@ -96,70 +99,76 @@ func (l *Log) find(base int64) *segment {
 	return nil
 }
 
-// recentPosition finds an offset among the newest batches; -1 when it isn't.
-func (l *Log) recentPosition(s *segment, offset int64) int64 {
+// spot is where a batch is in a segment. least is the offset that it begins with,
+// or, where some are missing, the lowest one that it can begin with.
+type spot struct{ position, least int64 }
+
+// recentSpot finds an offset among the newest batches.
+func (l *Log) recentSpot(s *segment, offset int64) (spot, bool) {
 	if s.closed || len(l.recent) == 0 || offset < l.recent[0].base {
-		return -1
+		return spot{}, false
 	}
 	i := sort.Search(len(l.recent), func(i int) bool { return l.recent[i].next > offset })
 	if i == len(l.recent) {
-		return -1
+		return spot{}, false
 	}
-	return l.recent[i].position
+	return spot{l.recent[i].position, l.recent[i].base}, true
 }
 
-// seek gives the position of the first sound batch that ends behind an offset,
-// the segment's end when there is none.
-func (l *Log) seek(scan *scanner, v view, offset int64) (int64, error) {
+func (v view) scanner() *scanner {
+	return &scanner{file: v.file, end: v.size, limit: v.limit, dense: v.dense}
+}
+
+// seek gives the first sound batch that ends behind an offset; false when there is
+// none.
+func (l *Log) seek(scan *scanner, v view, offset int64) (spot, bool, error) {
 	e, err := v.index.last(func(e entry) bool { return v.base+int64(e.offset) <= offset })
 	if err != nil {
-		return 0, err
+		return spot{}, false, err
 	}
-	at := int64(e.position)
-	if at > 0 {
-		if b, _, err := scan.batch(at, v.base); err != nil || b.BaseOffset() != v.base+int64(e.offset) {
-			at = 0 // the index is damaged: go without it
+	at := spot{int64(e.position), v.base + int64(e.offset)}
+	if at.position > 0 {
+		if b, err := scan.batch(at.position, at.least); err != nil || b.BaseOffset() != at.least {
+			at = spot{0, v.base} // the index is damaged: go without it
 		}
 	}
-	for at < v.size {
-		b, next, err := l.soundBatch(scan, v, at, v.base)
+	for at.position < v.size {
+		b, next, err := l.soundBatch(scan, v, at)
 		if err != nil || b == nil {
-			return v.size, err
+			return spot{}, false, err
 		}
 		if b.LastOffset() >= offset {
-			return next, nil
+			return spot{next, b.BaseOffset()}, true, nil
 		}
-		at = next + int64(len(b))
+		at = spot{next + int64(len(b)), b.LastOffset() + 1}
 	}
-	return v.size, nil
+	return spot{}, false, nil
 }
 
-// soundBatch gives the batch at a position, or the first sound one behind it;
-// nil when there is none.
-func (l *Log) soundBatch(scan *scanner, v view, at, least int64) (batch.Batch, int64, error) {
-	b, _, err := scan.batch(at, least)
+// soundBatch gives the batch at a spot, or the first sound one behind it, and its
+// position; nil when there is none.
+func (l *Log) soundBatch(scan *scanner, v view, at spot) (batch.Batch, int64, error) {
+	b, err := scan.batch(at.position, at.least)
 	if err == nil {
-		return b, at, nil
+		return b, at.position, nil
 	}
 	if !errors.Is(err, errUnsound) {
 		return nil, 0, err
 	}
-	next, found, err := scan.resync(at, least)
+	next, found, err := scan.resync(at.position, at.least)
 	if err != nil {
 		return nil, 0, err
 	}
-	to, behind := v.size, int64(-1)
+	to, behind := v.size, v.limit
 	if found {
-		if b, _, err = scan.batch(next, least); err != nil {
+		follows := scanner{file: v.file, end: v.size, limit: v.limit}
+		if b, err = follows.batch(next, at.least); err != nil {
 			return nil, 0, err
 		}
 		to, behind = next, b.BaseOffset()
 	}
 	l.mu.Lock()
-	if behind < 0 {
-		behind = l.visible
-	}
-	l.report(v.base, v.path, at, to, least, behind)
+	l.report(v.base, v.path, at.position, to, at.least, behind)
 	l.mu.Unlock()
 	if !found {
 		return nil, 0, nil
@@ -167,27 +176,27 @@ func (l *Log) soundBatch(scan *scanner, v view, at, least int64) (batch.Batch, i
 	return b, next, nil
 }
 
-// readView reads batches of one segment. ended tells that there are no more.
-func (l *Log) readView(v view, from, offset, visible int64, maxBytes int, atLeastOne bool) (raw []byte, ended bool, err error) {
-	scan := &scanner{file: v.file, end: v.size}
-	if from < 0 {
-		if from, err = l.seek(scan, v, offset); err != nil {
-			return nil, false, err
+// readView reads batches of one segment, from a spot or, without one, from an
+// offset on. ended tells that there are no more.
+func (l *Log) readView(v view, at *spot, offset, visible int64, maxBytes int, atLeastOne bool) (raw []byte, ended bool, err error) {
+	scan := v.scanner()
+	if at == nil {
+		found, ok, err := l.seek(scan, v, offset)
+		if err != nil || !ok {
+			return nil, err == nil, err
 		}
+		at = &found
 	}
-	if from == v.size {
-		return nil, true, nil
-	}
-	raw = make([]byte, min(int64(maxBytes), v.size-from))
-	n, err := v.file.ReadAt(raw, from)
+	raw = make([]byte, min(int64(maxBytes), v.size-at.position))
+	n, err := v.file.ReadAt(raw, at.position)
 	if n < len(raw) {
 		return nil, false, err
 	}
-	if sound := soundPrefix(raw, visible); sound > 0 {
+	if sound := soundPrefix(raw, at.least, visible); sound > 0 {
 		return raw[:sound:sound], false, nil
 	}
 	// The first batch is larger than asked for, can't be seen yet, or is damaged.
-	b, _, err := l.soundBatch(scan, v, from, v.base)
+	b, _, err := l.soundBatch(scan, v, *at)
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -199,15 +208,23 @@ func (l *Log) readView(v view, from, offset, visible int64, maxBytes int, atLeas
 	return append([]byte(nil), b...), false, nil
 }
 
-// soundPrefix is how many bytes of whole, sound batches raw begins with.
-func soundPrefix(raw []byte, visible int64) int {
+// soundPrefix is how many bytes of whole, sound batches raw begins with; next is
+// the offset of the first. It ends before one that needs a closer look.
+func soundPrefix(raw []byte, next, visible int64) int {
 	sound := 0
 	for rest := raw; ; {
 		b, after, err := batch.Cut(rest)
 		if err != nil || b.LastOffset() >= visible || b.CheckCRC() != nil {
 			return sound
 		}
+		if base := b.BaseOffset(); base != next {
+			follower, _, err := batch.Cut(after)
+			if base < next || err != nil || follower.BaseOffset() <= b.LastOffset() {
+				return sound
+			}
+		}
 		sound += len(b)
+		next = b.LastOffset() + 1
 		rest = after
 	}
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
 	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
 )
 
@@ -170,7 +172,7 @@ func (l *Log) recover() error {
 		// The end of the log is lost: what is known of the producers is not true.
 		return l.rescanAll()
 	case s.size != c.Position || s.base != c.Segment:
-		return l.save(false)
+		l.saveOrWarn()
 	}
 	return nil
 }
@@ -183,7 +185,8 @@ func (l *Log) rescanAll() error {
 			return err
 		}
 	}
-	return l.save(false)
+	l.saveOrWarn()
+	return nil
 }
 
 // loadClosed takes a closed segment from its index alone.
@@ -255,13 +258,14 @@ func (l *Log) rescan(s *segment, fileSize *int64) error {
 		return err
 	}
 	defer file.Release()
-	scan := scanner{file: file, end: end}
+	appended := s == l.active()
+	scan := scanner{file: file, end: end, limit: l.baseBehind(s), dense: appended}
 	now := l.env.Now().UnixMilli()
 	for s.size < end {
-		b, whole, err := scan.batch(s.size, s.next)
+		b, err := scan.batch(s.size, s.next)
 		if err == nil {
 			l.producers.stored(b, now)
-			if s == l.active() {
+			if appended {
 				l.note(place{b.BaseOffset(), b.LastOffset() + 1, s.size})
 			}
 			s.add(b, indexInterval, b.MaxTimestamp())
@@ -275,33 +279,54 @@ func (l *Log) rescan(s *segment, fileSize *int64) error {
 			return fmt.Errorf("reading %s: %w", l.logPath(s), err)
 		}
 		if !found {
-			// A write that a crash cut off leaves less than a whole batch, unless
-			// the machine went down.
-			if whole && s.size+int64(len(b)) == end && fileSize != nil && b.BaseOffset() == s.next {
-				l.reportDamage(s, s.size, end, b.LastOffset()+1)
-				s.size, s.next = end, b.LastOffset()+1
-				break
-			}
-			if err := l.dropTail(s, file, end); err != nil {
+			if err := l.endOfSegment(s, file, b, end, fileSize != nil); err != nil {
 				return err
 			}
 			break
 		}
-		next, _, err := scan.batch(at, s.next)
+		follows := scanner{file: file, end: end, limit: scan.limit}
+		next, err := follows.batch(at, s.next)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", l.logPath(s), err)
 		}
 		l.reportDamage(s, s.size, at, next.BaseOffset())
 		s.sparse += at - s.size
-		s.size = at
+		s.size, s.next = at, next.BaseOffset()
 	}
-	if s == l.active() {
+	if appended {
 		return nil
 	}
+	s.closed = true
 	if err := l.completeIndex(s); err != nil {
-		return err
+		// On a full disk the index stays in memory, until there is space.
+		l.env.Logger.Warn("broker: an index could not be written; it is tried again", "error", err)
+		return nil
 	}
-	s.closed, s.entries = true, nil
+	s.entries = nil
+	return nil
+}
+
+// baseBehind gives the offset that the segment behind one begins with.
+func (l *Log) baseBehind(s *segment) int64 {
+	for _, other := range l.segments {
+		if other.base > s.base {
+			return other.base
+		}
+	}
+	return math.MaxInt64
+}
+
+// endOfSegment decides on what no sound batch follows: a write that a crash cut
+// off leaves less than a whole batch, unless the machine went down. b is the
+// batch, if there is a whole one.
+func (l *Log) endOfSegment(s *segment, file disk.File, b batch.Batch, end int64, sameRun bool) error {
+	if b == nil || s.size+int64(len(b)) != end || !sameRun && b.CheckCRC() != nil {
+		return l.dropTail(s, file, end)
+	}
+	records := max(int64(b.NumRecords()), b.LastOffset()-b.BaseOffset()+1, 1)
+	next := s.next + min(records, maxGap)
+	l.reportDamage(s, s.size, end, next)
+	s.size, s.next = end, next
 	return nil
 }
 
@@ -330,24 +355,25 @@ func (l *Log) dropFrom(offset int64) error {
 	}
 	defer file.Release()
 	size := int64(0)
-	scan := scanner{file: file, end: s.size}
-	for size < s.size {
-		b, _, err := scan.batch(size, 0)
-		if err == nil && b.BaseOffset() >= offset {
-			break
-		}
-		if err == nil {
-			size += int64(len(b))
+	scan := scanner{file: file, end: s.size, limit: offset}
+	for next := s.base; size < s.size; {
+		b, err := scan.batch(size, next)
+		if errors.Is(err, errUnsound) {
+			at, found, err := scan.resync(size, next)
+			if err != nil {
+				return err
+			}
+			if !found {
+				break
+			}
+			size = at
 			continue
 		}
-		at, found, err := scan.resync(size, 0)
 		if err != nil {
 			return err
 		}
-		if !found {
-			break
-		}
-		size = at
+		size += int64(len(b))
+		next = b.LastOffset() + 1
 	}
 	if err := file.Truncate(size); err != nil {
 		return err

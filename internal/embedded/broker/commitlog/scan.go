@@ -13,8 +13,12 @@ const scanBuffer = 256 << 10
 
 // scanner reads the batches of a segment file one after the other.
 type scanner struct {
-	file disk.File
-	end  int64 // where the part to be read ends
+	file  disk.File
+	end   int64 // where the part to be read ends
+	limit int64 // the offsets are below
+	// dense says that no offsets are missing between batches, as they can be in a
+	// segment that was compacted.
+	dense bool
 
 	buf   []byte
 	begin int64 // where buf is from
@@ -45,34 +49,53 @@ func (s *scanner) bytes(position int64, n int) ([]byte, error) {
 // errUnsound means that there is no sound batch at a position.
 var errUnsound = errors.New("no sound batch")
 
-// batch gives the batch at a position, until the next call. least is the lowest
-// offset that it may begin with. The error is errUnsound when there is none;
-// whole then tells whether at least its length can be believed.
-func (s *scanner) batch(position, least int64) (b batch.Batch, whole bool, err error) {
+// batch gives the batch at a position, until the next call. least is the offset
+// that it begins with, or, where some are missing, the lowest one that it can
+// begin with. The error is errUnsound when there is none; b is nil then unless its
+// length can be believed.
+func (s *scanner) batch(position, least int64) (b batch.Batch, err error) {
+	if b, err = s.checked(position); err != nil {
+		return b, err
+	}
+	// No checksum covers the offset: it has to fit in between the others.
+	base, last := b.BaseOffset(), b.LastOffset()
+	switch {
+	case base < least || last < base || last >= s.limit || s.dense && base != least:
+		return b, errUnsound
+	case base == least:
+		return b, nil
+	}
+	look := scanner{file: s.file, end: s.end}
+	if next, err := look.checked(position + int64(len(b))); err == nil && next.BaseOffset() <= last {
+		return b, errUnsound
+	}
+	return b, nil
+}
+
+// checked gives the batch at a position if its checksum is right.
+func (s *scanner) checked(position int64) (batch.Batch, error) {
 	head, err := s.bytes(position, batch.HeaderSize)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	size, err := batch.Size(head)
 	if err != nil || position+int64(size) > s.end {
-		return nil, false, errUnsound
+		return nil, errUnsound
 	}
 	raw, err := s.bytes(position, size)
-	if err != nil {
-		return nil, false, err
+	switch {
+	case err != nil:
+		return nil, err
+	case len(raw) < size:
+		return nil, errUnsound
+	case batch.Batch(raw).CheckCRC() != nil:
+		return batch.Batch(raw), errUnsound
 	}
-	b = batch.Batch(raw)
-	if len(raw) < size || b.BaseOffset() < least || b.LastOffset() < b.BaseOffset() {
-		return nil, false, errUnsound
-	}
-	if b.CheckCRC() != nil {
-		return b, true, errUnsound
-	}
-	return b, true, nil
+	return batch.Batch(raw), nil
 }
 
-// resync looks for the next sound batch behind a damaged one. found is false
-// when there is none before the end.
+// resync looks for the next sound batch behind a damaged one; least is the lowest
+// offset that it can begin with. found is false when there is none before the end.
 func (s *scanner) resync(position, least int64) (at int64, found bool, err error) {
 	for at = position + 1; at+batch.HeaderSize <= s.end; {
 		window, err := s.bytes(at, scanBuffer)
@@ -90,8 +113,8 @@ func (s *scanner) resync(position, least int64) (at int64, found bool, err error
 			if base := batch.Batch(head).BaseOffset(); base < least || base-least > maxGap {
 				continue
 			}
-			look := scanner{file: s.file, end: s.end}
-			if _, _, err := look.batch(at+int64(i), least); err == nil {
+			look := scanner{file: s.file, end: s.end, limit: s.limit}
+			if _, err := look.batch(at+int64(i), least); err == nil {
 				return at + int64(i), true, nil
 			} else if !errors.Is(err, errUnsound) {
 				return 0, false, err

@@ -29,7 +29,7 @@ type segment struct {
 	closed  bool
 	synced  bool // closed only: on the disk, not only with the system
 	entries []entry
-	count   int   // entries, in memory or (closed) on the disk
+	count   int   // entries, in memory or, when those are nil, on the disk
 	sparse  int64 // bytes since the last entry
 	saved   int   // entries that the index file has
 }
@@ -158,19 +158,21 @@ type view struct {
 	base  int64
 	path  string
 	size  int64
+	limit int64 // offsets are below
+	dense bool  // none is missing
 	file  *disk.Handle
 	index index
 }
 
 // look opens a segment for reading; close ends it.
 func (l *Log) look(s *segment) (view, error) {
-	v := view{base: s.base, path: l.logPath(s), size: s.size}
+	v := view{base: s.base, path: l.logPath(s), size: s.size, limit: s.next, dense: !s.closed}
 	var err error
 	if v.file, err = l.env.Handles.Acquire(v.path, s.size == 0); err != nil {
 		return view{}, err
 	}
 	v.index = index{entries: s.entries, count: s.count}
-	if s.closed && s.count > 0 {
+	if s.closed && s.entries == nil && s.count > 0 {
 		if v.index.file, err = l.env.Handles.Acquire(l.indexPath(s), false); err != nil {
 			v.file.Release()
 			return view{}, err

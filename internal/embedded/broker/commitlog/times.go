@@ -101,13 +101,13 @@ func (l *Log) searchTime(v view, ms, start, end int64) (Found, bool, error) {
 	if err != nil {
 		return Found{}, false, err
 	}
-	scan := &scanner{file: v.file, end: v.size}
-	for at := int64(e.position); at < v.size; {
-		b, next, err := l.soundBatch(scan, v, at, v.base)
+	scan := v.scanner()
+	for at := (spot{int64(e.position), v.base + int64(e.offset)}); at.position < v.size; {
+		b, next, err := l.soundBatch(scan, v, at)
 		if err != nil || b == nil {
 			return Found{}, false, err
 		}
-		at = next + int64(len(b))
+		at = spot{next + int64(len(b)), b.LastOffset() + 1}
 		if b.MaxTimestamp() < ms || b.LastOffset() < start {
 			continue
 		}
