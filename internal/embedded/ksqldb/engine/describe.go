@@ -69,6 +69,19 @@ func fieldsOf(schema *types.Schema) []field {
 	return list
 }
 
+// Fields gives columns the form that DESCRIBE has.
+func Fields(columns []Column) any {
+	list := []field{}
+	for _, c := range columns {
+		f := field{Name: c.Name, Schema: schemaOf(c.Type)}
+		if c.Key {
+			f.Type = "KEY"
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
 type sourceDescription struct {
 	Name              string          `json:"name"`
 	WindowType        *string         `json:"windowType"`

@@ -76,7 +76,8 @@ func unguarded(r *http.Request) bool {
 	case "/v1/metadata", "/v1/metadata/id", "/healthcheck":
 		return true
 	}
-	return false
+	// Browsers ask for leave without credentials (CORS).
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
 // refuse answers a request without credentials that hold.

@@ -14,8 +14,11 @@ import (
 // maxBody bounds the body of a request.
 const maxBody = 16 << 20
 
+// invalidJSONPrefix begins messages about bodies.
+const invalidJSONPrefix = "Invalid JSON in request: "
+
 func invalidJSON(text string) *engine.Error {
-	return &engine.Error{Code: engine.CodeBadRequest, Message: "Invalid JSON in request: " + text}
+	return &engine.Error{Code: engine.CodeBadRequest, Message: invalidJSONPrefix + text}
 }
 
 // errNotRead is ksqlDB's answer to a body in which a member that it can't do

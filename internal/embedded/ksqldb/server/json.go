@@ -112,7 +112,7 @@ func parseJSON(data []byte) (*jsonValue, error) {
 	r := &jsonReader{data: data}
 	r.blank()
 	if r.pos == len(data) {
-		return nil, r.failed(r.pos-1, "No content to map due to end-of-input")
+		return nil, r.failed(r.pos, "No content to map due to end-of-input")
 	}
 	return r.value()
 }

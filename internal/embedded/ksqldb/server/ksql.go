@@ -36,6 +36,27 @@ func (s *Server) logFailure(r *http.Request, err error) {
 	}
 }
 
+// terminate answers POST /ksql/terminate.
+func (s *Server) terminate(w http.ResponseWriter, r *http.Request) {
+	in, failed := readBody(w, r, entityEnd)
+	if failed != nil {
+		writeError(w, failed, false)
+		return
+	}
+	topics := in.list("deleteTopicList")
+	if in.failed != nil {
+		writeError(w, in.failed, false)
+		return
+	}
+	entities, err := s.engine.TerminateCluster(r.Context(), topics)
+	if err != nil {
+		s.logFailure(r, err)
+		writeError(w, asError(err), true)
+		return
+	}
+	writeJSON(w, http.StatusOK, entities)
+}
+
 // closeQuery answers POST /close-query.
 func (s *Server) closeQuery(w http.ResponseWriter, r *http.Request) {
 	in, failed := readBody(w, r, entityClose)

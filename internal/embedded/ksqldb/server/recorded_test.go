@@ -51,8 +51,8 @@ type exchange struct {
 	Ended          string             `json:"ended"`
 	Frames         []frame            `json:"frames"`
 
-	digest string // of the line, which names it whatever its number
-	Produced       []struct {
+	digest   string // of the line, which names it whatever its number
+	Produced []struct {
 		Topic     string  `json:"topic"`
 		Partition int32   `json:"partition"`
 		Timestamp int64   `json:"timestamp"`

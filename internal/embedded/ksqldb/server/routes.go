@@ -3,8 +3,6 @@ package server
 import (
 	"net/http"
 	"strings"
-
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 )
 
 // The content types of the API.
@@ -33,8 +31,9 @@ func (s *Server) Handler() http.Handler {
 	routes := map[string]route{
 		"/":               {http.MethodGet, nil, redirectToInfo},
 		"/ksql":           {http.MethodPost, plainTypes, s.ksql},
-		"/ksql/terminate": {http.MethodPost, plainTypes, refuseTerminate},
+		"/ksql/terminate": {http.MethodPost, plainTypes, s.terminate},
 		"/query":          {http.MethodPost, []string{typeKsql, typeJSON, typeDelimited}, s.query},
+		"/ws/query":       {http.MethodGet, nil, s.websocketQuery},
 		"/query-stream":   {http.MethodPost, streamTypes, s.queryStream},
 		"/inserts-stream": {http.MethodPost, []string{typeDelimited, typeJSON}, s.insertsStream},
 		"/close-query":    {http.MethodPost, nil, s.closeQuery},
@@ -49,7 +48,7 @@ func (s *Server) Handler() http.Handler {
 		"/chc/ready":      {http.MethodGet, nil, emptyObject},
 		"/chc/live":       {http.MethodGet, nil, emptyObject},
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.origins.handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		found, ok := routes[r.URL.Path]
 		if !ok {
 			found, ok = s.pattern(r.URL.Path)
@@ -69,7 +68,7 @@ func (s *Server) Handler() http.Handler {
 		default:
 			found.serve(w, r)
 		}
-	})
+	}))
 }
 
 // pattern finds the end points whose path has parts that vary.
@@ -107,8 +106,4 @@ func lag(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	featureOff(w, r)
-}
-
-func refuseTerminate(w http.ResponseWriter, _ *http.Request) {
-	writeError(w, &engine.Error{Code: engine.CodeBadRequest, Message: "Terminating the cluster is not supported by the embedded server. Use TERMINATE ALL and DROP instead."}, true)
 }

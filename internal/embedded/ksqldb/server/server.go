@@ -1,6 +1,6 @@
 // Package server is the REST face of the embedded ksqlDB: ksqlDB's routes,
-// content types, error bodies and ways to stream rows, over HTTP/1.1 and HTTP/2
-// in clear text.
+// content types, error bodies and ways to stream rows, over HTTP/1.1, HTTP/2 in
+// clear text and websockets.
 //
 // Invariants: it knows no SQL and keeps nothing; a row is on its way to the
 // client before the next one is asked for, so a slow reader slows its own query
@@ -11,6 +11,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,6 +47,8 @@ type Config struct {
 type Server struct {
 	cfg Config
 	log *slog.Logger
+	// origins are those whose pages may use the server.
+	origins crossOrigin
 
 	mu      sync.Mutex
 	engine  *engine.Engine
@@ -64,7 +67,11 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Server{cfg: cfg, log: cfg.Logger}, nil
+	origins, err := newCrossOrigin(cfg.Properties)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", corsOrigin, err)
+	}
+	return &Server{cfg: cfg, log: cfg.Logger, origins: origins}, nil
 }
 
 // Start opens the engine and begins to answer. When it returns without an error,
