@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -61,11 +62,15 @@ func apiConfig(env *environment) (api.Config, error) {
 		Elasticsearch:          env.config.ElasticsearchURL(),
 		ElasticsearchTransport: env.access.elasticsearch,
 
+		SnapshotDir:     snapshotDir(env),
 		Tracing:         env.tracing,
 		Logger:          env.log.With("service", "api"),
 		ShutdownTimeout: env.config.ShutdownTimeout,
 	}, nil
 }
+
+// snapshotDir returns where the services of this machine keep snapshots of the stock ledger.
+func snapshotDir(env *environment) string { return filepath.Join(env.config.DataDir, "ledger") }
 
 // serviceKafka returns how a service reaches Kafka and the Schema Registry.
 func serviceKafka(env *environment, service string) kafka.Config {

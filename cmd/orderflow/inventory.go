@@ -31,7 +31,9 @@ instances share the products. Health and metrics are on --inventory-listen.`,
 				Health:  health,
 				Metrics: metrics,
 				Tracing: env.tracing,
-				Logger:  env.log.With("service", "inventory"),
+
+				SnapshotDir: snapshotDir(env),
+				Logger:      env.log.With("service", "inventory"),
 			})
 			if err != nil {
 				return err

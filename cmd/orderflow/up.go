@@ -168,7 +168,8 @@ func (u *up) newServices() (*services, error) {
 		return nil, err
 	}
 	s.inventory, err = inventory.New(inventory.Config{
-		Kafka: serviceKafka(env, "inventory"), Health: u.health, Metrics: u.metrics, Tracing: env.tracing, Logger: log("inventory"),
+		Kafka: serviceKafka(env, "inventory"), Health: u.health, Metrics: u.metrics, SnapshotDir: snapshotDir(env),
+		Tracing: env.tracing, Logger: log("inventory"),
 	})
 	var mail email.Config
 	if err == nil {

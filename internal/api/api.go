@@ -58,6 +58,9 @@ type Config struct {
 	// ElasticsearchTransport sends the requests to it. Nil means
 	// http.DefaultTransport.
 	ElasticsearchTransport http.RoundTripper
+	// SnapshotDir is the directory of the stock ledger's snapshots, which bound how much of
+	// it is read at the start. Empty: all is read.
+	SnapshotDir string
 	// Limits bound what is taken on at the same time.
 	Limits Limits
 	// Health gets the service's readiness checks, and is what /readyz answers from.
@@ -149,7 +152,7 @@ func New(cfg Config) (_ *Service, err error) {
 	if s.publisher, err = newKafkaPublisher(cfg.Kafka); err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
-	s.stockView, err = ledger.NewView(ledger.ViewConfig{Kafka: cfg.Kafka, Logger: cfg.Logger})
+	s.stockView, err = ledger.NewView(ledger.ViewConfig{Kafka: cfg.Kafka, SnapshotDir: cfg.SnapshotDir, Logger: cfg.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}

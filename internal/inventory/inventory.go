@@ -37,6 +37,9 @@ type Config struct {
 	Kafka kafka.Config
 	// Group is the consumer group. Empty means DefaultGroup.
 	Group string
+	// SnapshotDir is the directory of the ledger's snapshots, which bound how much of it is
+	// read at the start. Empty: all is read.
+	SnapshotDir string
 	// Health gets the service's readiness check. Nil means one of its own.
 	Health *telemetry.Health
 	// Metrics gets the service's metrics. Nil means one of its own.

@@ -39,7 +39,9 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 	if w.results, err = s.registry.Encoder(ctx, order.ValueSubject(order.TopicValidations)); err != nil {
 		return err
 	}
-	reader, err := ledger.NewReader(s.cfg.Kafka, s.registry)
+	reader, err := ledger.NewReader(ledger.ReaderConfig{
+		Kafka: s.cfg.Kafka, Registry: s.registry, SnapshotDir: s.cfg.SnapshotDir, Logger: s.log,
+	})
 	if err != nil {
 		return err
 	}

@@ -43,28 +43,48 @@ func (f *Follower) Close() { f.client.Close() }
 // Partitions returns the partitions that are followed.
 func (f *Follower) Partitions() []int32 { return slices.Sorted(maps.Keys(f.next)) }
 
+// Follows reports whether a partition is followed.
+func (f *Follower) Follows(partition int32) bool {
+	_, ok := f.next[partition]
+	return ok
+}
+
 // Add starts following a partition. One that is followed already goes on.
-func (f *Follower) Add(partition int32) {
-	if _, ok := f.next[partition]; ok {
+func (f *Follower) Add(partition int32) { f.AddFrom(partition, 0) }
+
+// AddFrom starts following a partition from an offset on, 0 for its first record. One that
+// is followed already goes on.
+func (f *Follower) AddFrom(partition int32, offset int64) {
+	if f.Follows(partition) {
 		return
 	}
-	f.next[partition] = 0
-	f.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{f.topic: {partition: kgo.NewOffset().AtStart()}})
+	f.next[partition] = offset
+	from := kgo.NewOffset().AtStart()
+	if offset > 0 {
+		from = kgo.NewOffset().At(offset)
+	}
+	f.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{f.topic: {partition: from}})
 }
 
 // AddAll follows every partition that the topic has now.
 func (f *Follower) AddAll(ctx context.Context) error {
+	partitions, err := f.Exist(ctx)
+	for _, partition := range partitions {
+		f.Add(partition)
+	}
+	return err
+}
+
+// Exist returns the partitions that the topic has now.
+func (f *Follower) Exist(ctx context.Context) ([]int32, error) {
 	topics, err := kadm.NewClient(f.client).ListTopics(ctx, f.topic)
 	if err == nil {
 		err = topics.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("looking up topic %s (`orderflow topics apply` creates it): %w", f.topic, err)
+		return nil, fmt.Errorf("looking up topic %s (`orderflow topics apply` creates it): %w", f.topic, err)
 	}
-	for partition := range topics[f.topic].Partitions {
-		f.Add(partition)
-	}
-	return nil
+	return slices.Sorted(maps.Keys(topics[f.topic].Partitions)), nil
 }
 
 // CatchUp applies everything up to what the end of each followed partition is now.

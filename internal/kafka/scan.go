@@ -11,6 +11,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// oneRecordBytes is how much of a partition is fetched to see one record. A larger batch
+// comes as a whole.
+const oneRecordBytes = 64 << 10
+
 // Span is a part of a topic: from the first record that was made at Since or later to
 // what is the end when it is read.
 type Span struct {
@@ -126,4 +130,60 @@ func resolve(ctx context.Context, admin *kadm.Client, spans []Span) (map[string]
 		}
 	}
 	return from, left, nil
+}
+
+// ReadRecords returns the record at one offset of each of some partitions. One that is not
+// there, or no longer, is missing in the answer.
+func ReadRecords(ctx context.Context, cfg Config, topic string, offsets map[int32]int64) (map[int32]*kgo.Record, error) {
+	found := map[int32]*kgo.Record{}
+	if len(offsets) == 0 {
+		return found, nil
+	}
+	client, err := NewClient(cfg, kgo.KeepControlRecords(), kgo.FetchMaxWait(fetchWait), kgo.FetchMaxPartitionBytes(oneRecordBytes))
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	var ends kadm.ListedOffsets
+	if err == nil {
+		ends, err = admin.ListCommittedOffsets(ctx, topic)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up the offsets of %s: %w", topic, err)
+	}
+	from, left := map[int32]kgo.Offset{}, map[int32]int64{}
+	for partition, offset := range offsets {
+		start, ok := starts.Lookup(topic, partition)
+		end, there := ends.Lookup(topic, partition)
+		for _, err := range []error{start.Err, end.Err} {
+			if err != nil {
+				return nil, fmt.Errorf("looking up the offsets of %s partition %d: %w", topic, partition, err)
+			}
+		}
+		if ok && there && start.Offset <= offset && offset < end.Offset {
+			from[partition], left[partition] = kgo.NewOffset().At(offset), offset
+		}
+	}
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
+	for len(left) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		for _, e := range fetches.Errors() {
+			return nil, fmt.Errorf("reading %s partition %d: %w", e.Topic, e.Partition, e.Err)
+		}
+		fetches.EachRecord(func(rec *kgo.Record) {
+			// Compaction may have left only later ones.
+			if offset, open := left[rec.Partition]; open && rec.Offset >= offset {
+				if rec.Offset == offset {
+					found[rec.Partition] = rec
+				}
+				delete(left, rec.Partition)
+			}
+		})
+	}
+	return found, nil
 }

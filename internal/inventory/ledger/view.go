@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"sync"
 
@@ -15,6 +14,8 @@ import (
 // ViewConfig says what a View reads from.
 type ViewConfig struct {
 	Kafka kafka.Config
+	// SnapshotDir is the directory of the ledger's snapshots; see ReaderConfig.
+	SnapshotDir string
 	// Logger gets the view's log. Nil means none.
 	Logger *slog.Logger
 }
@@ -52,7 +53,7 @@ func (v *View) Run(ctx context.Context) error {
 }
 
 func (v *View) follow(ctx context.Context, progress func()) error {
-	reader, err := NewReader(v.cfg.Kafka, v.registry)
+	reader, err := NewReader(ReaderConfig{Kafka: v.cfg.Kafka, Registry: v.registry, SnapshotDir: v.cfg.SnapshotDir, Logger: v.cfg.Logger})
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func (v *View) publish(r *Reader) {
 	slices.SortFunc(stocks, func(a, b Stock) int { return cmp.Compare(a.Product, b.Product) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ready, v.reader, v.stocks, v.lastSet = true, r, stocks, maps.Clone(r.lastSet)
+	v.ready, v.reader, v.stocks, v.lastSet = true, r, stocks, r.lastSets()
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
