@@ -12,6 +12,7 @@ import (
 // column is a column of a table for people.
 type column struct {
 	name    string
+	about   string // what help says
 	aliases []string
 	right   bool // aligned to the right
 	hidden  bool // shown only when asked for
@@ -23,8 +24,11 @@ func (c *call) table(columns []column, rows []map[string]string) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	if c.has("help") {
-		return nil, unsupported("the parameter [help]")
+	if help, err := c.flag("help", false); err != nil || help {
+		if err != nil {
+			return nil, err
+		}
+		return c.helpTable(columns), nil
 	}
 	chosen := columns
 	if h := c.param("h"); h != "" {
@@ -46,7 +50,7 @@ func (c *call) table(columns []column, rows []map[string]string) (*answer, error
 	if err := c.unknown(); err != nil {
 		return nil, err
 	}
-	if c.query.Get("format") == "json" || strings.Contains(c.req.Header.Get("Accept"), "json") {
+	if c.query.Get("format") == "json" || c.form != "" || strings.Contains(c.req.Header.Get("Accept"), "json") {
 		list := []any{}
 		for _, row := range rows {
 			o := object{}
@@ -100,6 +104,25 @@ func (c *call) table(columns []column, rows []map[string]string) (*answer, error
 	return &answer{status: http.StatusOK, text: &text, headers: map[string]string{"Content-Type": "text/plain; charset=UTF-8"}}, nil
 }
 
+// helpTable tells about the columns of a table.
+func (c *call) helpTable(columns []column) *answer {
+	wide := [3]int{}
+	var lines [][3]string
+	for _, col := range columns {
+		l := [3]string{col.name, strings.Join(col.aliases, ","), col.about}
+		for i, text := range l {
+			wide[i] = max(wide[i], len(text))
+		}
+		lines = append(lines, l)
+	}
+	var b strings.Builder
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%-*s | %-*s | %-*s\n", wide[0], l[0], wide[1], l[1], wide[2], l[2])
+	}
+	text := b.String()
+	return &answer{status: http.StatusOK, text: &text, headers: map[string]string{"Content-Type": "text/plain; charset=UTF-8"}}
+}
+
 // sortRows sorts by columns like "index:desc,docs.count".
 func sortRows(rows []map[string]string, by string) error {
 	keys := names(by)
@@ -151,10 +174,15 @@ func catIndices(c *call) (*answer, error) {
 		}
 		if def.closed {
 			row["status"], row["docs.count"], row["docs.deleted"] = "close", "", ""
+		} else {
+			size, err := c.shownSize(t.index)
+			if err != nil {
+				return nil, err
+			}
+			row["store.size"], row["pri.store.size"], row["dataset.size"] = size, size, size
 		}
 		rows = append(rows, row)
 	}
-	// How much of the disk one index takes isn't known: the sizes are left empty.
 	return c.table([]column{
 		{name: "health", aliases: []string{"h"}}, {name: "status", aliases: []string{"s"}}, {name: "index", aliases: []string{"i", "idx"}},
 		{name: "uuid", aliases: []string{"id"}}, {name: "pri", aliases: []string{"p"}, right: true}, {name: "rep", aliases: []string{"r"}, right: true},
@@ -217,10 +245,14 @@ func catAliases(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	wanted := names(c.vars["alias"])
 	var rows []map[string]string
 	for _, t := range found {
 		aliases := t.definition().aliases
 		for _, name := range slices.Sorted(maps.Keys(aliases)) {
+			if len(wanted) > 0 && !matchAny(wanted, name) {
+				continue
+			}
 			row := map[string]string{"alias": name, "index": t.name, "filter": "-", "routing.index": "-", "routing.search": "-", "is_write_index": "-"}
 			if aliases[name].filter != nil {
 				row["filter"] = "*"

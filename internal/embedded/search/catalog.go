@@ -59,7 +59,7 @@ func (s *Server) create(name string, asked creation) (*index, error) {
 	if err != nil {
 		return nil, err
 	}
-	def := &definition{settings: made.settings.with(asked.settings), aliases: made.aliases}
+	def := &definition{settings: made.settings.with(asked.settings), aliases: made.aliases, term: firstTerm}
 	for n, a := range asked.aliases {
 		def.aliases[n] = a
 	}

@@ -212,7 +212,7 @@ func (o *outcome) render(c *call, ix *index, policy refreshPolicy, inBulk bool) 
 	if o.result == "noop" && !inBulk {
 		shards = object{{"total", 0}, {"successful", 0}, {"failed", 0}}
 	}
-	b = append(b, field{"_shards", shards}, field{"_seq_no", shownSeq(o.seq)}, field{"_primary_term", 1})
+	b = append(b, field{"_shards", shards}, field{"_seq_no", shownSeq(o.seq)}, field{"_primary_term", o.term})
 	if c.compatible == 7 {
 		b = append(b, field{"_type", "_doc"})
 	}
@@ -325,7 +325,7 @@ func (g *getRequest) render(c *call, name, id string, r *record) (object, error)
 	if r == nil {
 		return append(b, field{"found", false}), nil
 	}
-	b = append(b, field{"_version", r.version}, field{"_seq_no", shownSeq(r.seq)}, field{"_primary_term", 1})
+	b = append(b, field{"_version", r.version}, field{"_seq_no", shownSeq(r.seq)}, field{"_primary_term", r.term})
 	none := g.filter != nil && g.filter.none
 	if r.routing != "" && !none {
 		b = append(b, field{"_routing", r.routing})

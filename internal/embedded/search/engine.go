@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -532,4 +533,29 @@ func (e *engine) remove() error {
 		err = errors.Join(err, os.RemoveAll(e.path))
 	}
 	return err
+}
+
+// bytes is how much the files of the inverted index take, or its memory when it
+// has none.
+func (e *engine) bytes() (int64, error) {
+	if e.path == "" {
+		return 0, nil
+	}
+	total := int64(0)
+	err := filepath.WalkDir(e.path, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // merged away in the meantime
+			}
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		return err
+	})
+	return total, err
 }

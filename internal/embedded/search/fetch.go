@@ -40,7 +40,7 @@ func (f *fetcher) hit(h *hit) (object, error) {
 		o = append(o, field{"_version", rec.version})
 	}
 	if req.seqNo {
-		o = append(o, field{"_seq_no", shownSeq(rec.seq)}, field{"_primary_term", 1})
+		o = append(o, field{"_seq_no", shownSeq(rec.seq)}, field{"_primary_term", rec.term})
 	}
 	var score any
 	if req.scored() {

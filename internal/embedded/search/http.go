@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,6 +19,10 @@ import (
 // maxBody is the largest request body, as http.max_content_length has it.
 const maxBody = 100 << 20
 
+// errNotGzip is a body that isn't packed as its header says. The real server drops
+// the connection.
+var errNotGzip = errors.New("the body is not gzip")
+
 // call is one request on its way through a handler.
 type call struct {
 	ctx   context.Context
@@ -31,6 +36,8 @@ type call struct {
 	began time.Time
 	// compatible is the version that the client asks to be answered as, 7 or 8.
 	compatible int
+	// form is that of the answer when it isn't JSON: one of encodings.
+	form string
 }
 
 // answer is what a handler gives back.
@@ -167,6 +174,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	contentType := "application/json"
 	a, err := s.answer(c, &contentType)
+	if errors.Is(err, errNotGzip) {
+		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+	}
 	if err != nil {
 		e := asAPIError(err)
 		a = &answer{status: e.status, body: e.body(), headers: map[string]string{}, failed: true}
@@ -262,7 +272,7 @@ func (c *call) read() error {
 	case "gzip":
 		unzip, err := gzip.NewReader(body)
 		if err != nil {
-			return newError(http.StatusBadRequest, "parse_exception", "the body is not gzip: %v", err)
+			return errNotGzip
 		}
 		body = io.LimitReader(unzip, maxBody+1)
 	default:
@@ -284,7 +294,10 @@ func (c *call) read() error {
 	if _, ok := c.req.Header["Content-Type"]; !ok {
 		return notAcceptable("Content-Type header [] is not supported")
 	}
-	return nil
+	if strings.Contains(c.req.Header.Get("Content-Type"), "yaml") {
+		c.body, err = yamlBody(c.body)
+	}
+	return err
 }
 
 func notAcceptable(format string, args ...any) *apiError {
@@ -332,6 +345,8 @@ func (c *call) negotiate() (string, error) {
 		}
 		switch strings.TrimPrefix(strings.TrimPrefix(content.name, vendorPrefix), "application/") {
 		case "json", "x-ndjson":
+		case "yaml":
+			c.form = "yaml"
 		default:
 			return "", notAcceptable("Content-Type header [%s] is not supported", text)
 		}
@@ -355,10 +370,23 @@ func (c *call) negotiate() (string, error) {
 		answerType = vendorPrefix + "json"
 	}
 	format := c.query.Get("format")
-	for _, other := range []string{"yaml", "cbor", "smile"} {
-		if accept.name == "application/"+other || accept.name == vendorPrefix+other || format == other {
-			return "", notAcceptable("Accept header [application/%s] is not supported by the embedded search server; ask for application/json", other)
+	if strings.HasPrefix(accept.name, "application/json") || format == "json" {
+		c.form = ""
+	}
+	for _, other := range encodings {
+		if accept.name == "application/"+other || format == other {
+			c.form = other
 		}
+		if accept.name == vendorPrefix+other {
+			c.form, answerType = other, vendorPrefix+other
+			if version != "" {
+				answerType += ";compatible-with=" + version
+			}
+			return answerType, nil
+		}
+	}
+	if c.form != "" {
+		return "application/" + c.form, nil
 	}
 	if vendor && version != "" {
 		answerType += ";compatible-with=" + version
@@ -420,7 +448,11 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c *call, a *answe
 			v := c.query.Get("pretty")
 			pretty = v == "" || v == "true"
 		}
-		body = encodeJSON(v, pretty)
+		if c.form != "" {
+			body = encodeAs(c.form, v)
+		} else {
+			body = encodeJSON(v, pretty)
+		}
 	}
 	if r.Method == http.MethodHead {
 		body = nil

@@ -45,6 +45,8 @@ type definition struct {
 	closed   bool
 	// mappingVersion grows with every change of the mapping.
 	mappingVersion int
+	// term is the primary term: it grows when the index is closed or opened.
+	term int64
 }
 
 // alias is another name of an index.
@@ -108,6 +110,9 @@ func decodeCounters(b []byte) (counters, error) {
 // numbers from 0, so that 0 is free for "none" inside.
 const firstSeq = 1
 
+// firstTerm is the primary term of a new index.
+const firstTerm = 1
+
 // shownSeq is a sequence number as clients see it.
 func shownSeq(seq uint64) uint64 { return seq - firstSeq }
 
@@ -134,7 +139,7 @@ func (ix *index) averageLength(path string, n uint64) float32 {
 func (ix *index) encodeDefinition(def *definition) []byte {
 	return encodeJSON(object{
 		{"format", 1}, {"number", int64(ix.number)}, {"uuid", ix.uuid}, {"created", ix.created},
-		{"closed", def.closed}, {"settings", def.settings.render(true)},
+		{"closed", def.closed}, {"term", def.term}, {"settings", def.settings.render(true)},
 		{"mappings", def.mapping.render()}, {"aliases", renderAliases(def.aliases)},
 	}, false)
 }
@@ -167,6 +172,12 @@ func decodeIndex(srv *Server, name string, raw []byte) (*index, error) {
 	}
 	ix := &index{name: name, uuid: n.get("uuid").text, number: uint32(number), created: created, srv: srv, terms: newTermCache()}
 	ix.def = &definition{settings: set, mapping: m, aliases: aliases, closed: n.get("closed").kind == kindTrue}
+	ix.def.term = firstTerm
+	if t := n.get("term"); t != nil {
+		if ix.def.term, err = strconv.ParseInt(t.text, 10, 64); err != nil {
+			return nil, fmt.Errorf("reading the definition of index %s: %w", name, err)
+		}
+	}
 	ix.closed.Store(ix.def.closed)
 	return ix, nil
 }

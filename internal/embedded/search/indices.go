@@ -334,6 +334,9 @@ func reopenIndex(c *call) (*answer, error) {
 
 func (ix *index) setClosed(closed bool) error {
 	return ix.change(func(def definition) (*definition, *apiError) {
+		if def.closed != closed {
+			def.term++ // the shard is allocated anew
+		}
 		def.closed = closed
 		return &def, nil
 	})
@@ -372,34 +375,52 @@ func flush(c *call) (*answer, error) {
 	return ok(object{{"_shards", shardsOf(found)}})
 }
 
-// stats shows the documents of indexes, the one metric that there is.
+// stats shows the documents of indexes and how much they take.
 func stats(c *call) (*answer, error) {
+	c.ignore("level", "include_unloaded_segments", "include_segment_file_sizes", "fields", "groups", "forbid_closed_indices")
 	found, err := c.indexes(expression{})
 	if err != nil {
 		return nil, err
 	}
-	if metric, asked := c.vars["metric"]; asked {
-		for _, m := range names(metric) {
-			if m != "docs" && m != "_all" {
+	metrics := []string{"docs", "store"}
+	if metric, asked := c.vars["metric"]; asked && metric != "_all" {
+		metrics = names(metric)
+		for _, m := range metrics {
+			if m != "docs" && m != "store" {
 				return nil, unsupported(fmt.Sprintf("the metric [%s]", m))
 			}
 		}
 	}
-	docs := func(count, deleted int64) object {
-		return object{{"docs", object{{"count", count}, {"deleted", deleted}, {"total_size_in_bytes", 0}}}}
+	shown := func(docs, bytes int64) object {
+		o := object{}
+		for _, m := range []string{"docs", "store"} {
+			switch {
+			case !slices.Contains(metrics, m):
+			case m == "docs":
+				o = append(o, field{m, object{{"count", docs}, {"deleted", 0}, {"total_size_in_bytes", bytes}}})
+			default:
+				o = append(o, field{m, object{{"size_in_bytes", bytes}, {"total_data_set_size_in_bytes", bytes}, {"reserved_in_bytes", 0}}})
+			}
+		}
+		return o
 	}
-	all, byIndex := int64(0), object{}
+	all, allBytes, byIndex := int64(0), int64(0), object{}
 	for _, t := range found {
 		n := t.live.Load()
+		bytes, err := t.bytes()
+		if err != nil {
+			return nil, err
+		}
 		all += n
+		allBytes += bytes
 		byIndex = append(byIndex, field{t.name, object{
 			{"uuid", t.uuid}, {"health", t.definition().health()}, {"status", "open"},
-			{"primaries", docs(n, 0)}, {"total", docs(n, 0)},
+			{"primaries", shown(n, bytes)}, {"total", shown(n, bytes)},
 		}})
 	}
 	return ok(object{
 		{"_shards", shardsOf(found)},
-		{"_all", object{{"primaries", docs(all, 0)}, {"total", docs(all, 0)}}},
+		{"_all", object{{"primaries", shown(all, allBytes)}, {"total", shown(all, allBytes)}}},
 		{"indices", byIndex},
 	})
 }

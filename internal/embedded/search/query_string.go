@@ -2,6 +2,7 @@ package search
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -132,7 +133,24 @@ func syntax(reason string) *apiError { return newError(0, "parse_exception", "%s
 
 const maxStringDepth = 30
 
-var errStringEOF = syntax("Encountered \"<EOF>\" where a term was expected")
+// What the language's grammar expects where a clause may begin, and after a clause
+// inside parentheses.
+var (
+	clauseTokens = []string{"<NOT>", `"+"`, `"-"`, "<BAREOPER>", `"("`, `"*"`, "<QUOTED>", "<TERM>", "<PREFIXTERM>", "<WILDTERM>", "<REGEXPTERM>", `"["`, `"{"`, "<NUMBER>", "<TERM>"}
+	groupTokens  = []string{"<AND>", "<OR>", "<NOT>", `"+"`, `"-"`, "<BAREOPER>", `"("`, `")"`, `"*"`, `"^"`, "<QUOTED>", "<TERM>", "<FUZZY_SLOP>", "<PREFIXTERM>", "<WILDTERM>", "<REGEXPTERM>", `"["`, `"{"`, "<NUMBER>"}
+)
+
+// eof is the error of a text that ends too early.
+func (p *stringParser) eof(expected []string) error {
+	line, col := position([]byte(p.q.text), len(p.q.text))
+	var b strings.Builder
+	fmt.Fprintf(&b, "Encountered \"<EOF>\" at line %d, column %d.\nWas expecting one of:\n", line, col-1)
+	for _, token := range expected {
+		b.WriteString("    " + token + " ...\n")
+	}
+	b.WriteString("    ")
+	return syntax(b.String())
+}
 
 // word reads an operator that stands alone.
 func (p *stringParser) word(names ...string) bool {
@@ -222,13 +240,13 @@ func (p *stringParser) combine(list []stringClause) query {
 func (p *stringParser) clause(fields []string, depth int) (query, error) {
 	p.rest = strings.TrimLeft(p.rest, " \t\n\r　")
 	if p.rest == "" {
-		return nil, errStringEOF
+		return nil, p.eof(clauseTokens)
 	}
 	if name, after, ok := p.fieldName(); ok {
 		p.rest = after
 		fields = []string{name}
 		if p.rest == "" {
-			return nil, errStringEOF
+			return nil, p.eof(clauseTokens)
 		}
 	}
 	var q query
@@ -239,14 +257,17 @@ func (p *stringParser) clause(fields []string, depth int) (query, error) {
 		if q, err = p.clauses(fields, depth+1); err != nil {
 			return nil, err
 		}
-		if !strings.HasPrefix(p.rest, ")") || q == nil {
-			return nil, errStringEOF
+		switch {
+		case q == nil:
+			return nil, p.eof(clauseTokens)
+		case !strings.HasPrefix(p.rest, ")"):
+			return nil, p.eof(groupTokens)
 		}
 		p.rest = p.rest[1:]
 	case p.rest[0] == '"':
 		end := closing(p.rest[1:], '"')
 		if end < 0 {
-			return nil, errStringEOF
+			return nil, p.eof(clauseTokens)
 		}
 		text := unescape(p.rest[1 : 1+end])
 		p.rest = p.rest[end+2:]
@@ -259,7 +280,7 @@ func (p *stringParser) clause(fields []string, depth int) (query, error) {
 	case p.rest[0] == '/':
 		end := closing(p.rest[1:], '/')
 		if end < 0 {
-			return nil, errStringEOF
+			return nil, p.eof(clauseTokens)
 		}
 		text := p.rest[1 : 1+end]
 		p.rest = p.rest[end+2:]
@@ -351,7 +372,7 @@ func (p *stringParser) between(fields []string) (query, error) {
 	open := p.rest[0] == '{'
 	end := strings.IndexAny(p.rest, "]}")
 	if end < 0 {
-		return nil, errStringEOF
+		return nil, p.eof(clauseTokens)
 	}
 	from, to, ok := strings.Cut(p.rest[1:end], " TO ")
 	if !ok {
@@ -380,7 +401,7 @@ func (p *stringParser) comparison(fields []string) (query, error) {
 	p.rest = strings.TrimPrefix(p.rest, "=")
 	text, _ := p.value()
 	if text == "" {
-		return nil, errStringEOF
+		return nil, p.eof(clauseTokens)
 	}
 	text = unescape(strings.Trim(text, `"`))
 	if op == ">" {

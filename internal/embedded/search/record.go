@@ -12,6 +12,7 @@ import (
 type record struct {
 	version int64
 	seq     uint64
+	term    int64 // the primary term of the write
 	deleted bool
 	routing string
 	ignored []string
@@ -24,17 +25,29 @@ var errRecord = errors.New("a document's record is damaged")
 
 const recordFormat = 1
 
+// The flags of a record.
+const (
+	flagDeleted = 1 << iota
+	flagTerm    // a primary term other than the first one follows the sequence number
+)
+
 // encode is the record's bytes: format, flags, version, sequence number,
-// routing, ignored fields, lengths, source.
+// primary term when it isn't the first, routing, ignored fields, lengths, source.
 func (r *record) encode() []byte {
 	b := make([]byte, 0, len(r.source)+64)
 	flags := byte(0)
 	if r.deleted {
-		flags = 1
+		flags |= flagDeleted
+	}
+	if r.term != firstTerm {
+		flags |= flagTerm
 	}
 	b = append(b, recordFormat, flags)
 	b = binary.AppendVarint(b, r.version)
 	b = binary.AppendUvarint(b, r.seq)
+	if r.term != firstTerm {
+		b = binary.AppendVarint(b, r.term)
+	}
 	b = appendText(b, r.routing)
 	b = binary.AppendUvarint(b, uint64(len(r.ignored)))
 	for _, name := range r.ignored {
@@ -59,9 +72,12 @@ func decodeRecord(b []byte) (*record, error) {
 		return nil, errRecord
 	}
 	d := &recordReader{b: b[2:]}
-	r := &record{deleted: b[1]&1 != 0, lengths: map[string]int{}}
+	r := &record{term: firstTerm, deleted: b[1]&flagDeleted != 0, lengths: map[string]int{}}
 	r.version = d.varint()
 	r.seq = d.uvarint()
+	if b[1]&flagTerm != 0 {
+		r.term = d.varint()
+	}
 	r.routing = d.text()
 	for range d.count() {
 		r.ignored = append(r.ignored, d.text())

@@ -18,10 +18,13 @@ type templateKind string
 const (
 	indexTemplates     templateKind = "index"
 	componentTemplates templateKind = "component"
+	// legacyTemplates are those of /_template, which count where no index template
+	// fits.
+	legacyTemplates templateKind = "legacy"
 )
 
 func (s *Server) loadTemplates() error {
-	s.templates = map[templateKind]map[string]*node{indexTemplates: {}, componentTemplates: {}}
+	s.templates = map[templateKind]map[string]*node{indexTemplates: {}, componentTemplates: {}, legacyTemplates: {}}
 	return s.store.scan([]byte{keyTemplate}, nil, func(key, value []byte) (bool, error) {
 		k, name, _ := strings.Cut(string(key[1:]), "/")
 		n, _, err := parseJSON(bytes.Clone(value))
@@ -75,7 +78,10 @@ func (s *Server) fromTemplate(name string) (creation, *apiError) {
 		}
 	}
 	if best == nil {
-		return made, nil
+		return made, s.fromLegacy(name, &made)
+	}
+	if best.get("data_stream") != nil {
+		return made, unsupported(fmt.Sprintf("a data stream, which [%s] would be by its template,", name))
 	}
 	return made, s.compose(best, &made)
 }
@@ -136,9 +142,6 @@ func (c *call) templateBody(known ...string) (*node, error) {
 	}
 	for _, m := range n.members {
 		if !slices.Contains(known, m.name) {
-			if m.name == "data_stream" {
-				return nil, unsupported("a data stream")
-			}
 			return nil, contentError(n.src, m.start, "[index_template] unknown field [%s]", m.name)
 		}
 	}
@@ -159,7 +162,7 @@ func (c *call) templateBody(known ...string) (*node, error) {
 }
 
 func putIndexTemplate(c *call) (*answer, error) {
-	n, err := c.templateBody("index_patterns", "priority", "template", "composed_of", "_meta", "version", "allow_auto_create", "ignore_missing_component_templates", "deprecated")
+	n, err := c.templateBody("index_patterns", "priority", "template", "composed_of", "_meta", "version", "allow_auto_create", "ignore_missing_component_templates", "deprecated", "data_stream")
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +286,7 @@ func renderTemplate(n *node, isIndex bool) (object, *apiError) {
 		}
 		o = append(o, field{"composed_of", composed})
 	}
-	for _, name := range []string{"priority", "version", "_meta", "allow_auto_create", "ignore_missing_component_templates", "deprecated"} {
+	for _, name := range []string{"priority", "version", "_meta", "allow_auto_create", "ignore_missing_component_templates", "deprecated", "data_stream"} {
 		if v := n.get(name); v != nil {
 			o = append(o, field{name, v})
 		}

@@ -115,7 +115,7 @@ func (w *writer) applyUpdate(op *writeOp, old *record) (*outcome, error) {
 		merged, changed = mergeSource(was, u.doc)
 	}
 	if !changed && u.detectNoop {
-		out := &outcome{id: op.id, result: "noop", version: old.version, seq: old.seq, status: http.StatusOK}
+		out := &outcome{id: op.id, result: "noop", version: old.version, seq: old.seq, term: old.term, status: http.StatusOK}
 		return out, out.give(filter, old.source)
 	}
 	if op.routing == "" {
@@ -138,7 +138,7 @@ func (o *outcome) give(filter *sourceFilter, source []byte) error {
 	if err != nil {
 		return err
 	}
-	o.get = object{{"_seq_no", shownSeq(o.seq)}, {"_primary_term", 1}, {"found", true}, {"_source", shown}}
+	o.get = object{{"_seq_no", shownSeq(o.seq)}, {"_primary_term", o.term}, {"found", true}, {"_source", shown}}
 	return nil
 }
 

@@ -92,6 +92,7 @@ type outcome struct {
 	result  string // created, updated, deleted, not_found, noop
 	version int64
 	seq     uint64
+	term    int64
 	status  int
 	get     object // of an update that gives the source back
 }
@@ -195,8 +196,8 @@ func (w *writer) checkVersion(op *writeOp, old *record) *apiError {
 	switch {
 	case op.ifSeq != nil && !exists(old):
 		return versionConflict(w.ix, op.id, "required seqNo [%d], primary term [%d]. but no document was found", *op.ifSeq, *op.ifTerm)
-	case op.ifSeq != nil && (uint64(*op.ifSeq) != shownSeq(old.seq) || *op.ifTerm != 1):
-		return versionConflict(w.ix, op.id, "required seqNo [%d], primary term [%d]. current document has seqNo [%d] and primary term [1]", *op.ifSeq, *op.ifTerm, shownSeq(old.seq))
+	case op.ifSeq != nil && (uint64(*op.ifSeq) != shownSeq(old.seq) || *op.ifTerm != old.term):
+		return versionConflict(w.ix, op.id, "required seqNo [%d], primary term [%d]. current document has seqNo [%d] and primary term [%d]", *op.ifSeq, *op.ifTerm, shownSeq(old.seq), old.term)
 	case old == nil || op.version == nil:
 		return nil
 	case op.versionType == versionExternal && old.version >= *op.version:
@@ -232,7 +233,7 @@ func (w *writer) put(op *writeOp, old *record, source []byte) (*outcome, error) 
 	}
 	w.mapping = m
 	w.changes = append(w.changes, change{seq: r.seq, id: op.id, parsed: parsed, bytes: len(source) + parsedOverhead})
-	out := &outcome{id: op.id, result: "created", version: r.version, seq: r.seq, status: http.StatusCreated}
+	out := &outcome{id: op.id, result: "created", version: r.version, seq: r.seq, term: r.term, status: http.StatusCreated}
 	if exists(old) {
 		out.result, out.status = "updated", http.StatusOK
 	}
@@ -246,7 +247,7 @@ func (w *writer) delete(op *writeOp, old *record) (*outcome, error) {
 		return nil, err
 	}
 	w.changes = append(w.changes, change{seq: r.seq, id: op.id, bytes: len(op.id)})
-	out := &outcome{id: op.id, result: "deleted", version: r.version, seq: r.seq, status: http.StatusOK}
+	out := &outcome{id: op.id, result: "deleted", version: r.version, seq: r.seq, term: r.term, status: http.StatusOK}
 	if !exists(old) {
 		out.result, out.status = "not_found", http.StatusNotFound
 	}
@@ -255,7 +256,7 @@ func (w *writer) delete(op *writeOp, old *record) (*outcome, error) {
 
 // store puts a record in the place of an old one, with the next sequence number.
 func (w *writer) store(id string, old, r *record) error {
-	r.seq = w.counters.nextSeq
+	r.seq, r.term = w.counters.nextSeq, w.def.term
 	if err := w.batch.Set(documentKey(w.ix.number, id), r.encode(), nil); err != nil {
 		return err
 	}
