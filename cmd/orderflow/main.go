@@ -8,7 +8,7 @@
 // that is listed in commands (root.go). Its RunE finds in env the validated
 // configuration, the logger and the output streams, takes its context from
 // cmd.Context() (which ends on SIGINT and SIGTERM), and returns its error: main
-// prints it as one line on stderr and exits with code 1.
+// prints it as one line on stderr and exits with code 1, or that of an exitError.
 package main
 
 import (
@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, lookupEnv
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(stderr, "orderflow: "+oneLine(err.Error()))
-		return 1
+		return exitCode(err)
 	}
 	return 0
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"strings"
-	"time"
-	"unicode/utf8"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -19,30 +16,106 @@ import (
 	"github.com/orderflow/orderflow/migrations"
 )
 
-// newMigrateCommand makes `orderflow migrate new|plan|apply|info|validate|initialize-metadata|destroy`.
+// migrateTool is what the subcommands of `orderflow migrate` have in common.
+type migrateTool struct {
+	env *environment
+	// dir is the folder of the migrations; "" means the project's, or those that
+	// are built in.
+	dir string
+	// projectFile has the properties of a ksql-migrations project; "" means
+	// there is none.
+	projectFile string
+	// headersFile has headers for every request; "" means there are none.
+	headersFile string
+	// output is text or json.
+	output string
+}
+
+// newMigrateCommand makes `orderflow migrate` and its subcommands.
 func newMigrateCommand(env *environment) *cobra.Command {
+	tool := &migrateTool{env: env}
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Apply versioned ksqlDB statements, and see which ones were",
 		Long: `Applies files of ksqlDB statements (V000001__name.sql) in order, each once, and
 keeps in ksqlDB itself which ones were applied, in the way of ksql-migrations:
-a project can switch between the two.`,
+a project can switch between the two, its properties given by --config-file.
+
+Exit codes:
+  0  it is done
+  1  it could not be done: wrong flags, no server, ...
+  2  a migration cannot be applied as it is; nothing of it was run
+  3  a migration failed while it ran
+  4  an applied migration was changed, or its file is missing
+  5  server and migrations differ (drift)
+  6  all was applied, but some of its queries do not run
+  7  another migrator is at work
+  8  there are pending migrations (plan --exit-code)`,
 		Args: cobra.NoArgs,
 	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&tool.dir, "dir", "", "folder with V*.sql and variables.properties (default: the ones built in)")
+	flags.StringVarP(&tool.projectFile, "config-file", "c", "", "properties of a ksql-migrations project (ksql-migrations.properties)")
+	flags.StringVarP(&tool.output, "output", "o", "text", "text or json")
+	cmd.PersistentPreRunE = func(sub *cobra.Command, args []string) error {
+		if err := sub.Root().PersistentPreRunE(sub, args); err != nil {
+			return err
+		}
+		if tool.output != "text" && tool.output != "json" {
+			return fmt.Errorf("--output %q must be text or json", tool.output)
+		}
+		return nil
+	}
 	cmd.AddCommand(
-		newMigrateNewCommand(),
-		newMigratePlanCommand(env),
-		newMigrateApplyCommand(env),
-		newMigrateInfoCommand(env),
-		newMigrateValidateCommand(env),
-		newMigrateInitializeCommand(env),
-		newMigrateDestroyCommand(env),
+		newMigrateProjectCommand(tool),
+		newMigrateNewCommand(tool),
+		newMigratePlanCommand(tool),
+		newMigrateApplyCommand(tool),
+		newMigrateInfoCommand(tool),
+		newMigrateValidateCommand(tool),
+		newMigrateRepairCommand(tool),
+		newMigrateUndoCommand(tool),
+		newMigrateDriftCommand(tool),
+		newMigrateInitializeCommand(tool),
+		newMigrateDestroyCommand(tool),
+		newMigrateHelpCommand(cmd),
 	)
 	return cmd
 }
 
-func newMigrateNewCommand() *cobra.Command {
-	var dir string
+// newMigrateHelpCommand makes `orderflow migrate help`, as ksql-migrations has it.
+func newMigrateHelpCommand(parent *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Show what a command does",
+		RunE: func(_ *cobra.Command, args []string) error {
+			found, _, err := parent.Find(args)
+			if err != nil {
+				return err
+			}
+			return found.Help()
+		},
+	}
+}
+
+func newMigrateProjectCommand(tool *migrateTool) *cobra.Command {
+	return &cobra.Command{
+		Use:     "new-project DIR URL",
+		Short:   "Make the folder of a new project of migrations, as ksql-migrations has it",
+		Example: `  orderflow migrate new-project orders http://localhost:8088`,
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			made, err := migrate.NewProject(args[0], args[1])
+			return tool.print(map[string]any{"made": made}, err, func(out *textOutput) {
+				for _, path := range made {
+					out.linef("made %s", path)
+				}
+			})
+		},
+	}
+}
+
+func newMigrateNewCommand(tool *migrateTool) *cobra.Command {
 	var version int
 	cmd := &cobra.Command{
 		Use:     "new NAME",
@@ -50,149 +123,150 @@ func newMigrateNewCommand() *cobra.Command {
 		Short:   "Make an empty migration file",
 		Example: `  orderflow migrate new "orders by country"`,
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := migrate.Create(dir, args[0], version)
+		RunE: func(_ *cobra.Command, args []string) error {
+			project, err := tool.project()
 			if err != nil {
-				return err
+				return tool.print(nil, err, nil)
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), path)
-			return err
+			dir := tool.dir
+			if dir == "" && project != nil {
+				dir = project.Dir
+			}
+			if dir == "" {
+				dir = "migrations"
+			}
+			path, err := migrate.Create(dir, args[0], version)
+			return tool.print(map[string]any{"path": path}, err, func(out *textOutput) { out.linef("%s", path) })
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "migrations", "folder of the migration files")
 	cmd.Flags().IntVarP(&version, "version", "v", 0, "version of the file (default: one more than the highest)")
 	return cmd
 }
 
-func newMigrateApplyCommand(env *environment) *cobra.Command {
-	var dir string
+func newMigrateApplyCommand(tool *migrateTool) *cobra.Command {
 	var options migrate.ApplyOptions
-	var defines []string
+	var run migrateRun
 	cmd := &cobra.Command{
 		Use:   "apply",
 		Short: "Apply migrations that were not applied yet",
 		Long: `Applies the files above the latest version that was applied. All of them are
 read, divided into statements, their variables filled in, and tried on an engine
 in memory that has what stands on the server, before the first statement runs. A
-file that fails is noted with the reason; when it is repaired, apply runs it
-again from its start.`,
+file that fails or is cut off goes on with the statement it came to.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			variables, err := parseDefines(defines)
+			config, err := run.config(tool, options.DryRun)
 			if err != nil {
+				return tool.print(nil, err, nil)
+			}
+			var report migrate.Report
+			err = tool.with(config, func(m *migrate.Migrator) (err error) {
+				report, err = m.Apply(cmd.Context(), options)
 				return err
-			}
-			config := migrate.Config{Variables: variables}
-			if !options.DryRun {
-				config.Observe = func(e migrate.Event) { printMigrationEvent(env.stdout, e) }
-			}
-			return withMigrator(env, dir, config, func(m *migrate.Migrator) error {
-				report, err := m.Apply(cmd.Context(), options)
-				return errors.Join(printApplyReport(env.stdout, report, options.DryRun, err), err)
 			})
+			return tool.printReport(report, "applied", options.DryRun, err)
 		},
 	}
-	addMigrationsFlag(cmd, &dir)
-	addSelectionFlags(cmd, &options, &defines)
+	addSelectionFlags(cmd, &options)
+	run.addFlags(cmd, tool)
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "show the statements that would run, and run none")
 	cmd.Flags().BoolVar(&options.SkipValidation, "skip-validation", false, "run statements that the embedded engine would refuse")
 	return cmd
 }
 
 // addSelectionFlags adds the flags that say which files to apply.
-func addSelectionFlags(cmd *cobra.Command, options *migrate.ApplyOptions, defines *[]string) {
+func addSelectionFlags(cmd *cobra.Command, options *migrate.ApplyOptions) {
 	flags := cmd.Flags()
 	flags.BoolVarP(&options.All, "all", "a", false, "apply all of them")
 	flags.BoolVarP(&options.Next, "next", "n", false, "apply the next one")
 	flags.IntVarP(&options.Until, "until", "u", 0, "apply them up to this version")
 	flags.IntVarP(&options.Version, "version", "v", 0, "apply this version only, leaving out lower ones for good")
-	flags.StringArrayVarP(defines, "define", "d", nil, "value of a variable, name=value (may be given more than once)")
 }
 
-func newMigrateInfoCommand(env *environment) *cobra.Command {
-	var dir string
-	cmd := &cobra.Command{
+func newMigrateInfoCommand(tool *migrateTool) *cobra.Command {
+	return &cobra.Command{
 		Use:   "info",
 		Short: "Show the state of every migration",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withMigrator(env, dir, migrate.Config{}, func(m *migrate.Migrator) error {
-				status, err := m.Info(cmd.Context())
-				if err != nil {
-					return err
-				}
-				return printMigrations(env.stdout, status)
+			var status migrate.Status
+			err := tool.with(migrate.Config{}, func(m *migrate.Migrator) (err error) {
+				status, err = m.Info(cmd.Context())
+				return err
 			})
+			return tool.print(status, err, func(out *textOutput) { out.migrations(status) })
 		},
 	}
-	addMigrationsFlag(cmd, &dir)
-	return cmd
 }
 
-func newMigrateValidateCommand(env *environment) *cobra.Command {
-	var dir string
-	cmd := &cobra.Command{
+func newMigrateValidateCommand(tool *migrateTool) *cobra.Command {
+	return &cobra.Command{
 		Use:   "validate",
 		Short: "Check that applied files are as they were when they were applied",
-		Args:  cobra.NoArgs,
+		Long: `Checks that every file that was applied is there and unchanged, and shows what was
+changed in those that are not, where orderflow applied them.`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withMigrator(env, dir, migrate.Config{}, func(m *migrate.Migrator) error {
-				count, err := m.Validate(cmd.Context())
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(env.stdout, "%d applied migrations are unchanged\n", count)
+			count := 0
+			err := tool.with(migrate.Config{}, func(m *migrate.Migrator) (err error) {
+				count, err = m.Validate(cmd.Context())
 				return err
+			})
+			return tool.print(map[string]any{"applied": count}, err, func(out *textOutput) {
+				out.linef("%d applied migrations are unchanged", count)
 			})
 		},
 	}
-	addMigrationsFlag(cmd, &dir)
-	return cmd
 }
 
-func newMigrateInitializeCommand(env *environment) *cobra.Command {
+func newMigrateInitializeCommand(tool *migrateTool) *cobra.Command {
 	return &cobra.Command{
 		Use:   "initialize-metadata",
-		Short: "Make the stream and the table that keep what was applied (apply does it too)",
+		Short: "Make the streams and tables that keep what was applied (apply does it too)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withMigrator(env, "", migrate.Config{}, func(m *migrate.Migrator) error {
-				if err := m.Initialize(cmd.Context()); err != nil {
-					return err
+			var names []string
+			err := tool.with(migrate.Config{}, func(m *migrate.Migrator) error {
+				names = m.MetadataNames()
+				return m.Initialize(cmd.Context())
+			})
+			return tool.print(map[string]any{"created": names}, err, func(out *textOutput) {
+				for _, name := range names {
+					out.linef("created %s", name)
 				}
-				_, err := fmt.Fprintf(env.stdout, "created %s and %s\n", migrate.EventsStream, migrate.VersionsTable)
-				return err
 			})
 		},
 	}
 }
 
-func newMigrateDestroyCommand(env *environment) *cobra.Command {
+func newMigrateDestroyCommand(tool *migrateTool) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "destroy",
 		Aliases: []string{"destroy-metadata"},
 		Short:   "Forget which migrations were applied: drop the metadata and its topics",
-		Long: `Drops the stream and the table that keep what was applied, with their topics.
-What the migrations created stays, so that they cannot simply be applied again.
-This cannot be undone.`,
+		Long: `Drops the streams and tables that keep what was applied, with their topics. What
+the migrations created stays, so that they cannot simply be applied again. This
+cannot be undone, and needs --yes; called destroy-metadata, as by the scripts of
+ksql-migrations, it needs none.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !yes {
-				return fmt.Errorf("destroy would drop %s and %s with their topics on %s for good: add --yes if that is what you want",
-					migrate.EventsStream, migrate.VersionsTable, env.config.KsqlDBURL())
+			if !yes && cmd.CalledAs() != "destroy-metadata" {
+				return tool.print(nil, fmt.Errorf("destroy would drop what keeps the states of the migrations on %s, with its topics, for good: add --yes if that is what you want",
+					tool.env.config.KsqlDBURL()), nil)
 			}
-			return withMigrator(env, "", migrate.Config{}, func(m *migrate.Migrator) error {
-				removed, err := m.Destroy(cmd.Context())
+			var removed []string
+			err := tool.with(migrate.Config{}, func(m *migrate.Migrator) (err error) {
+				removed, err = m.Destroy(cmd.Context())
+				return err
+			})
+			return tool.print(map[string]any{"dropped": removed}, err, func(out *textOutput) {
 				for _, name := range removed {
-					if _, printErr := fmt.Fprintf(env.stdout, "dropped %s\n", name); printErr != nil {
-						return errors.Join(err, printErr)
-					}
+					out.linef("dropped %s", name)
 				}
 				if err == nil && len(removed) == 0 {
-					_, err = fmt.Fprintln(env.stdout, "there was nothing to drop")
+					out.linef("there was nothing to drop")
 				}
-				return err
 			})
 		},
 	}
@@ -200,34 +274,69 @@ This cannot be undone.`,
 	return cmd
 }
 
-func addMigrationsFlag(cmd *cobra.Command, dir *string) {
-	cmd.Flags().StringVar(dir, "dir", "", "folder with V*.sql and variables.properties (default: the ones built in)")
-}
-
-func parseDefines(defines []string) (map[string]string, error) {
-	variables := map[string]string{}
-	for _, define := range defines {
-		name, value, err := migrate.ParseDefine(define)
-		if err != nil {
-			return nil, fmt.Errorf("reading --define: %w", err)
-		}
-		variables[name] = value
+// project reads --config-file; nil when it is not given.
+func (t *migrateTool) project() (*migrate.Project, error) {
+	if t.projectFile == "" {
+		return nil, nil
 	}
-	return variables, nil
+	project, err := migrate.LoadProject(t.projectFile)
+	if err != nil {
+		return nil, err
+	}
+	return &project, nil
 }
 
-// withMigrator calls f with a migrator of the configured ksqlDB and Schema
-// Registry. An empty dir means the migrations that are built in.
-func withMigrator(env *environment, dir string, config migrate.Config, f func(*migrate.Migrator) error) error {
-	client, err := ksql.New(ksqlConfig(env))
+// with calls f with a migrator of the project's or the configured ksqlDB.
+func (t *migrateTool) with(config migrate.Config, f func(*migrate.Migrator) error) error {
+	project, err := t.project()
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	server := ksqlConfig(t.env)
+	var fsys fs.FS = migrations.FS
+	if project != nil {
+		// A project of ksql-migrations keeps to its rules.
+		config.RequireMetadata = true
+		config.Metadata = project.Metadata
+		fsys = os.DirFS(project.Dir)
+		if t.env.config.KsqlDB == "" {
+			server.URL = project.URL
+		}
+		if project.Username != "" {
+			server.Username, server.Password = project.Username, project.Password
+		}
+	}
+	if t.dir != "" {
+		fsys = os.DirFS(t.dir)
+	}
+	if t.headersFile != "" {
+		text, err := os.ReadFile(t.headersFile)
+		if err == nil {
+			server.Headers, err = migrate.ParseProperties(string(text))
+		}
+		if err != nil {
+			return fmt.Errorf("reading the headers of %s: %w", filepath.Base(t.headersFile), err)
+		}
+	}
+	return withMigratorOf(t.env, server, fsys, config, f)
+}
+
+// withMigrator calls f with a migrator of the configured ksqlDB. An empty dir means
+// the migrations that are built in.
+func withMigrator(env *environment, dir string, config migrate.Config, f func(*migrate.Migrator) error) error {
 	var fsys fs.FS = migrations.FS
 	if dir != "" {
 		fsys = os.DirFS(dir)
 	}
+	return withMigratorOf(env, ksqlConfig(env), fsys, config, f)
+}
+
+func withMigratorOf(env *environment, server ksql.Config, fsys fs.FS, config migrate.Config, f func(*migrate.Migrator) error) error {
+	client, err := ksql.New(server)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
 	config.Client = client
 	config.FS = fsys
 	config.LookupEnv = env.lookupEnv
@@ -236,7 +345,7 @@ func withMigrator(env *environment, dir string, config migrate.Config, f func(*m
 		return newValidationEngine(ctx, env, topics)
 	}
 	config.Lock = func(ctx context.Context) (context.Context, func(), error) {
-		return lockMigrations(ctx, env, client)
+		return lockMigrations(ctx, env, client, config.Metadata)
 	}
 	config.Resolver = func(ctx context.Context, subject string) (int, error) {
 		registry, err := kafka.NewRegistry(kafkaConfig(env))
@@ -252,98 +361,39 @@ func withMigrator(env *environment, dir string, config migrate.Config, f func(*m
 	return f(migrator)
 }
 
-// printMigrationEvent shows what apply is at. The stream's own errors show up
-// when the report is printed.
-func printMigrationEvent(w io.Writer, e migrate.Event) {
-	if e.Statement == "" && !e.Done {
-		fmt.Fprintf(w, "applying %s\n", e.File.Path)
+func parseDefines(defines []string) (map[string]string, error) {
+	variables := map[string]string{}
+	for _, define := range defines {
+		name, value, err := migrate.ParseDefine(define)
+		if err != nil {
+			return nil, fmt.Errorf("reading --define: %w", err)
+		}
+		variables[name] = value
 	}
+	return variables, nil
 }
 
-func printApplyReport(w io.Writer, report migrate.Report, dryRun bool, applyErr error) error {
-	var text strings.Builder
+// migrateExit gives the errors of `orderflow migrate` their exit codes.
+func migrateExit(err error) error {
+	var file *migrate.FileError
+	var resume *migrate.ResumeError
+	var code int
 	switch {
-	case dryRun:
-		for _, file := range report.Applied {
-			fmt.Fprintf(&text, "%s (%d statements)\n", file.Path, len(file.Statements))
-			for _, statement := range file.Statements {
-				fmt.Fprintf(&text, "  %s\n", strings.ReplaceAll(statement, "\n", "\n  "))
-			}
+	case err == nil:
+		return nil
+	case errors.As(err, &file):
+		code = 2
+		if file.Ran {
+			code = 3
 		}
-		fmt.Fprintf(&text, "%d migrations would be applied; nothing was\n", len(report.Applied))
-	case len(report.Applied) > 0:
-		statements := 0
-		var took time.Duration
-		for _, file := range report.Applied {
-			statements += len(file.Statements)
-			took += file.Took
-		}
-		fmt.Fprintf(&text, "applied %d migrations with %d statements in %s; the current version is %d\n",
-			len(report.Applied), statements, took.Round(time.Millisecond), report.Current)
-	case applyErr == nil:
-		fmt.Fprintf(&text, "nothing to apply; the current version is %d\n", report.Current)
+	case len(migrate.HistoryErrors(err)) > 0:
+		code = 4
+	case errors.As(err, &resume):
+		code = 3
+	case errors.Is(err, errMigrationsLocked):
+		code = 7
+	default:
+		return err
 	}
-	for _, what := range report.NotValidated {
-		fmt.Fprintf(&text, "not validated before it ran: %s\n", oneLine(what))
-	}
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// printMigrations prints the table that ksql-migrations prints.
-func printMigrations(w io.Writer, status migrate.Status) error {
-	table := [][]string{{"Version", "Name", "State", "Previous Version", "Started On", "Completed On", "Error Reason"}}
-	for _, m := range status.Migrations {
-		table = append(table, []string{
-			fmt.Sprint(m.Version), m.Name, string(m.State), orNone(m.Previous),
-			timeOrNone(m.StartedOn), timeOrNone(m.CompletedOn), orNone(oneLine(m.ErrorReason)),
-		})
-	}
-	widths := make([]int, len(table[0]))
-	for _, row := range table {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	var text strings.Builder
-	current := "<none>"
-	if status.Current > 0 {
-		current = fmt.Sprint(status.Current)
-	}
-	fmt.Fprintf(&text, "Current migration version: %s\n", current)
-	length := 0
-	for _, width := range widths {
-		length += width + len(" | ")
-	}
-	rule := strings.Repeat("-", length-1) + "\n"
-	text.WriteString(rule)
-	for n, row := range table {
-		for i, cell := range row {
-			if i > 0 {
-				text.WriteString("|")
-			}
-			text.WriteString(" " + cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)) + " ")
-		}
-		text.WriteString("\n")
-		if n == 0 {
-			text.WriteString(rule)
-		}
-	}
-	text.WriteString(rule)
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-func orNone(text string) string {
-	if text == "" {
-		return "N/A"
-	}
-	return text
-}
-
-func timeOrNone(t time.Time) string {
-	if t.IsZero() {
-		return "N/A"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05.000 MST")
+	return &exitError{code, err}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
 	"github.com/orderflow/orderflow/internal/ksql/migrate/kafkalock"
 )
 
@@ -20,33 +21,39 @@ const (
 	waitLockFor  = time.Minute
 )
 
+// errMigrationsLocked says that another migrator had the lock for too long.
+var errMigrationsLocked = fmt.Errorf("it was not free for %s: try again when the other has ended", waitLockFor)
+
 // lockMigrations keeps other migrators of the same ksqlDB away until release is
-// called. Without ksqlDB's Kafka there is no lock, which is said.
-func lockMigrations(ctx context.Context, env *environment, client *ksql.Client) (held context.Context, release func(), err error) {
+// called: by a lock in ksqlDB's own Kafka, or by a row in ksqlDB where that Kafka
+// cannot be reached, which is said.
+func lockMigrations(ctx context.Context, env *environment, client *ksql.Client, metadata migrate.Metadata) (held context.Context, release func(), err error) {
 	info, err := client.Info(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("looking for the Kafka that has the migrations' lock: %w", err)
-	}
-	if err := findKafka(ctx, env, info.KafkaClusterID); err != nil {
-		if ctx.Err() != nil {
-			return nil, nil, err
-		}
-		_, err = fmt.Fprintf(env.stdout, "not locked against other migrators: %s\n", oneLine(err.Error()))
-		return ctx, func() {}, err
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
 	}
-	wait, stop := context.WithTimeoutCause(ctx, waitLockFor, fmt.Errorf("it was not free for %s: try again when the other has ended", waitLockFor))
+	holder := fmt.Sprintf("orderflow-migrate-%s-%d", host, os.Getpid())
+	waiting := func(holder string) {
+		fmt.Fprintf(env.stderr, "waiting for %s, which changes the migrations\n", holder)
+	}
+	wait, stop := context.WithTimeoutCause(ctx, waitLockFor, errMigrationsLocked)
 	defer stop()
+	if err := findKafka(ctx, env, info.KafkaClusterID); err != nil {
+		if ctx.Err() != nil {
+			return nil, nil, err
+		}
+		fmt.Fprintf(env.stderr, "locked by a row in ksqlDB only, as its Kafka cannot be used: %s\n", oneLine(err.Error()))
+		return migrate.LockRow(ctx, wait, migrate.RowLockConfig{Client: client, Metadata: metadata, Holder: holder, Waiting: waiting})
+	}
 	lock, err := kafkalock.Acquire(wait, kafkalock.Config{
-		Kafka:  kafkaConfig(env),
-		Name:   "_orderflow_migrations_lock_" + info.ServiceID,
-		Holder: fmt.Sprintf("orderflow-migrate-%s-%d", host, os.Getpid()),
-		Waiting: func(holder string) {
-			fmt.Fprintf(env.stdout, "waiting for %s, which changes the migrations\n", holder)
-		},
+		Kafka:   kafkaConfig(env),
+		Name:    "_orderflow_migrations_lock_" + info.ServiceID,
+		Holder:  holder,
+		Waiting: waiting,
 	})
 	if err != nil {
 		return nil, nil, err

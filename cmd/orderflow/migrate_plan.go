@@ -1,27 +1,19 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
-	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
 )
 
 // newMigratePlanCommand makes `orderflow migrate plan`.
-func newMigratePlanCommand(env *environment) *cobra.Command {
-	var dir string
+func newMigratePlanCommand(tool *migrateTool) *cobra.Command {
 	var options migrate.ApplyOptions
 	var defines []string
-	var explain, asJSON bool
+	var explain, pendingCode bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what apply would do, and whether it would succeed",
@@ -30,102 +22,78 @@ func newMigratePlanCommand(env *environment) *cobra.Command {
 queries that depend on that. The statements are tried on an engine in memory that
 has what stands on the server; what cannot be tried is said to be not validated.
 
-The exit code is 1 when a statement would fail.`,
+The exit code is 2 when a statement would fail.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			variables, err := parseDefines(defines)
 			if err != nil {
-				return err
+				return tool.print(nil, err, nil)
 			}
 			if options == (migrate.ApplyOptions{}) {
 				options.All = true
 			}
-			return withMigrator(env, dir, migrate.Config{Variables: variables}, func(m *migrate.Migrator) error {
-				plan, err := m.Plan(cmd.Context(), options)
-				if err != nil {
-					return err
-				}
-				if asJSON {
-					encoder := json.NewEncoder(env.stdout)
-					encoder.SetIndent("", "  ")
-					encoder.SetEscapeHTML(false)
-					err = encoder.Encode(plan)
-				} else {
-					err = printMigrationPlan(env.stdout, plan, explain)
-				}
-				if invalid := plan.Invalid(); err == nil && invalid > 0 {
-					err = fmt.Errorf("%d statements would fail", invalid)
-				}
+			var plan migrate.Plan
+			err = tool.with(migrate.Config{Variables: variables}, func(m *migrate.Migrator) (err error) {
+				plan, err = m.Plan(cmd.Context(), options)
 				return err
 			})
+			if err == nil {
+				err = planError(plan, pendingCode)
+				if tool.output != "json" {
+					var out textOutput
+					out.plan(plan, explain)
+					if err := out.print(tool.env.stdout); err != nil {
+						return err
+					}
+				}
+			}
+			return tool.print(plan, err, nil)
 		},
 	}
-	addMigrationsFlag(cmd, &dir)
-	addSelectionFlags(cmd, &options, &defines)
+	addSelectionFlags(cmd, &options)
+	addDefineFlag(cmd, &defines)
 	cmd.Flags().BoolVar(&explain, "explain", false, "show the steps of each query, where the server knows them yet")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, with the steps of each query")
+	cmd.Flags().BoolVar(&pendingCode, "exit-code", false, "exit with code 8 when there are pending migrations")
 	return cmd
 }
 
-func printMigrationPlan(w io.Writer, plan migrate.Plan, explain bool) error {
-	var text strings.Builder
+func planError(plan migrate.Plan, pendingCode bool) error {
+	if invalid := plan.Invalid(); invalid > 0 {
+		return &exitError{2, fmt.Errorf("%d statements would fail", invalid)}
+	}
+	if pendingCode && len(plan.Files) > 0 {
+		return &exitError{8, fmt.Errorf("%d migrations are pending", len(plan.Files))}
+	}
+	return nil
+}
+
+func (o *textOutput) plan(plan migrate.Plan, explain bool) {
 	counts := map[migrate.Verdict]int{}
 	total := 0
 	for _, file := range plan.Files {
-		fmt.Fprintf(&text, "%s\n", file.Path)
+		o.linef("%s", file.Path)
 		for _, s := range file.Statements {
 			total++
 			counts[s.Verdict]++
-			fmt.Fprintf(&text, "  %4d  %s\n", s.Line, s.Effect)
+			o.linef("  %4d  %s", s.Line, s.Effect)
 			if s.Verdict != migrate.Valid {
-				fmt.Fprintf(&text, "        %s: %s\n", s.Verdict, oneLine(s.Reason))
+				o.linef("        %s: %s", s.Verdict, oneLine(s.Reason))
 			}
 			for _, dependant := range s.Dependants {
-				fmt.Fprintf(&text, "        is read by %s\n", dependant)
+				o.linef("        is read by %s", dependant)
 			}
 			if explain && s.Explanation != "" {
-				fmt.Fprintf(&text, "        %s\n", strings.ReplaceAll(s.Explanation, "\n", "\n        "))
+				o.linef("        %s", strings.ReplaceAll(s.Explanation, "\n", "\n        "))
 			}
 		}
 	}
 	if total == 0 {
-		fmt.Fprintf(&text, "nothing to apply; the current version is %d\n", plan.Current)
-	} else {
-		fmt.Fprintf(&text, "%d migrations with %d statements: %d valid, %d would fail, %d not validated\n",
-			len(plan.Files), total, counts[migrate.Valid], counts[migrate.Invalid], counts[migrate.NotValidated])
+		o.linef("nothing to apply; the current version is %d", plan.Current)
+		return
 	}
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// newValidationEngine makes an engine in memory that has the topics, and the
-// schemas of the configured Schema Registry.
-func newValidationEngine(ctx context.Context, env *environment, topics map[string]int) (*sqltest.Session, error) {
-	options := sqltest.Options{Topics: map[string]analyze.Topic{}, Registry: &registry.Memory{}}
-	for name, partitions := range topics {
-		options.Topics[name] = analyze.Topic{Partitions: partitions, Replicas: 1}
+	o.linef("%d migrations with %d statements: %d valid, %d would fail, %d not validated",
+		len(plan.Files), total, counts[migrate.Valid], counts[migrate.Invalid], counts[migrate.NotValidated])
+	if counts[migrate.Done] > 0 {
+		o.linef("%d of them were carried out before", counts[migrate.Done])
 	}
-	source, err := kafka.NewRegistry(kafkaConfig(env))
-	if err != nil {
-		return nil, err
-	}
-	client := source.Client()
-	subjects, err := client.Subjects(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reading the schemas: %w", err)
-	}
-	for _, subject := range subjects {
-		versions, err := client.Schemas(ctx, subject)
-		if err != nil {
-			return nil, fmt.Errorf("reading the schemas of %s: %w", subject, err)
-		}
-		for _, v := range versions {
-			schema := registry.Schema{Type: v.Type.String(), Text: v.Schema.Schema}
-			for _, r := range v.References {
-				schema.References = append(schema.References, registry.Reference{Name: r.Name, Subject: r.Subject, Version: r.Version})
-			}
-			options.Registry.Put(subject, v.ID, schema)
-		}
-	}
-	return sqltest.NewSession(options)
 }

@@ -70,7 +70,7 @@ func TestMigrateDryRunShowsTheStatements(t *testing.T) {
 	assert.Equal(t, "V000001__a.sql (1 statements)\n  CREATE STREAM S\n    WITH (A=1);\n1 migrations would be applied; nothing was\n", out)
 
 	code, _, errs = runCommand(t, url, "migrate", "apply", "-a", "--dry-run", "--dir", dir)
-	assert.Equal(t, 1, code)
+	assert.Equal(t, 2, code)
 	assert.Contains(t, errs, "V000001__a.sql line 2:15: the variable name: it is not defined")
 }
 
@@ -104,12 +104,12 @@ func TestMigrateRefuses(t *testing.T) {
 
 func TestPrintMigrations(t *testing.T) {
 	at := time.Date(2026, 11, 22, 23, 15, 18, 208e6, time.UTC)
-	var out bytes.Buffer
-	require.NoError(t, printMigrations(&out, migrate.Status{Initialized: true, Current: 2, Migrations: []migrate.Migration{
+	var out textOutput
+	out.migrations(migrate.Status{Initialized: true, Current: 2, Migrations: []migrate.Migration{
 		{File: migrate.File{Version: 1, Name: "first"}, State: migrate.Migrated, Previous: "<none>", StartedOn: at, CompletedOn: at.Add(time.Second)},
 		{File: migrate.File{Version: 2, Name: "second"}, State: migrate.Failed, Previous: "1", StartedOn: at, ErrorReason: "it\nbroke"},
 		{File: migrate.File{Version: 3, Name: "third"}, State: migrate.Pending},
-	}}))
+	}})
 	assert.Equal(t, `Current migration version: 2
 ---------------------------------------------------------------------------------------------------------------------------
  Version | Name   | State    | Previous Version | Started On                  | Completed On                | Error Reason 
@@ -118,7 +118,7 @@ func TestPrintMigrations(t *testing.T) {
  2       | second | ERROR    | 1                | 2026-11-22 23:15:18.208 UTC | N/A                         | it; broke    
  3       | third  | PENDING  | N/A              | N/A                         | N/A                         | N/A          
 ---------------------------------------------------------------------------------------------------------------------------
-`, out.String())
+`, out.text.String())
 }
 
 func TestSQLRunsStatements(t *testing.T) {

@@ -69,7 +69,7 @@ func load(fsys fs.FS, candidate, pattern *regexp.Regexp, letter string) ([]File,
 	slices.SortStableFunc(files, func(a, b File) int { return a.Version - b.Version })
 	for i := 1; i < len(files); i++ {
 		if files[i].Version == files[i-1].Version {
-			errs = append(errs, fmt.Errorf("%s and %s have the same version: renumber one", files[i-1].Path, files[i].Path))
+			errs = append(errs, &FileError{File: files[i].Path, Err: fmt.Errorf("%s has the same version: renumber one", files[i-1].Path)})
 		}
 	}
 	if len(errs) > 0 {
@@ -81,14 +81,14 @@ func load(fsys fs.FS, candidate, pattern *regexp.Regexp, letter string) ([]File,
 func readFile(fsys fs.FS, path string, pattern *regexp.Regexp, letter string) (File, error) {
 	match := pattern.FindStringSubmatch(path)
 	if match == nil {
-		return File{}, fmt.Errorf("%s: a migration's name must look like %s000001__name.sql (%s, six digits, two underscores)", path, letter, letter)
+		return File{}, &FileError{File: path, Err: fmt.Errorf("a migration's name must look like %s000001__name.sql (%s, six digits, two underscores)", letter, letter)}
 	}
 	version, err := strconv.Atoi(match[1])
 	if err != nil {
 		return File{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if version == 0 {
-		return File{}, fmt.Errorf("%s: versions start at 1", path)
+		return File{}, &FileError{File: path, Err: errors.New("versions start at 1")}
 	}
 	content, err := fs.ReadFile(fsys, path)
 	if err != nil {

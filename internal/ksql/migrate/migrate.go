@@ -59,6 +59,8 @@ type Event struct {
 	// Statement is the statement that is about to run, "" when the file is
 	// about to begin or has ended.
 	Statement string
+	// Effect is what Statement does.
+	Effect Effect
 	// Line is where Statement begins in the file, from 1.
 	Line int
 	// Index is how many of the file's Total statements were carried out.
@@ -349,6 +351,11 @@ func hasVersion(files []File, version int) bool {
 		}
 	}
 	return false
+}
+
+// MetadataNames returns the names of the streams and tables that Initialize makes.
+func (m *Migrator) MetadataNames() []string {
+	return []string{m.metadata.stream, m.metadata.table, m.journal.stream, m.journal.table}
 }
 
 // Initialize makes the metadata stream and table. That they exist is an error.

@@ -460,7 +460,7 @@ func TestLoadRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, test.want)
 	}
 	_, err := migrate.Load(files("V000001__a.sql", "", "V000001__b.sql", ""))
-	assert.ErrorContains(t, err, "V000001__a.sql and V000001__b.sql have the same version")
+	assert.ErrorContains(t, err, "V000001__b.sql: V000001__a.sql has the same version: renumber one")
 }
 
 func TestCreate(t *testing.T) {

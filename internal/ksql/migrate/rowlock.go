@@ -39,10 +39,11 @@ type RowLockConfig struct {
 // LockRow waits until no other holder has the lock and takes it: a row of the
 // journal's table that its holder renews every few seconds. It is for servers
 // whose Kafka cannot be reached, and best effort: clocks that differ by more
-// than RowLockExpiry, or a server that shows a row late, can let two in. The
-// context that it returns ends when the lock was taken by another or cannot be
-// renewed; release gives it back, and may be called twice.
-func LockRow(ctx context.Context, config RowLockConfig) (held context.Context, release func(), err error) {
+// than RowLockExpiry, or a server that shows a row late, can let two in. It waits
+// for as long as wait lasts, which ends with ctx. The context that it returns ends
+// when ctx does, or when the lock was taken by another or cannot be renewed;
+// release gives it back, and may be called twice.
+func LockRow(ctx, wait context.Context, config RowLockConfig) (held context.Context, release func(), err error) {
 	if config.Client == nil || config.Holder == "" {
 		return nil, nil, errors.New("taking the migrations' lock: it needs a ksqlDB client and a holder")
 	}
@@ -54,7 +55,7 @@ func LockRow(ctx context.Context, config RowLockConfig) (held context.Context, r
 		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
 	}
 	l := &rowLock{journal: newJournal(config.Client, names), config: config}
-	if err := l.acquire(ctx); err != nil {
+	if err := l.acquire(wait); err != nil {
 		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
 	}
 	held, cancel := context.WithCancelCause(ctx)

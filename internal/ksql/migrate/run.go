@@ -142,7 +142,7 @@ func (m *Migrator) runSteps(ctx context.Context, file plannedFile, p progress, a
 		if err := m.journal.note(ctx, p); err != nil {
 			return failed(err)
 		}
-		m.observe(Event{File: file.File, Statement: s.text, Line: s.line, Index: i, Total: len(file.steps)})
+		m.observe(Event{File: file.File, Statement: s.text, Effect: effectOf(s.text), Line: s.line, Index: i, Total: len(file.steps)})
 		out, err := m.carryOut(ctx, s, u)
 		if err != nil {
 			if isDefinite(err) {
