@@ -110,7 +110,8 @@ type Engine struct {
 	mu       sync.Mutex
 	statuses map[string]CommandStatus
 
-	push pushQueries
+	push  pushQueries
+	pulls pullCache
 
 	closing sync.Once
 }

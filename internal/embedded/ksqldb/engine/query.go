@@ -103,6 +103,10 @@ func (e *Engine) Prepare(ctx context.Context, req Request) (*Query, error) {
 	if err := e.waitFor(ctx, req.After); err != nil {
 		return nil, err
 	}
+	if q := e.pulls.find(e, &req); q != nil {
+		return q, nil
+	}
+	c := e.Catalog()
 	sess := e.newSession(req.Properties, req.Variables)
 	text := strings.TrimSpace(req.SQL)
 	stmts, err := parseAll(text, sess)
@@ -117,7 +121,7 @@ func (e *Engine) Prepare(ctx context.Context, req Request) (*Query, error) {
 	q := &Query{engine: e, text: text, properties: sess.properties}
 	switch s := stmts[0].(type) {
 	case *ast.Query:
-		err = e.prepareSelect(ctx, q, s, sess)
+		err = e.prepareSelect(ctx, q, s, sess, c)
 	case *ast.PrintTopic:
 		err = e.preparePrint(ctx, q, s)
 	default:
@@ -128,6 +132,7 @@ func (e *Engine) Prepare(ctx context.Context, req Request) (*Query, error) {
 	if err != nil {
 		return nil, statementError(text, err)
 	}
+	e.pulls.add(c, &req, q)
 	return q, nil
 }
 
@@ -140,12 +145,11 @@ func parseAll(text string, sess *session) ([]ast.Statement, error) {
 	return parser.Parse(text)
 }
 
-func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess *session) error {
+func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess *session, c *catalog.Catalog) error {
 	cfg, err := sess.config()
 	if err != nil {
 		return err
 	}
-	c := e.Catalog()
 	a := e.analyzer(c, liveTopics{e}, cfg, e.commands.nextSequence())
 	if s.Emit != ast.EmitUnspecified {
 		if err := checkValue("auto.offset.reset", cmp.Or(e.offsetReset(sess.properties), "latest")); err != nil {
@@ -172,7 +176,7 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 	if name := keptHeader(pull.Table); name != "" {
 		return refused(s, fmt.Sprintf("column %s comes from the headers of records, which are not kept with the rows of a table: select the other columns, or add EMIT CHANGES", types.QuoteName(name)))
 	}
-	q.Kind, q.ID = TablePullQuery, "query_"+strconv.FormatInt(time.Now().UnixMilli(), 10)
+	q.Kind, q.ID = TablePullQuery, pullID(time.Now())
 	for _, col := range pull.Table.Columns {
 		q.Columns = append(q.Columns, Column{Name: col.Name, Type: col.Expr.Type, Key: col.Key})
 	}

@@ -31,6 +31,7 @@ type sink struct {
 	control *http.ResponseController
 	columns []engine.Column
 	gather  bool
+	sent    bool // something of the answer is on its way
 	buf     []byte
 }
 
@@ -46,6 +47,9 @@ func newSink(w http.ResponseWriter, contentType string) sink {
 // start sends the head of the answer.
 func (s *sink) start(q *engine.Query) {
 	s.columns, s.gather = q.Columns, q.Kind == engine.TablePullQuery
+	if s.gather {
+		s.w.Header().Set("Transfer-Encoding", "chunked") // ksqlDB's answers never tell their length
+	}
 	s.w.WriteHeader(http.StatusOK)
 }
 
@@ -61,6 +65,7 @@ func (s *sink) flush() error {
 	if len(s.buf) == 0 {
 		return nil
 	}
+	s.sent = true
 	// Where a write can't be bounded, only the connection's end ends it.
 	_ = s.control.SetWriteDeadline(time.Now().Add(stallTimeout))
 	_, err := s.w.Write(s.buf)
@@ -71,8 +76,13 @@ func (s *sink) flush() error {
 	return s.control.Flush()
 }
 
-// finish sends what is left. A client that is gone no longer cares.
+// finish sends what is left. A client that is gone no longer cares. An answer that
+// is whole in the buffer goes out with its end in one piece.
 func (s *sink) finish() {
+	if s.gather && !s.sent {
+		_, _ = s.w.Write(s.buf)
+		return
+	}
 	_ = s.flush()
 	_ = s.control.SetWriteDeadline(time.Time{})
 }
