@@ -99,7 +99,9 @@ func (a *Analyzer) inferred(ctx context.Context, spec format.Spec) (format.Infer
 	}
 	found, err := format.Infer(ctx, a.Registry, spec)
 	if err != nil {
-		return found, badStatement("%s", err)
+		failed := badStatement("%s", err)
+		failed.Cause = err
+		return found, failed
 	}
 	return found, nil
 }

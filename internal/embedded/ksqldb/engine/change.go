@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
@@ -33,6 +35,9 @@ func (e *Engine) change(ctx context.Context, stmt ast.Statement, sess *session) 
 	if warning := nothingToDo(result); warning != "" {
 		return warningEntity(stmt.Text(), warning), nil
 	}
+	if err := result.Apply(next); err != nil {
+		return nil, err
+	}
 	if err := e.provide(ctx, result); err != nil {
 		return nil, err
 	}
@@ -40,13 +45,15 @@ func (e *Engine) change(ctx context.Context, stmt ast.Statement, sess *session) 
 	if err != nil {
 		return nil, err
 	}
-	if err := result.Apply(next); err != nil {
-		return nil, err
-	}
 	paused := maps.Clone(snap.paused)
 	unpause(paused, result)
 	e.current.Store(&snapshot{catalog: next, paused: paused})
 	if err := e.takeEffect(ctx, next, result); err != nil {
+		id, _, _, queryID := describeCommand(stmt, result)
+		e.setStatus(id, CommandStatus{Status: "ERROR", Message: err.Error(), QueryID: queryID})
+		if q := queryOf(result); q != nil {
+			e.startLater(q, err)
+		}
 		return nil, err
 	}
 	return status, nil
@@ -84,6 +91,8 @@ func (e *Engine) provide(ctx context.Context, result analyze.Result) error {
 		schemas, always = r.Schemas, true
 	case *analyze.AlterSource:
 		schemas, always = r.Schemas, true
+	case *analyze.DropSource:
+		return e.deleteTopic(ctx, r)
 	}
 	if err := e.ensureTopic(ctx, topicOf(result)); err != nil {
 		return err
@@ -181,26 +190,58 @@ func (e *Engine) drop(ctx context.Context, r *analyze.DropSource) error {
 		}
 		e.problems.forget(q.ID)
 	}
+	return errors.Join(errs...)
+}
+
+// deleteTopic removes the topic of a DROP … DELETE TOPIC, and its schemas. That
+// comes before the statement is logged: after a crash in between, the statement
+// is repeated, while a topic that a logged statement has left would stay. The
+// queries that the statement is about to end are halted meanwhile.
+func (e *Engine) deleteTopic(ctx context.Context, r *analyze.DropSource) error {
 	if !r.DeleteTopic || r.Source == nil {
-		return errors.Join(errs...)
+		return nil
 	}
-	topic := r.Source.Topic.Name
-	if _, err := e.admin.DeleteTopics(ctx, topic); err != nil {
-		errs = append(errs, fmt.Errorf("deleting topic %s: %w", topic, err))
+	paused := e.current.Load().paused
+	for _, q := range r.Stopped {
+		if err := e.runtime.Pause(q.ID); err != nil && !errors.Is(err, runtime.ErrUnknownQuery) {
+			return err
+		}
+	}
+	err := e.removeTopic(ctx, r.Source)
+	if err == nil {
+		return nil
+	}
+	for _, q := range r.Stopped {
+		if !paused[q.ID] {
+			err = errors.Join(err, e.runtime.Resume(ctx, q.ID))
+		}
+	}
+	return err
+}
+
+func (e *Engine) removeTopic(ctx context.Context, source *catalog.Source) error {
+	topic := source.Topic.Name
+	deleted, err := e.admin.DeleteTopics(ctx, topic)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return fmt.Errorf("deleting topic %s: %w", topic, err)
 	}
 	e.runtime.Forget(topic)
 	e.client.PurgeTopicsFromProducing(topic)
-	if e.registry != nil {
-		for _, spec := range []format.Spec{analyze.KeySpec(r.Source), analyze.ValueSpec(r.Source)} {
-			if !format.SupportsInference(spec.Format) {
-				continue
-			}
-			if err := e.registry.DeleteSubject(ctx, spec.Subject()); err != nil {
-				errs = append(errs, err)
-			}
+	if e.registry == nil {
+		return nil
+	}
+	for _, spec := range []format.Spec{analyze.KeySpec(source), analyze.ValueSpec(source)} {
+		if !format.SupportsInference(spec.Format) {
+			continue
+		}
+		if err := e.registry.DeleteSubject(ctx, spec.Subject()); err != nil {
+			return err
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // describeCommand gives a command's id, the text that the answer shows, its

@@ -23,6 +23,7 @@ type command struct {
 	Properties map[string]string `json:"properties,omitempty"`
 	Facts      *facts            `json:"facts,omitempty"`
 	offset     int64
+	id         string // the record's key
 }
 
 // commandLog is the command topic: one partition, kept for ever. Its offsets are
@@ -35,6 +36,10 @@ type commandLog struct {
 	next int64
 	seen chan struct{} // closed and replaced when next moves
 	past []command     // what the start found, until it is replayed
+
+	// uncertain is set when a write failed in a way that leaves open whether the
+	// topic has it. It is used by the one request that changes things.
+	uncertain bool
 }
 
 func commandTopic(serviceID string) string {
@@ -54,23 +59,47 @@ func openCommandLog(ctx context.Context, cfg Config, client *kgo.Client, admin *
 	if !errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil, fmt.Errorf("creating the command topic %s: %w", l.topic, err)
 	}
+	end, err := l.end(ctx, admin)
+	if err != nil || end == 0 {
+		return l, err
+	}
+	return l, l.read(ctx, cfg.kafka(), end)
+}
+
+// end is the offset behind the last record of the topic.
+func (l *commandLog) end(ctx context.Context, admin *kadm.Client) (int64, error) {
 	ends, err := admin.ListEndOffsets(ctx, l.topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("asking where the command topic %s ends: %w", l.topic, err)
+		return 0, fmt.Errorf("asking where the command topic %s ends: %w", l.topic, err)
 	}
 	end, _ := ends.Lookup(l.topic, 0)
-	if end.Offset == 0 {
-		return l, nil
+	return end.Offset, nil
+}
+
+// readOn gives the commands behind the ones that are known, and knows them then.
+func (l *commandLog) readOn(ctx context.Context, cfg Config, admin *kadm.Client) ([]command, error) {
+	end, err := l.end(ctx, admin)
+	if err != nil {
+		return nil, err
 	}
-	return l, l.read(ctx, cfg.kafka(), end.Offset)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if end > l.next {
+		if err := l.read(ctx, cfg.kafka(), end); err != nil {
+			return nil, err
+		}
+	}
+	found := l.past
+	l.past, l.uncertain = nil, false
+	return found, nil
 }
 
 func (l *commandLog) read(ctx context.Context, kafka []kgo.Opt, end int64) error {
 	consumer, err := kgo.NewClient(append(kafka,
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {0: kgo.NewOffset().AtStart()}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{l.topic: {0: kgo.NewOffset().At(l.next)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
 	)...)
@@ -88,7 +117,7 @@ func (l *commandLog) read(ctx context.Context, kafka []kgo.Opt, end int64) error
 			if rec.Attrs.IsControl() || rec.Value == nil {
 				continue
 			}
-			c := command{offset: rec.Offset}
+			c := command{offset: rec.Offset, id: string(rec.Key)}
 			if err := json.Unmarshal(rec.Value, &c); err != nil {
 				return fmt.Errorf("reading offset %d of the command topic %s: %w", rec.Offset, l.topic, err)
 			}
@@ -118,6 +147,7 @@ func (l *commandLog) append(ctx context.Context, id string, c command) (int64, e
 	}
 	rec, err := l.client.ProduceSync(ctx, &kgo.Record{Topic: l.topic, Key: []byte(id), Value: value}).First()
 	if err != nil {
+		l.uncertain = true
 		return 0, fmt.Errorf("Could not write the statement '%s' into the command topic: %w", c.Statement, err) //nolint:staticcheck // ksqlDB's wording
 	}
 	l.mu.Lock()

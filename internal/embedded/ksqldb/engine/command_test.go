@@ -41,7 +41,7 @@ func TestCommandsAreReadBackInOrder(t *testing.T) {
 	again, err := openCommandLog(t.Context(), cfg, client, kadm.NewClient(client))
 	require.NoError(t, err)
 	require.Len(t, again.past, 3)
-	written.Version, written.offset = commandVersion, 2
+	written.Version, written.offset, written.id = commandVersion, 2, "stream/`S`/create"
 	assert.Equal(t, written, again.past[2])
 	assert.Equal(t, int64(3), again.nextSequence())
 }

@@ -28,7 +28,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/build"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
@@ -42,9 +41,6 @@ import (
 
 // DefaultServiceID is ksqlDB's default for ksql.service.id.
 const DefaultServiceID = "default_"
-
-// startParallel is how many queries are started at once after a restart.
-const startParallel = 8
 
 // Config configures an Engine.
 type Config struct {
@@ -109,10 +105,12 @@ type Engine struct {
 
 	mu       sync.Mutex
 	statuses map[string]CommandStatus
+	failed   map[string]bool // ids of commands that could not be carried out at the start
 
 	push  pushQueries
 	pulls pullCache
 
+	late    lateStarts
 	closing sync.Once
 }
 
@@ -133,7 +131,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, problems: newProblemLog(cfg.Logger, time.Now), statuses: map[string]CommandStatus{}}
+	e := &Engine{cfg: cfg, log: cfg.Logger, problems: newProblemLog(cfg.Logger, time.Now), statuses: map[string]CommandStatus{}, failed: map[string]bool{}}
 	e.push.running = map[string]*pushQuery{}
 	if err := e.open(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
@@ -190,25 +188,8 @@ func (e *Engine) open(ctx context.Context) error {
 	if err := e.declareProcessingLog(ctx); err != nil {
 		return err
 	}
-	return e.startAll(ctx, snap)
-}
-
-// startAll starts the queries of the metastore. One that can't start is tried
-// again by the runtime and shows as ERROR.
-func (e *Engine) startAll(ctx context.Context, snap *snapshot) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(startParallel)
-	for _, q := range snap.catalog.Queries() {
-		group.Go(func() error {
-			topology, err := e.topology(ctx, snap.catalog, q)
-			if err != nil {
-				return fmt.Errorf("building query %s, whose statement was accepted before: %w", q.ID, err)
-			}
-			spec := runtime.Spec{QueryID: q.ID, Topology: topology, OffsetReset: e.offsetReset(q.Properties), Paused: snap.paused[q.ID], Retry: true}
-			return e.runtime.Start(ctx, spec)
-		})
-	}
-	return group.Wait()
+	e.startAll(ctx, snap)
+	return nil
 }
 
 // dropOrphans removes the state of queries that no longer exist: what a crash
@@ -260,6 +241,7 @@ func (e *Engine) applicationID(queryID string) string {
 func (e *Engine) Close() error {
 	var errs []error
 	e.closing.Do(func() {
+		e.late.stop()
 		e.push.stop()
 		if e.runtime != nil {
 			e.runtime.Close()

@@ -42,6 +42,9 @@ func (e *Engine) setStatus(id string, status CommandStatus) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.statuses[id] = status
+	if status.Status == "SUCCESS" {
+		delete(e.failed, id)
+	}
 }
 
 // Status tells how the command of an id such as stream/`X`/create stands.

@@ -55,6 +55,9 @@ func (e *Engine) Execute(ctx context.Context, req Request) ([]any, error) {
 		defer cancel()
 		e.execute.Lock()
 		defer e.execute.Unlock()
+		if err := e.catchUp(ctx); err != nil {
+			return nil, statementError("", err)
+		}
 	}
 	if err := e.try(ctx, texts, sess.clone()); err != nil {
 		return nil, err

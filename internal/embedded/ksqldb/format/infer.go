@@ -121,7 +121,7 @@ func fetch(ctx context.Context, reg SchemaRegistry, spec Spec) (registry.Schema,
 	case errors.Is(err, registry.ErrNotFound):
 		return schema, errors.New(notFound(spec))
 	default:
-		return schema, fmt.Errorf("Schema registry fetch for topic %s request failed for %s: %w", strings.ToLower(spec.side()), spec.origin(), err)
+		return schema, fmt.Errorf("Schema registry fetch for topic %s request failed for %s: %w", strings.ToLower(spec.side()), spec.origin(), &fetchError{err})
 	}
 }
 
@@ -136,6 +136,16 @@ const (
 		"- Messages on the topic are not serialized using a format Schema Registry supports\n" +
 		"\t-> Use PRINT '%s' FROM BEGINNING; to verify\n"
 )
+
+// ErrFetch is the error of a Schema Registry that could not be asked, other than
+// one that lacks a schema.
+var ErrFetch = errors.New("the Schema Registry could not be asked")
+
+type fetchError struct{ err error }
+
+func (e *fetchError) Error() string        { return e.err.Error() }
+func (e *fetchError) Unwrap() error        { return e.err }
+func (e *fetchError) Is(target error) bool { return target == ErrFetch }
 
 func notFound(spec Spec) string {
 	idLine := ""

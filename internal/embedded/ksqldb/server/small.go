@@ -34,11 +34,12 @@ func (s *Server) healthcheck(w http.ResponseWriter, r *http.Request) {
 	}
 	_, err := s.engine.ClusterID(r.Context())
 	kafka := state{err == nil}
+	commands := state{s.engine.FailedCommands() == 0}
 	writeJSON(w, http.StatusOK, struct {
 		Healthy bool    `json:"isHealthy"`
 		Details details `json:"details"`
 		State   string  `json:"serverState"`
-	}{kafka.Healthy, details{state{true}, kafka, state{true}}, "READY"})
+	}{kafka.Healthy && commands.Healthy, details{state{true}, kafka, commands}, "READY"})
 }
 
 func (s *Server) statuses(w http.ResponseWriter, _ *http.Request) {
