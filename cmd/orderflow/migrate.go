@@ -39,7 +39,8 @@ func newMigrateCommand(env *environment) *cobra.Command {
 		Short: "Apply versioned ksqlDB statements, and see which ones were",
 		Long: `Applies files of ksqlDB statements (V000001__name.sql) in order, each once, and
 keeps in ksqlDB itself which ones were applied, in the way of ksql-migrations:
-a project can switch between the two, its properties given by --config-file.
+a project can switch between the two, its properties given by --config-file. Its
+names for commands work too: create is new, destroy-metadata is destroy.
 
 Exit codes:
   0  it is done

@@ -24,6 +24,13 @@ import (
 // returns what runs a command against them.
 func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	_, command := startMigrationServersAt(t)
+	return command
+}
+
+// startMigrationServersAt does the same, and returns the ksqlDB's address too.
+func startMigrationServersAt(t *testing.T) (url string, command func(args ...string) (code int, stdout, stderr string)) {
+	t.Helper()
 	ctx := t.Context()
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
 	require.NoError(t, err)
@@ -40,7 +47,7 @@ func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout,
 	require.NoError(t, err)
 	require.NoError(t, server.Start(ctx))
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	return func(args ...string) (int, string, string) {
+	return "http://" + server.Addr(), func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
 		noEnv := func(string) (string, bool) { return "", false }
 		args = append(args, "--ksqldb", "http://"+server.Addr(), "--schema-registry", schemaURL)

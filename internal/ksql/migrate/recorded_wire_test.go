@@ -25,7 +25,7 @@ import (
 // TestRecordedClientsOnTheEmbeddedServer sends the embedded server what
 // ksql-migrations sent to a real one, run by run, and compares the answers.
 func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
-	runs, _ := recordedRuns(t)
+	runs := recordedRuns(t)
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
 	require.NoError(t, err)
 	require.NoError(t, kafkaServer.Start(t.Context()))
@@ -59,35 +59,27 @@ func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
 	fmt.Printf("recorded/clients, requests of ksql-migrations: %d of %d runs match\n", matched, len(runs))
 }
 
-// recordedRuns returns the runs of ksql-migrations by their numbers, and how
-// many runs of all clients there are.
-func recordedRuns(t *testing.T) (runs map[string]recordedRun, total int) {
+// recordedRuns returns the runs of ksql-migrations by their numbers.
+func recordedRuns(t *testing.T) map[string]recordedRun {
 	t.Helper()
 	root := os.Getenv("ORDERFLOW_RECORDED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "..", "shared", "recorded")
 	}
-	folder := filepath.Join(root, "clients")
-	if _, err := os.Stat(folder); err != nil {
-		t.Skipf("no recordings: %v (set ORDERFLOW_RECORDED)", err)
+	paths, err := filepath.Glob(filepath.Join(root, "clients", "migrations", "[0-9]*.json"))
+	require.NoError(t, err)
+	if len(paths) == 0 {
+		t.Skip("no recordings in " + root + " (set ORDERFLOW_RECORDED)")
 	}
-	runs = map[string]recordedRun{}
-	for _, pattern := range []string{"cli/*.json", "migrations/[0-9]*.json"} {
-		paths, err := filepath.Glob(filepath.Join(folder, pattern))
+	runs := map[string]recordedRun{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		total += len(paths)
-		for _, path := range paths {
-			if filepath.Base(filepath.Dir(path)) != "migrations" {
-				continue
-			}
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			var run recordedRun
-			require.NoError(t, json.Unmarshal(text, &run))
-			runs[filepath.Base(path)[:2]] = run
-		}
+		var run recordedRun
+		require.NoError(t, json.Unmarshal(text, &run))
+		runs[filepath.Base(path)[:2]] = run
 	}
-	return runs, total
+	return runs
 }
 
 // wire sends recorded requests.

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/ksql"
+)
+
+// recordedMigration is one run of ksql-migrations 7.9.0 against a real server.
+type recordedMigration struct {
+	Args     []string `json:"args"`
+	Stdout   string   `json:"stdout"`
+	ExitCode int      `json:"exit_code"`
+	Wire     []struct {
+		Frames []struct {
+			From  string `json:"from"`
+			Frame string `json:"frame"`
+			Data  string `json:"data"`
+		} `json:"frames"`
+	} `json:"wire"`
+}
+
+var printedFile = regexp.MustCompile(`(?s)/(V\d{6}__\w+\.sql) contents:\n(.*)\n\n?(?:Successfully migrated|Failed to|Unmatched command|Dry run)`)
+
+// events are the rows that the run added to MIGRATION_EVENTS.
+func (r recordedMigration) events(t *testing.T) []string {
+	var events []string
+	for _, connection := range r.Wire {
+		for _, frame := range connection.Frames {
+			lines := strings.Split(strings.TrimSpace(frame.Data), "\n")
+			if frame.From != "client" || frame.Frame != "DATA" || len(lines) != 2 || lines[0] != `{"target":"MIGRATION_EVENTS"}` {
+				continue
+			}
+			var row map[string]string
+			require.NoError(t, json.Unmarshal([]byte(lines[1]), &row))
+			events = append(events, migrationEvent(row))
+		}
+	}
+	return events
+}
+
+// migrationEvent is an event without its times, and the words in which an error
+// is told.
+func migrationEvent(row map[string]string) string {
+	return fmt.Sprintf("%s: version %s (%s) %s after %s, checksum %s, started %v, completed %v, failed %v", row["VERSION_KEY"], row["VERSION"],
+		row["NAME"], row["STATE"], row["PREVIOUS"], row["CHECKSUM"], row["STARTED_ON"] != "", row["COMPLETED_ON"] != "", row["ERROR_REASON"] != "N/A")
+}
+
+// TestRecordedMigrations gives the command lines of recorded runs of
+// ksql-migrations to `orderflow migrate`, one after the other on one embedded
+// server and on the same files, and compares how each ends, the metadata that it
+// writes field by field, and what it shows.
+func TestRecordedMigrations(t *testing.T) {
+	root := os.Getenv("ORDERFLOW_RECORDED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "recorded")
+	}
+	paths, err := filepath.Glob(filepath.Join(root, "clients", "migrations", "[0-9]*.json"))
+	require.NoError(t, err)
+	if len(paths) == 0 {
+		t.Skip("no recordings in " + root + " (set ORDERFLOW_RECORDED)")
+	}
+	runs := map[string]recordedMigration{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var run recordedMigration
+		require.NoError(t, json.Unmarshal(text, &run))
+		runs[filepath.Base(path)[:2]] = run
+	}
+	url, command := startMigrationServersAt(t)
+	client, err := ksql.New(ksql.Config{URL: url})
+	require.NoError(t, err)
+	defer client.Close()
+	dir := t.TempDir()
+	seen, matched := 0, 0
+	for _, number := range sortedKeys(runs) {
+		run := runs[number]
+		if number == "51" {
+			// Another project begins here.
+			require.NoError(t, os.RemoveAll(filepath.Join(dir, "proj", "migrations")))
+			require.NoError(t, os.Mkdir(filepath.Join(dir, "proj", "migrations"), 0o755))
+		}
+		if number > "01" {
+			writeRecordedFiles(t, runs, number, filepath.Join(dir, "proj", "migrations"))
+		}
+		ok := t.Run(number+" "+strings.Join(run.Args, " "), func(t *testing.T) {
+			args := []string{"migrate"}
+			for _, arg := range run.Args {
+				if arg == "proj" || strings.HasPrefix(arg, "proj/") {
+					arg = filepath.Join(dir, arg)
+				}
+				args = append(args, arg)
+			}
+			code, out, errs := command(args...)
+			if run.ExitCode == 0 {
+				assert.Equal(t, 0, code, errs)
+			} else {
+				assert.NotEqual(t, 0, code, out)
+			}
+			before := seen
+			var events []string
+			if events = migrationEvents(t, client); len(events) < before {
+				before = 0
+			}
+			seen = len(events)
+			want, got := run.events(t), append([]string(nil), events[before:]...)
+			if reason, more := moreThanRecorded[number]; more {
+				t.Log(reason)
+				require.Greater(t, len(got), len(want))
+				for _, event := range got[len(want):] {
+					assert.Contains(t, event, ") ERROR after ")
+				}
+				got = got[:len(want)]
+			}
+			assert.Equal(t, want, got)
+			compareShown(t, run, dir, out+errs)
+		})
+		if ok {
+			matched++
+		}
+	}
+	cli, err := filepath.Glob(filepath.Join(root, "clients", "cli", "*.json"))
+	require.NoError(t, err)
+	t.Logf("the %d runs of the ksql CLI are not among these", len(cli))
+	fmt.Printf("recorded/clients: %d of %d match\n", matched, len(runs)+len(cli))
+}
+
+// moreThanRecorded are the runs in which ours notes more than the tool.
+var moreThanRecorded = map[string]string{
+	"53": "a file without its last semicolon is noted as ERROR; ksql-migrations leaves it RUNNING",
+}
+
+// writeRecordedFiles makes the migration files what they were at a run.
+func writeRecordedFiles(t *testing.T, runs map[string]recordedMigration, number, folder string) {
+	printed := func(run string) {
+		match := printedFile.FindStringSubmatch(runs[run].Stdout)
+		require.NotNil(t, match, run)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, match[1]), []byte(match[2]), 0o644))
+	}
+	second := filepath.Join(folder, "V000002__second.sql")
+	switch {
+	case number == "07":
+		printed("09")
+	case number == "08":
+		for _, run := range []string{"11", "13", "16"} {
+			printed(run)
+		}
+	case number == "19":
+		printed("19")
+	case number == "20":
+		text, err := os.ReadFile(second)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(second, append(text, "-- changed\n"...), 0o644))
+	case number == "21":
+		printed("11")
+		require.NoError(t, os.Remove(filepath.Join(folder, "V000001__first_stream.sql")))
+	case number >= "52" && number <= "58":
+		printed(number)
+	}
+}
+
+func migrationEvents(t *testing.T, client *ksql.Client) []string {
+	sources, err := client.ListStreams(t.Context())
+	require.NoError(t, err)
+	if !slices.ContainsFunc(sources, func(s ksql.Source) bool { return s.Name == "MIGRATION_EVENTS" }) {
+		return nil
+	}
+	rows, err := client.Query(t.Context(), "SELECT * FROM MIGRATION_EVENTS;", nil)
+	require.NoError(t, err)
+	defer rows.Close()
+	var events []string
+	for rows.Next() {
+		row := map[string]string{}
+		for i, value := range rows.Values() {
+			row[rows.Columns()[i].Name] = fmt.Sprint(value)
+		}
+		events = append(events, migrationEvent(row))
+	}
+	require.NoError(t, rows.Err())
+	return events
+}
+
+var (
+	commandName    = regexp.MustCompile(`(?m)^    ([a-z-]+) {2,}\S`)
+	madeFile       = regexp.MustCompile(`(?m)^Creating (?:migration )?file: (\S+)$`)
+	namedInFailure = regexp.MustCompile(`version (\d+)|Version: (\d+)|Expected checksum: (\w+)|properties file: (\S+)|'(SELECT|SHOW)' statements`)
+)
+
+// compareShown looks for what the tool showed in what ours shows: the commands of
+// the help, the rows of info, the files made, and what a failure names.
+func compareShown(t *testing.T, run recordedMigration, dir, shown string) {
+	for _, match := range commandName.FindAllStringSubmatch(run.Stdout, -1) {
+		assert.Contains(t, shown, match[1])
+	}
+	for _, match := range madeFile.FindAllStringSubmatch(run.Stdout, -1) {
+		assert.FileExists(t, filepath.Join(dir, match[1]))
+	}
+	assert.Equal(t, infoRows(run.Stdout), infoRows(shown))
+	if run.ExitCode != 0 {
+		for _, match := range namedInFailure.FindAllStringSubmatch(run.Stdout, -1) {
+			assert.Contains(t, shown, strings.Join(match[1:], ""))
+		}
+	}
+}
+
+// infoRows are version, name, state and previous version of each row of info, and
+// the current version.
+func infoRows(text string) []string {
+	var rows []string
+	for _, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(line, "Current migration version: ") {
+			rows = append(rows, line)
+		}
+		cells := strings.Split(line, "|")
+		if len(cells) < 7 {
+			continue
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, strings.Join(cells[:4], "|"))
+	}
+	return rows
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
