@@ -31,7 +31,7 @@ orderflow itself finds them:
   ` + connectors.EnvElasticsearch + `    Elasticsearch`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(newConnectorsPlanCommand(env), newConnectorsApplyCommand(env), newConnectorsStatusCommand(env), newConnectorsDeleteCommand(env))
+	cmd.AddCommand(newConnectorsPlanCommand(env), newConnectorsApplyCommand(env), newConnectorsStatusCommand(env), newConnectorsDeleteCommand(env), newConnectorsRebuildCommand(env))
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/orderflow/orderflow/internal/indexcheck"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/telemetry"
 	"github.com/orderflow/orderflow/internal/topics"
@@ -31,14 +32,23 @@ type finding struct {
 
 // newDoctorCommand looks at everything that orderflow needs and says what is wrong.
 func newDoctorCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
+	var index bool
+	var patience time.Duration
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Check the servers and settings that orderflow needs",
 		Long: `Look at Kafka, the topics and schemas, ksqlDB and its queries, Connect and its
 connectors, Elasticsearch and the API, and say what is wrong and what to do. It
-changes nothing. The exit code is 1 when something is wrong.`,
+changes nothing. The exit code is 1 when something is wrong.
+
+With --verify-index it reads the whole topic orders.v1 and the whole search index
+instead, and lists every order whose document is missing, extra, or not the order's
+last state.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if index {
+				return verifyIndex(cmd.Context(), env, patience)
+			}
 			findings := examine(cmd.Context(), env)
 			if err := printFindings(env.stdout, findings); err != nil {
 				return err
@@ -55,6 +65,9 @@ changes nothing. The exit code is 1 when something is wrong.`,
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&index, "verify-index", false, "prove that the search index is equal to the last state of every order")
+	cmd.Flags().DurationVar(&patience, "patience", indexcheck.DefaultPatience, "how long the search index may take to follow the orders, with --verify-index")
+	return cmd
 }
 
 func printFindings(w io.Writer, findings []finding) error {

@@ -93,7 +93,7 @@ func within(dir, parent string) bool {
 // together.
 var services = []string{
 	"internal/order", "internal/api", "internal/inventory", "internal/email",
-	"internal/populate", "internal/customers", "internal/ksql", "internal/connectors", "internal/search",
+	"internal/populate", "internal/customers", "internal/ksql", "internal/connectors", "internal/search", "internal/indexcheck",
 	"internal/kafka", "internal/topics", "internal/config", "internal/telemetry", "internal/bench",
 }
 
