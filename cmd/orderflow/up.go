@@ -132,6 +132,7 @@ func (u *up) stackConfig() (embedded.Config, error) {
 		DataDir: cfg.DataDir, Sync: u.sync, Brokers: cfg.Kafka, Logger: u.env.log,
 		KafkaOptions: u.env.access.kafka, SchemaRegistryTransport: u.env.access.schemaRegistry, ConnectTransport: u.env.access.connect,
 		KsqlDBTLS: cfg.Security.KsqlDB.TLS, KsqlDBCredentials: credentials,
+		KafkaAdvertise: cfg.KafkaAdvertise,
 		Kafka:          server("", cfg.Listen.Kafka, "kafka-listen"),
 		SchemaRegistry: server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
 		Elasticsearch:  server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),

@@ -34,6 +34,9 @@ type Config struct {
 
 	// Listen has the addresses on which this process serves.
 	Listen Listen
+	// KafkaAdvertise is the "host:port" that the embedded broker tells its clients
+	// to connect to. Empty: the address it listens on.
+	KafkaAdvertise string
 	// Kafka names the brokers of a real Kafka, "host:port" each. Empty: the embedded broker.
 	Kafka []string
 	// SchemaRegistry is the URL of a real Schema Registry. Empty: the embedded one.
@@ -133,6 +136,11 @@ func (c *Config) Validate() error {
 	} {
 		if err := checkHostPort(l.addr, true); err != nil {
 			bad(l.flag, l.addr, err.Error())
+		}
+	}
+	if c.KafkaAdvertise != "" {
+		if err := checkHostPort(c.KafkaAdvertise, false); err != nil {
+			bad("kafka-advertise", c.KafkaAdvertise, err.Error())
 		}
 	}
 	for _, b := range c.Kafka {

@@ -50,6 +50,7 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.Listen.Inventory, "inventory-listen", c.Listen.Inventory, "address of health and metrics of an inventory service that runs alone")
 	own.StringVar(&c.Listen.Email, "email-listen", c.Listen.Email, "address of health and metrics of an e-mail service that runs alone")
 	own.StringVar(&c.Listen.Kafka, "kafka-listen", c.Listen.Kafka, "address of the embedded Kafka")
+	own.StringVar(&c.KafkaAdvertise, "kafka-advertise", c.KafkaAdvertise, "address that the embedded Kafka tells its clients to connect to, host:port (instead of the one it listens on)")
 	own.StringVar(&c.Listen.SchemaRegistry, "schema-registry-listen", c.Listen.SchemaRegistry, "address of the embedded Schema Registry")
 	own.StringVar(&c.Listen.Connect, "connect-listen", c.Listen.Connect, "address of the embedded Connect")
 	own.StringVar(&c.Listen.KsqlDB, "ksqldb-listen", c.Listen.KsqlDB, "address of the embedded ksqlDB")

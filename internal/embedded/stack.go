@@ -56,6 +56,9 @@ type Config struct {
 	// KsqlDBTLS and KsqlDBCredentials protect the embedded ksqlDB.
 	KsqlDBTLS         listen.TLS
 	KsqlDBCredentials *listen.Credentials
+	// KafkaAdvertise is the host:port that the embedded broker tells its clients
+	// to connect to; empty for the address it listens on.
+	KafkaAdvertise string
 	// Kafka says where the embedded broker listens; its Real is not used.
 	Kafka          Server
 	SchemaRegistry Server
@@ -124,7 +127,7 @@ func (s *Stack) startBroker(ctx context.Context) error {
 		return nil
 	}
 	b, err := broker.New(broker.Config{
-		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, DataDir: s.dir("kafka"),
+		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, Advertise: s.cfg.KafkaAdvertise, DataDir: s.dir("kafka"),
 		SyncWrites: s.cfg.Sync, Logger: s.log("kafka"),
 	})
 	if err == nil {
