@@ -425,8 +425,34 @@ func (a *Analyzer) materialization(s *catalog.Source) *catalog.Query {
 		ID:      fmt.Sprintf("CST_%s_%d", strings.ToUpper(s.Name), a.QueryNumber),
 		Kind:    catalog.Materialization,
 		Sources: []string{s.Name}, Sink: s.Name, SQL: s.SQL, Properties: a.Config.Properties,
-		Plan: &plan.Materialize{Input: a.sourceNode(s)},
+		Plan: &plan.Materialize{Input: a.storedRows(s)},
 	}
+}
+
+// storedRows are the rows of a SOURCE TABLE as they are kept: header columns
+// become part of the value.
+func (a *Analyzer) storedRows(s *catalog.Source) plan.Node {
+	source := a.sourceNode(s)
+	if len(s.Schema.Header) == 0 {
+		return source
+	}
+	p := &plan.Project{Input: source}
+	for _, c := range s.Schema.Key {
+		p.KeyNames = append(p.KeyNames, c.Name)
+	}
+	for _, c := range storedSchema(s).Value {
+		p.Values = append(p.Values, plan.Named{Name: c.Name, Expr: plan.Expr{AST: columnRef(c.Name), Type: c.Type}})
+	}
+	return p
+}
+
+// storedSchema is the shape of the rows that are kept of a SOURCE TABLE.
+func storedSchema(s *catalog.Source) *types.Schema {
+	stored := &types.Schema{Key: s.Schema.Key, Value: slices.Clone(s.Schema.Value)}
+	for _, c := range s.Schema.Header {
+		stored.Value = append(stored.Value, types.Column{Name: c.Name, Type: c.Type})
+	}
+	return stored
 }
 
 // sourceNode is the plan's reader of a stream or table.

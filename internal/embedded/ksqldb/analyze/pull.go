@@ -158,8 +158,12 @@ func (p *planner) pullTable() (*plan.Pull, error) {
 		return nil, err
 	}
 	p.expandStars()
-	s := expr.ScopeOf(source.Schema, source.Topic.Window != types.NoWindow)
-	out := &plan.Pull{Table: source.Name, Query: query.ID, Schema: source.Schema, Window: source.Topic.Window}
+	schema := source.Schema
+	if query.Kind == catalog.Materialization {
+		schema = storedSchema(source)
+	}
+	s := expr.ScopeOf(schema, source.Topic.Window != types.NoWindow)
+	out := &plan.Pull{Table: source.Name, Query: query.ID, Schema: schema, Window: source.Topic.Window}
 	if err := p.pullColumns(out, s); err != nil {
 		return nil, err
 	}

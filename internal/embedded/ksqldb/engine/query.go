@@ -39,6 +39,9 @@ type Column struct {
 	Type *types.Type
 	// Key marks key columns and window bounds of pull queries on tables.
 	Key bool
+	// Header marks header columns of pull queries on tables: "*" for all headers,
+	// "=" and the key for one of them.
+	Header string
 }
 
 // Query is a SELECT or PRINT that is ready to run, once.
@@ -173,35 +176,22 @@ func (e *Engine) prepareSelect(ctx context.Context, q *Query, s *ast.Query, sess
 		q.Kind, q.transient = StreamPullQuery, pull.Stream
 		return q.nameTransient("transient_")
 	}
-	if name := keptHeader(pull.Table); name != "" {
-		return refused(s, fmt.Sprintf("column %s comes from the headers of records, which are not kept with the rows of a table: select the other columns, or add EMIT CHANGES", types.QuoteName(name)))
-	}
 	q.Kind, q.ID = TablePullQuery, pullID(time.Now())
 	for _, col := range pull.Table.Columns {
-		q.Columns = append(q.Columns, Column{Name: col.Name, Type: col.Expr.Type, Key: col.Key})
+		q.Columns = append(q.Columns, Column{Name: col.Name, Type: col.Expr.Type, Key: col.Key, Header: headerOf(pull.Source, col)})
 	}
 	q.pull, err = e.compilePull(c, pull.Table)
 	return err
 }
 
-// keptHeader finds a header column that a pull query asks for.
-func keptHeader(p *plan.Pull) string {
-	found := ""
-	look := func(e ast.Expr) {
-		ast.Walk(e, func(n ast.Node) bool {
-			if ref, ok := n.(*ast.ColumnRef); ok && p.Schema.FindHeader(ref.Name.Name) >= 0 {
-				found = ref.Name.Name
-			}
-			return found == ""
-		})
+// headerOf tells which headers a column of an answer holds.
+func headerOf(source *catalog.Source, col plan.PullColumn) string {
+	if ref, ok := col.Expr.AST.(*ast.ColumnRef); ok && ref.Name.Name == col.Name {
+		if at := source.Schema.FindHeader(col.Name); at >= 0 {
+			return source.Schema.Header[at].Header
+		}
 	}
-	for _, col := range p.Columns {
-		look(col.Expr.AST)
-	}
-	if p.Predicate != nil {
-		look(p.Predicate.AST)
-	}
-	return found
+	return ""
 }
 
 // scalable reports whether ksqlDB would run a push query as a scalable one, that

@@ -166,7 +166,7 @@ func (d *describer) step(n plan.Node) *step {
 		in := d.step(n.Input)
 		return above(in, kindSink, n.Name, n)
 	case *plan.Materialize:
-		in := d.step(n.Input)
+		in := d.step(skipProjects(n.Input))
 		s := above(in, kindProject, "Project", n)
 		s.key, s.value = n.Schema().Key, n.Schema().Value
 		return s

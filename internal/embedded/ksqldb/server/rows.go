@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/base64"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,31 @@ import (
 )
 
 // schemaText is the list of columns in the header of an answer.
+// ksqlDB puts header columns behind the key there, whatever the order of the rows'
+// columns.
 func schemaText(columns []engine.Column) string {
+	var keys, headers, others []string
+	for _, c := range columns {
+		text := types.QuoteName(c.Name) + " " + c.Type.String()
+		key, one := strings.CutPrefix(c.Header, "=")
+		switch {
+		case c.Key:
+			keys = append(keys, text+" KEY")
+		case one:
+			headers = append(headers, text+" HEADER('"+key+"')")
+		case c.Header != "":
+			headers = append(headers, text+" HEADERS")
+		default:
+			others = append(others, text)
+		}
+	}
+	if len(headers) > 0 {
+		return strings.Join(slices.Concat(keys, headers, others), ", ")
+	}
+	return inOrder(columns)
+}
+
+func inOrder(columns []engine.Column) string {
 	parts := make([]string, len(columns))
 	for i, c := range columns {
 		parts[i] = types.QuoteName(c.Name) + " " + c.Type.String()
