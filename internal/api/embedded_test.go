@@ -37,7 +37,7 @@ import (
 
 // startEverything runs the services over embedded servers and the project's own
 // migrations, and returns the API's address.
-func startEverything(t *testing.T, tracing *telemetry.Tracing) (string, kafka.Config) {
+func startEverything(t *testing.T, tracing *telemetry.Tracing, elasticsearch string) (string, kafka.Config) {
 	t.Helper()
 	ctx := t.Context()
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
@@ -75,7 +75,7 @@ func startEverything(t *testing.T, tracing *telemetry.Tracing) (string, kafka.Co
 	require.NoError(t, err)
 
 	cfg.Options = tracing.KafkaOptions()
-	apiService, err := api.New(api.Config{Listen: "127.0.0.1:0", Kafka: cfg, Ksql: ksqlConfig, Tracing: tracing})
+	apiService, err := api.New(api.Config{Listen: "127.0.0.1:0", Kafka: cfg, Ksql: ksqlConfig, Elasticsearch: elasticsearch, Tracing: tracing})
 	require.NoError(t, err)
 	stock, err := inventory.New(inventory.Config{Kafka: cfg, Tracing: tracing})
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func newOrder(id, quantity string) string {
 
 func TestOrdersFromPostToEmailOnEmbeddedServers(t *testing.T) {
 	spans := tracetest.NewInMemoryExporter()
-	base, cfg := startEverything(t, telemetry.TracingTo(spans))
+	base, cfg := startEverything(t, telemetry.TracingTo(spans), "")
 	ann := map[string]any{"id": int64(7), "firstName": "Ann", "lastName": "Able", "email": "ann@example.com", "address": "1 Main St", "level": "gold"}
 	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "customers", Key: binary.BigEndian.AppendUint64(nil, 7), Value: kafkatest.Encode(t, cfg, order.ValueSubject("customers"), ann)})
 	var code int

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -76,11 +77,10 @@ func (h *handlers) listOrders(w http.ResponseWriter, r *http.Request) error {
 
 // timeParam reads a moment (RFC 3339), the zero time when there is none.
 func timeParam(params url.Values, name string) (time.Time, error) {
-	text := params.Get(name)
-	if text == "" {
+	if !params.Has(name) {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := time.Parse(time.RFC3339, params.Get(name))
 	if err != nil {
 		return t, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter %s must be a time such as 2026-01-31T08:00:00Z (with + written as %%2B).", name))
 	}
@@ -101,18 +101,18 @@ func listQuery(r *http.Request) (q search.Query, err error) {
 	if q.Size, err = intParam(r, "limit", defaultPage, 1, maxPage); err != nil {
 		return q, err
 	}
-	if text := params.Get("customerId"); text != "" {
-		id, err := strconv.ParseInt(text, 10, 64)
+	if params.Has("customerId") {
+		id, err := strconv.ParseInt(params.Get("customerId"), 10, 64)
 		if err != nil {
 			return q, newProblem(http.StatusBadRequest, "The parameter customerId must be a whole number of 64 bits.")
 		}
 		q.CustomerID = &id
 	}
 	q.State, q.Product = order.State(params.Get("state")), order.Product(params.Get("product"))
-	if q.State != "" && !slices.Contains(order.States, q.State) {
+	if params.Has("state") && !slices.Contains(order.States, q.State) {
 		return q, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter state must be one of %v.", order.States))
 	}
-	if q.Product != "" && !q.Product.Known() {
+	if params.Has("product") && !q.Product.Known() {
 		return q, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter product must be one of %v.", order.Products))
 	}
 	if q.Since, err = timeParam(params, "from"); err != nil {
@@ -125,12 +125,13 @@ func listQuery(r *http.Request) (q search.Query, err error) {
 	if len(q.Text) > maxSearchText || !utf8.ValidString(q.Text) {
 		return q, newProblem(http.StatusBadRequest, fmt.Sprintf("The parameter q must be UTF-8 of at most %d bytes.", maxSearchText))
 	}
-	if cursor := params.Get("cursor"); cursor != "" {
-		after, err := base64.RawURLEncoding.DecodeString(cursor)
-		if err != nil || len(after) > order.MaxIDBytes || !utf8.Valid(after) {
+	if params.Has("cursor") {
+		after, err := base64.RawURLEncoding.DecodeString(params.Get("cursor"))
+		if err != nil || len(after) > order.MaxIDBytes || len(after) == 0 {
 			return q, newProblem(http.StatusBadRequest, "The parameter cursor is not what a former answer had as next.")
 		}
-		q.After = string(after)
+		// Whatever it is, the page begins with the ids after it.
+		q.After = strings.ToValidUTF8(string(after), "\uFFFD")
 	}
 	return q, nil
 }

@@ -104,8 +104,10 @@ func TestOrderStreamGoesOnWhereItWasLeft(t *testing.T) {
 	name, _ := stream.next()
 	assert.Empty(t, name, "what was before is not sent")
 	write(5, 10)
-	for i := 5; i < 8; i++ {
-		assert.Equal(t, fmt.Sprint("o-", i), stream.order().ID)
+	// Those of different partitions come in any order.
+	var ids []string
+	for range 3 {
+		ids = append(ids, stream.order().ID)
 	}
 	left := stream.id
 	stream.close()
@@ -114,11 +116,10 @@ func TestOrderStreamGoesOnWhereItWasLeft(t *testing.T) {
 	resumed := openEvents(t, url, left)
 	resumed.next()
 	assert.Equal(t, left, resumed.id)
-	var ids []string
 	for range 4 {
 		ids = append(ids, resumed.order().ID)
 	}
-	assert.ElementsMatch(t, []string{"o-8", "o-9", "o-10", "o-11"}, ids, "nothing is missing or doubled")
+	assert.ElementsMatch(t, []string{"o-5", "o-6", "o-7", "o-8", "o-9", "o-10", "o-11"}, ids, "nothing is missing or doubled")
 	write(12, 13)
 	assert.Equal(t, "o-12", resumed.order().ID)
 
