@@ -178,6 +178,39 @@ type terms struct {
 	numbers map[int64]*keyedBucket
 	parts   []*execution // significant_terms, and those that show empty buckets
 	docs    int64
+
+	// of has the buckets of the segment at hand by their values' numbers there.
+	of      []*keyedBucket
+	segment *columnSegment
+}
+
+// single collects a document with one value by its number in the segment, which
+// needs no look-up by value. It reports false where that isn't possible.
+func (t *terms) single(p *aggPart, v *fieldValues, doc uint64, score float32) (bool, error) {
+	if v.column == nil || v.kind != termValues {
+		return false, nil
+	}
+	s, err := v.column.loaded(doc)
+	if err != nil || s == nil || s.column.more != nil {
+		return false, err
+	}
+	ordinal := s.column.ordinal(doc - s.begin)
+	if ordinal == 0 {
+		return !v.missing, nil
+	}
+	if t.segment != s {
+		t.segment, t.of = s, make([]*keyedBucket, len(s.column.ends))
+	}
+	b := t.of[ordinal]
+	if b == nil {
+		text := string(s.column.term(ordinal))
+		if b = t.texts[text]; b == nil {
+			b = &keyedBucket{text: text}
+			t.texts[text] = b
+		}
+		t.of[ordinal] = b
+	}
+	return true, b.collect(p, t.spec, doc, score)
 }
 
 func (t *terms) see(v *fieldValues) {
@@ -190,6 +223,9 @@ func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
 	v := p.bound[t.spec.slot].(*fieldValues)
 	t.see(v)
 	t.docs++
+	if done, err := t.single(p, v, doc, score); done || err != nil {
+		return err
+	}
 	if v.kind == termValues {
 		list, err := v.texts(doc)
 		if err != nil {
@@ -239,6 +275,7 @@ func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
 func (t *terms) flush(p *aggPart) error {
 	v := p.bound[t.spec.slot].(*fieldValues)
 	t.see(v)
+	t.segment, t.of = nil, nil
 	t.parts = append(t.parts, p.x)
 	if t.body.least == 0 && v.m != nil {
 		if err := t.addEmpty(p.x, v); err != nil {

@@ -222,7 +222,14 @@ func (v *fieldValues) numbers(doc uint64) ([]int64, error) {
 	v.raw = v.raw[:0]
 	if v.column != nil && v.kind != termValues {
 		boolean := v.m.typ == "boolean"
-		err := v.column.visit(doc, func(term []byte) {
+		s, err := v.column.loaded(doc)
+		if err != nil {
+			return nil, err
+		}
+		if s != nil && !boolean {
+			return v.fromColumn(s, doc), nil
+		}
+		err = v.column.visit(doc, func(term []byte) {
 			switch {
 			case !boolean:
 				v.raw = append(v.raw, exactValue(term))
@@ -240,6 +247,22 @@ func (v *fieldValues) numbers(doc uint64) ([]int64, error) {
 		v.raw = append(v.raw, v.number)
 	}
 	return v.raw, nil
+}
+
+// fromColumn gives the numbers of a document from a column in memory.
+func (v *fieldValues) fromColumn(s *columnSegment, doc uint64) []int64 {
+	local := doc - s.begin
+	if first := s.column.ordinal(local); first != 0 {
+		v.raw = append(v.raw, s.column.number(first))
+		if s.column.more != nil {
+			for _, ordinal := range s.column.more[uint32(local)] {
+				v.raw = append(v.raw, s.column.number(ordinal))
+			}
+		}
+	} else if v.missing {
+		v.raw = append(v.raw, v.number)
+	}
+	return v.raw
 }
 
 // double is a value as a floating-point number.

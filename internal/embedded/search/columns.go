@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
@@ -13,9 +14,9 @@ const (
 	columnCacheBytes = 48 << 20
 	// columnTermBytes is what a term of a column is taken to need before it is
 	// known.
-	columnTermBytes = 20
+	columnTermBytes = 24
 	// columnShare is the share of a segment's documents after whose values were
-	// read one by one the whole column is loaded.
+	// read one by one, by one search or by many, the whole column is loaded.
 	columnShare = 16
 )
 
@@ -28,6 +29,21 @@ type segmentColumn struct {
 	more   map[uint32][]uint32 // the other values of those that have several
 	terms  []byte
 	ends   []uint32 // of the terms, beginning with 0
+
+	once    sync.Once
+	numbers []int64 // of a numeric field, by ordinal less one
+}
+
+// number gives a value of a numeric field in its sortable form.
+func (c *segmentColumn) number(ordinal uint32) int64 {
+	c.once.Do(func() {
+		numbers := make([]int64, len(c.ends)-1)
+		for i := range numbers {
+			numbers[i] = exactValue(c.term(uint32(i + 1)))
+		}
+		c.numbers = numbers
+	})
+	return c.numbers[ordinal-1]
 }
 
 func (c *segmentColumn) ordinal(doc uint64) uint32 {
@@ -59,7 +75,8 @@ func (c *segmentColumn) visit(doc uint64, f func(term []byte)) {
 }
 
 func (c *segmentColumn) bytes() int {
-	return len(c.small) + 2*len(c.medium) + 4*len(c.large) + len(c.terms) + 4*len(c.ends) + 48*len(c.more)
+	// The numbers are counted as if they were there already.
+	return len(c.small) + 2*len(c.medium) + 4*len(c.large) + len(c.terms) + 12*len(c.ends) + 48*len(c.more)
 }
 
 // loadColumn turns the lists of documents by term into values by document.
@@ -132,12 +149,25 @@ type cachedColumn struct {
 type columnCache struct {
 	mu      sync.Mutex
 	entries map[columnKey]*list.Element
-	order   *list.List // of *cachedColumn, the latest in front
+	visits  map[columnKey]*atomic.Uint64 // of columns that aren't loaded
+	order   *list.List                   // of *cachedColumn, the latest in front
 	bytes   int
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{entries: map[columnKey]*list.Element{}, order: list.New()}
+	return &columnCache{entries: map[columnKey]*list.Element{}, visits: map[columnKey]*atomic.Uint64{}, order: list.New()}
+}
+
+// visited counts how many values of a column were read one by one.
+func (c *columnCache) visited(key columnKey) *atomic.Uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.visits[key]
+	if n == nil {
+		n = &atomic.Uint64{}
+		c.visits[key] = n
+	}
+	return n
 }
 
 func (c *columnCache) get(key columnKey) *segmentColumn {
@@ -157,6 +187,7 @@ func (c *columnCache) put(key columnKey, column *segmentColumn) {
 	if c.entries[key] != nil {
 		return
 	}
+	delete(c.visits, key)
 	c.entries[key] = c.order.PushFront(&cachedColumn{key, column})
 	c.bytes += column.bytes()
 	for c.bytes > columnCacheBytes && c.order.Len() > 1 {
@@ -179,6 +210,11 @@ func (c *columnCache) keep(e *engine, segments map[uint64]bool) {
 			c.remove(entry)
 		}
 	}
+	for key := range c.visits {
+		if key.engine == e && !segments[key.segment] {
+			delete(c.visits, key)
+		}
+	}
 }
 
 // fieldColumn reads the values that a snapshot has of a field: from the doc values
@@ -197,8 +233,8 @@ type columnSegment struct {
 	id         uint64
 	segment    segment.Segment
 	column     *segmentColumn // nil while values are read one by one
-	tried      bool
-	visits     uint64
+	visits     *atomic.Uint64
+	large      bool // too large to be kept in memory
 	state      segment.DocVisitState
 }
 
@@ -236,14 +272,8 @@ func (c *fieldColumn) at(doc uint64) *columnSegment {
 func (c *fieldColumn) visit(doc uint64, f func(term []byte)) error {
 	s := c.at(doc)
 	if s.column == nil {
-		if !s.tried {
-			s.tried = true
-			s.column = c.x.ix.srv.columns.get(columnKey{c.x.ix.engine, s.id, c.path})
-		}
-		if s.visits++; s.column == nil && s.visits*columnShare > s.end-s.begin {
-			if err := c.load(s); err != nil {
-				return err
-			}
+		if err := c.look(s, 1); err != nil {
+			return err
 		}
 	}
 	if s.column != nil {
@@ -259,6 +289,33 @@ func (c *fieldColumn) visit(doc uint64, f func(term []byte)) error {
 	return err
 }
 
+// look finds the column of a segment, of which some values are wanted.
+func (c *fieldColumn) look(s *columnSegment, values uint64) error {
+	if s.visits == nil {
+		key := columnKey{c.x.ix.engine, s.id, c.path}
+		if s.column = c.x.ix.srv.columns.get(key); s.column != nil {
+			return nil
+		}
+		s.visits = c.x.ix.srv.columns.visited(key)
+	}
+	if s.visits.Add(values)*columnShare <= s.end-s.begin || s.large {
+		return nil
+	}
+	return c.load(s)
+}
+
+// loaded gives the segment of a document when its column is in memory, nil when
+// its values are read one by one.
+func (c *fieldColumn) loaded(doc uint64) (*columnSegment, error) {
+	s := c.at(doc)
+	if s.column == nil {
+		if err := c.look(s, 1); err != nil || s.column == nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
 // load reads the whole column of a segment, unless it is too large to be kept.
 func (c *fieldColumn) load(s *columnSegment) error {
 	dict, err := s.segment.Dictionary(c.path)
@@ -266,6 +323,7 @@ func (c *fieldColumn) load(s *columnSegment) error {
 		return err
 	}
 	if 4*int(s.end-s.begin)+columnTermBytes*dict.Cardinality() > columnCacheBytes/2 {
+		s.large = true
 		return nil
 	}
 	if s.column, err = loadColumn(s.segment, c.path); err == nil {

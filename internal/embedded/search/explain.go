@@ -36,7 +36,18 @@ func (x *execution) explainQuery(q query, doc uint64, score float32) (object, er
 			if err != nil {
 				return nil, err
 			}
-			if t, ok := it.(*termIterator); ok {
+			if it != nil {
+				if err := it.close(); err != nil {
+					return nil, err
+				}
+				term, apiErr := exactText(x, m, q.values[0])
+				if apiErr != nil {
+					return nil, apiErr
+				}
+				t, err := x.term(m, term, q.boost)
+				if err != nil {
+					return nil, err
+				}
 				return t.explain(x, m, q.values[0], q.boost, doc)
 			}
 		}

@@ -76,6 +76,18 @@ func (x *execution) term(m *mapping, term string, boost float32) (*termIterator,
 	return &termIterator{postings: r, scorer: newBM25(boost, inverseFrequency(all, r.Count()), text, avg)}, nil
 }
 
+// constant makes the iterator of a term of a field without lengths, where all
+// matches have the same score.
+func (x *execution) constant(m *mapping, term string, boost float32) (iterator, error) {
+	docs, err := x.termDocs(m.path, term)
+	if err != nil {
+		return nil, err
+	}
+	all, err := x.having(m.path)
+	scorer := newBM25(boost, inverseFrequency(all, docs.GetCardinality()), false, 1)
+	return newBitmapIterator(docs, scorer.score(1, 0)), err
+}
+
 // expand calls f with the terms of a field between two, in order, until f says
 // stop. An empty end is open.
 func (x *execution) expand(path, from, to string, f func(term string) (bool, error)) (err error) {
@@ -212,6 +224,9 @@ func (q *termsQuery) single(x *execution, m *mapping) (iterator, error) {
 		term, err := exactText(x, m, q.values[0])
 		if err != nil {
 			return nil, err
+		}
+		if m.typ != "text" {
+			return x.constant(m, term, q.boost)
 		}
 		return x.term(m, term, q.boost)
 	}

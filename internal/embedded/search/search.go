@@ -238,6 +238,12 @@ func (r *searchRun) collect(p *searchPart, hits *hitPart, aggs *aggPart, q query
 	if err != nil {
 		return err
 	}
+	if set, ok := it.(*bitmapIterator); ok && aggs == nil && r.req.plain() {
+		// All have the same score, so the first ones are those written first.
+		if done, err := r.equal(p, hits, set, post); done || err != nil {
+			return err
+		}
+	}
 	var slice *roaring.Bitmap
 	if r.req.slice != nil {
 		if slice, err = r.req.slice.docs(p.x); err != nil {
@@ -266,6 +272,24 @@ func (r *searchRun) collect(p *searchPart, hits *hitPart, aggs *aggPart, q query
 			return joinClose(err, it.close)
 		}
 	}
+}
+
+// plain reports whether every match counts, whatever its score.
+func (r *searchRequest) plain() bool {
+	return r.slice == nil && r.minScore == nil && r.terminate == 0 && r.timeout == 0
+}
+
+// equal takes in matches that all have the same score.
+func (r *searchRun) equal(p *searchPart, hits *hitPart, set *bitmapIterator, post *roaring.Bitmap) (bool, error) {
+	docs := set.set
+	if post != nil {
+		docs = roaring.And(docs, post)
+	}
+	done, err := r.top.ranked(hits, docs, true, set.boost)
+	if done {
+		p.total += int(docs.GetCardinality())
+	}
+	return done, err
 }
 
 // pause is called before every match; it reports that the search is to stop.
@@ -322,8 +346,10 @@ func (r *searchRun) unscored(p *searchPart, hits *hitPart, aggs *aggPart, q quer
 		if r.top.keep() == 0 {
 			return nil
 		}
-		done, err := r.top.ordered(hits, docs)
-		if done || err != nil {
+		if done, err := r.top.ordered(hits, docs); done || err != nil {
+			return err
+		}
+		if done, err := r.top.ranked(hits, docs, false, 0); done || err != nil {
 			return err
 		}
 		for it := docs.Iterator(); it.HasNext(); {
