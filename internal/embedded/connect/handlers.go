@@ -1,9 +1,10 @@
 package connect
 
 import (
-	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,8 @@ var routes = []route{
 	{"connectors/*/offsets", map[string]handler{http.MethodGet: getOffsets, http.MethodPatch: patchOffsets, http.MethodDelete: deleteOffsets}},
 	{"connector-plugins", map[string]handler{http.MethodGet: listPlugins}},
 	{"connector-plugins/*/config", map[string]handler{http.MethodGet: getPluginConfig}},
+	{"admin/loggers", map[string]handler{http.MethodGet: listLoggers}},
+	{"admin/loggers/*", map[string]handler{http.MethodGet: getLogger, http.MethodPut: putLogger}},
 	{"connector-plugins/*/config/validate", map[string]handler{http.MethodPut: validatePluginConfig}},
 }
 
@@ -81,32 +84,6 @@ func listConnectors(w *worker, c *call) (*answer, error) {
 // booleans, all of which become texts.
 type settings map[string]string
 
-// UnmarshalJSON reads an object.
-func (s *settings) UnmarshalJSON(raw []byte) error {
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &values); err != nil {
-		return err
-	}
-	*s = settings{}
-	for name, value := range values {
-		var text string
-		switch {
-		case value[0] == '[' || value[0] == '{':
-			kind := "Array value (token `JsonToken.START_ARRAY`)"
-			if value[0] == '{' {
-				kind = "Object value (token `JsonToken.START_OBJECT`)"
-			}
-			return fail(http.StatusInternalServerError, "Cannot deserialize value of type `java.lang.String` from %s: the setting %s", kind, name)
-		case string(value) == "null":
-			return fail(http.StatusBadRequest, "The setting %s is null: leave it out or give it a value", name)
-		case json.Unmarshal(value, &text) != nil:
-			text = string(value)
-		}
-		(*s)[name] = text
-	}
-	return nil
-}
-
 func malformed(err error) error {
 	if e, ok := errors.AsType[*apiError](err); ok {
 		return e
@@ -118,40 +95,22 @@ func malformed(err error) error {
 var initialStates = map[string]string{"": "", "RUNNING": stateStarted, "PAUSED": statePaused, "STOPPED": stateStopped}
 
 func createConnector(w *worker, c *call) (*answer, error) {
-	var request *struct {
-		Name    string   `json:"name"`
-		Config  settings `json:"config"`
-		Initial string   `json:"initial_state"`
-	}
-	if len(c.body) > 0 {
-		var names map[string]json.RawMessage
-		if err := json.Unmarshal(c.body, &names); err != nil {
-			return nil, malformed(err)
-		}
-		for _, name := range sortedKeys(names) {
-			if name != "name" && name != "config" && name != "initial_state" {
-				return nil, fail(http.StatusInternalServerError, "Unrecognized field %q (class org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest), not marked as ignorable (3 known properties: \"config\", \"name\", \"initial_state\"])", name)
-			}
-		}
-		if err := json.Unmarshal(c.body, &request); err != nil {
-			return nil, malformed(err)
-		}
+	request, err := readCreateRequest(c.body)
+	if err != nil {
+		return nil, err
 	}
 	if request == nil {
 		return nil, fail(http.StatusInternalServerError, `Cannot invoke "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()" because "createRequest" is null`)
 	}
-	if request.Config == nil {
+	if request.config == nil {
 		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.get(Object)" because "connectorConfig" is null`)
 	}
-	target, known := initialStates[strings.ToUpper(request.Initial)]
-	if !known {
-		return nil, fail(http.StatusInternalServerError, "Cannot construct instance of `org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest$InitialState`, problem: No enum constant org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState.%s", strings.ToUpper(request.Initial))
-	}
-	if err := checkName(request.Config, request.Name); err != nil {
+	target := initialStates[strings.ToUpper(request.initial)]
+	if err := checkName(request.config, request.name); err != nil {
 		return nil, err
 	}
-	request.Config["name"] = request.Name
-	connector, _, err := w.create(c.req.Context(), request.Name, request.Config, target, true)
+	request.config["name"] = request.name
+	connector, _, err := w.create(c.req.Context(), request.name, request.config, target, true)
 	if err != nil {
 		return nil, err
 	}
@@ -197,9 +156,9 @@ func getConfig(w *worker, c *call) (*answer, error) {
 }
 
 func putConfig(w *worker, c *call) (*answer, error) {
-	var config settings
-	if err := json.Unmarshal(c.body, &config); err != nil {
-		return nil, malformed(err)
+	config, err := bodySettings(c.body)
+	if err != nil {
+		return nil, err
 	}
 	return change(w, c, config)
 }
@@ -228,28 +187,23 @@ func patchConfig(w *worker, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var patch map[string]json.RawMessage
-	if err := json.Unmarshal(c.body, &patch); err != nil {
-		return nil, malformed(err)
+	patch, err := members(c.body, stringMapType)
+	if err != nil {
+		return nil, err
 	}
 	config := settings(w.info(connector).Config)
-	for name, value := range patch {
-		if string(value) == "null" {
-			delete(config, name)
-			delete(patch, name)
+	patch = slices.DeleteFunc(patch, func(m member) bool {
+		if string(c.body[m.start:m.end]) != "null" {
+			return false
 		}
-	}
-	rest, err := json.Marshal(patch)
+		delete(config, m.name)
+		return true
+	})
+	changed, err := settingsOf(c.body, patch, linkedMapType+`["%s"]`)
 	if err != nil {
-		return nil, malformed(err)
+		return nil, err
 	}
-	var changed settings
-	if err := json.Unmarshal(rest, &changed); err != nil {
-		return nil, malformed(err)
-	}
-	for name, value := range changed {
-		config[name] = value
-	}
+	maps.Copy(config, changed)
 	return change(w, c, config)
 }
 

@@ -40,8 +40,13 @@ func patchOffsets(w *worker, c *call) (*answer, error) {
 			Offset    json.RawMessage `json:"offset"`
 		} `json:"offsets"`
 	}
-	if err := json.Unmarshal(c.body, &request); err != nil {
-		return nil, malformed(err)
+	if _, err := members(c.body, "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets"); err != nil {
+		return nil, err
+	}
+	if len(c.body) > 0 {
+		if err := json.Unmarshal(c.body, &request); err != nil {
+			return nil, malformed(err)
+		}
 	}
 	if _, err := w.known(c.vars[0]); err != nil {
 		return nil, err

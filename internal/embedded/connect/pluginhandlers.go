@@ -3,7 +3,6 @@ package connect
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -125,9 +124,9 @@ type configInfo struct {
 }
 
 func validatePluginConfig(w *worker, c *call) (*answer, error) {
-	var given settings
-	if err := json.Unmarshal(c.body, &given); err != nil {
-		return nil, malformed(err)
+	given, err := bodySettings(c.body)
+	if err != nil {
+		return nil, err
 	}
 	class, known := given[classSetting]
 	if !known || class == "" {

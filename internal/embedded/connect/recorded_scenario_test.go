@@ -283,11 +283,7 @@ func (r *replay) produce(e event) error {
 			*part.to = b
 		}
 		for _, h := range record.Headers {
-			value, err := hex.DecodeString(h[1])
-			if err != nil {
-				return err
-			}
-			raw.Headers = append(raw.Headers, kgo.RecordHeader{Key: h[0], Value: value})
+			raw.Headers = append(raw.Headers, kgo.RecordHeader{Key: h[0], Value: []byte(h[1])})
 		}
 		var err error
 		if raw.Value, err = r.translate(raw.Value, record.Value); err != nil {
@@ -359,8 +355,11 @@ func (r *replay) http(e event) error {
 		if x.Request.Path == "/" || strings.HasPrefix(x.Request.Path, "/_bulk") {
 			continue
 		}
+		for !r.elasticsearch.asked(x.Request.Method+" "+x.Request.Path) && time.Now().Before(deadline) {
+			lookAgain()
+		}
+		asked := r.elasticsearch.asked(x.Request.Method + " " + x.Request.Path)
 		r.elasticsearch.mu.Lock()
-		asked := slices.Contains(r.elasticsearch.requests, x.Request.Method+" "+x.Request.Path)
 		path, _, _ := strings.Cut(strings.TrimPrefix(x.Request.Path, "/"), "?")
 		mapping := r.elasticsearch.mappings[path]
 		r.elasticsearch.mu.Unlock()

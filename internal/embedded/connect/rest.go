@@ -8,8 +8,9 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/data"
 )
 
 // maxBody is the largest request body, far above any configuration.
@@ -160,17 +161,21 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 }
 
 func (a *api) options(rw http.ResponseWriter, r *route) {
-	methods := []string{http.MethodOptions}
-	for m := range r.methods {
-		methods = append(methods, m)
+	methods := &data.Map{Keys: []any{http.MethodOptions}, Values: []any{nil}}
+	for _, m := range sortedKeys(r.methods) {
+		methods.Put(m, nil)
 		if m == http.MethodGet {
-			methods = append(methods, http.MethodHead)
+			methods.Put(http.MethodHead, nil)
 		}
 	}
-	slices.Sort(methods)
-	rw.Header().Set("Allow", strings.Join(methods, ","))
+	methods.SortAsHashMap()
+	names := make([]string, len(methods.Keys))
+	for i, m := range methods.Keys {
+		names[i] = data.Text(m)
+	}
+	rw.Header().Set("Allow", strings.Join(names, ","))
 	rw.Header().Set("Content-Type", "text/plain")
-	if _, err := io.WriteString(rw, strings.Join(methods, ", ")); err != nil {
+	if _, err := io.WriteString(rw, strings.Join(names, ", ")); err != nil {
 		a.worker.log.Debug("connect: answering", "error", err)
 	}
 }

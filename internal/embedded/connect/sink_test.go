@@ -194,6 +194,12 @@ func (f *fakeElasticsearch) document(key string) string {
 	return f.documents[key]
 }
 
+func (f *fakeElasticsearch) asked(request string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Contains(f.requests, request)
+}
+
 func (f *fakeElasticsearch) bulkText() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

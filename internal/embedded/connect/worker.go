@@ -43,6 +43,7 @@ type worker struct {
 	log       *slog.Logger
 	store     *store
 	clusterID string
+	loggers   *loggers
 	ctx       context.Context // ends when the worker stops
 	cancel    context.CancelFunc
 	reconcile sync.WaitGroup
@@ -108,7 +109,8 @@ func newWorker(ctx context.Context, cfg Config, addr string) (*worker, error) {
 		return nil, fmt.Errorf("asking Kafka for the cluster's id: %w", err)
 	}
 	life, cancel := context.WithCancel(context.Background())
-	w := &worker{cfg: cfg, id: addr, log: cfg.Logger, store: s, clusterID: meta.Cluster, ctx: life, cancel: cancel, connectors: map[string]*connector{}}
+	levels := newLoggers()
+	w := &worker{cfg: cfg, id: addr, log: levels.named(cfg.Logger, workerLogger), loggers: levels, store: s, clusterID: meta.Cluster, ctx: life, cancel: cancel, connectors: map[string]*connector{}}
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		c := &connector{name: name, config: known[name].config, target: known[name].target, topics: known[name].topics, wanted: 1}
 		w.connectors[name] = c
@@ -277,7 +279,11 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 }
 
 func (w *worker) environment(c *connector) plugin.Environment {
-	return plugin.Environment{Name: c.name, Log: w.log, Clock: w.cfg.Clock}
+	log := w.log
+	if c.class != nil {
+		log = w.loggers.named(w.cfg.Logger, c.class.Class())
+	}
+	return plugin.Environment{Name: c.name, Log: log, Clock: w.cfg.Clock}
 }
 
 // closeInstance needs run.

@@ -117,14 +117,38 @@ func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *d
 	}
 	native, err := toAvro(schema, value, w.root)
 	if err != nil {
-		return nil, fault.Wrap(fault.Data, err, "Failed to serialize Avro data from topic %s :", topic)
+		return nil, err
 	}
 	buf := binary.BigEndian.AppendUint32(make([]byte, 1, 128), uint32(w.id))
 	buf, err = w.schema.AppendEncode(buf, native)
 	if err != nil {
+		if missing := nullFault(native, w.root); missing != nil {
+			err = missing
+		}
 		return nil, fault.Wrap(fault.Data, fault.Wrap(fault.Serialization, err, "Error serializing Avro message"), "Failed to serialize Avro data from topic %s :", topic)
 	}
 	return buf, nil
+}
+
+// nullFault tells which field of a record has no value and must have one, as the
+// real library does; nil when none is like that.
+func nullFault(native any, root *avro.SchemaNode) error {
+	record, ok := native.(map[string]any)
+	if !ok || root.Type != "record" {
+		return nil
+	}
+	for _, f := range root.Fields {
+		if record[f.Name] != nil || f.Type.Type == "union" || f.Type.Type == "null" {
+			continue
+		}
+		name := root.Name[strings.LastIndexByte(root.Name, '.')+1:]
+		var cause error
+		if f.Type.Type == "string" {
+			cause = fault.New(fault.NullPointer, `Cannot invoke "java.lang.CharSequence.toString()" because "charSequence" is null`)
+		}
+		return &fault.Fault{Class: fault.NullPointer, Cause: cause, Message: fmt.Sprintf("null value for (non-nullable) %s at %s.%s", f.Type.Type, name, f.Name)}
+	}
+	return nil
 }
 
 // writer finds the schema that a subject's data is written with.

@@ -35,7 +35,7 @@ func toAvro(s *data.Schema, v any, n *avro.SchemaNode) (any, error) {
 		if s.Name == data.TimeName {
 			return time.Duration(LogicalNumber(s, v)) * time.Millisecond, nil
 		}
-		return v, nil
+		return v, checkDate(s, v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {

@@ -58,7 +58,7 @@ func (f JSONFormat) Append(buf []byte, schema *data.Schema, value any) ([]byte, 
 	case []byte:
 		return AppendJSONString(buf, base64.StdEncoding.EncodeToString(v)), nil
 	case time.Time:
-		return f.appendTime(buf, schema, v), nil
+		return f.appendTime(buf, schema, v)
 	case data.Decimal:
 		if f.NumericDecimals {
 			return append(buf, v.String()...), nil
@@ -84,8 +84,20 @@ func appendFloat(buf []byte, text string) []byte {
 	return append(buf, text...)
 }
 
-func (f JSONFormat) appendTime(buf []byte, schema *data.Schema, t time.Time) []byte {
-	return strconv.AppendInt(buf, LogicalNumber(schema, t), 10)
+func (f JSONFormat) appendTime(buf []byte, schema *data.Schema, t time.Time) ([]byte, error) {
+	if err := checkDate(schema, t); err != nil {
+		return nil, err
+	}
+	return strconv.AppendInt(buf, LogicalNumber(schema, t), 10), nil
+}
+
+// checkDate refuses a date that has a time of day.
+func checkDate(schema *data.Schema, t time.Time) error {
+	const day = 24 * 60 * 60 * 1000
+	if schema != nil && schema.Name == data.DateName && t.UnixMilli()%day != 0 {
+		return fault.New(fault.Data, "Kafka Connect Date type should not have any time fields set to non-zero values.")
+	}
+	return nil
 }
 
 // LogicalNumber is the number that stands for a date, a time or a timestamp.

@@ -31,6 +31,8 @@ type Fault struct {
 	Class   string
 	Message string
 	Cause   error
+	// Hint says in words of ours what to do. Logs have it, traces don't.
+	Hint string
 }
 
 // New makes a fault without a cause.
@@ -45,10 +47,14 @@ func Wrap(class string, cause error, format string, args ...any) *Fault {
 
 // Error gives the messages from the outermost on.
 func (f *Fault) Error() string {
-	if f.Cause == nil {
-		return f.Message
+	text := f.Message
+	if f.Hint != "" {
+		text += " (" + f.Hint + ")"
 	}
-	return f.Message + ": " + f.Cause.Error()
+	if f.Cause == nil {
+		return text
+	}
+	return text + ": " + f.Cause.Error()
 }
 
 // Unwrap gives the cause.

@@ -10,6 +10,7 @@ package jdbc
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -33,7 +34,10 @@ var modes = []string{"", modeBulk, modeTimestamp, modeIncrementing, modeTimestam
 const (
 	tablesSetting  = "tables"
 	fetchedSetting = "tables.fetched"
+	querySetting   = "query"
 )
+
+const taskClass = "io.confluent.connect.jdbc.source.JdbcSourceTask"
 
 // unlessMode hides a setting that no mode with one of these words uses.
 func unlessMode(words ...string) func(map[string]string) bool {
@@ -82,12 +86,18 @@ func (Connector) Open(ctx context.Context, env plugin.Environment, settings map[
 	if err != nil {
 		return nil, err
 	}
+	filters := len(s.List("table.whitelist")) + len(s.List("table.blacklist"))
+	if s.Text(querySetting) != "" && filters > 0 {
+		return nil, fault.New(fault.Connect, "query may not be combined with whole-table copying settings.")
+	}
 	if len(s.List("table.whitelist")) > 0 && len(s.List("table.blacklist")) > 0 {
 		return nil, fault.New(fault.Connect, "table.whitelist and table.blacklist are exclusive.")
 	}
-	tables, err := selectTables(ctx, db, s)
-	if err != nil {
-		return nil, err
+	var tables []string
+	if s.Text(querySetting) == "" {
+		if tables, err = selectTables(ctx, db, s); err != nil {
+			return nil, err
+		}
 	}
 	i := &instance{db: db, settings: settings, parsed: s, env: env, tables: tables, changed: make(chan struct{}, 1), done: make(chan struct{})}
 	watchCtx, cancel := context.WithCancel(context.Background())
@@ -110,6 +120,11 @@ type instance struct {
 
 // TaskConfigs shares the tables out.
 func (i *instance) TaskConfigs(ctx context.Context, most int) ([]map[string]string, error) {
+	if i.parsed.Text(querySetting) != "" {
+		task := map[string]string{tablesSetting: "", fetchedSetting: "true", "task.class": taskClass}
+		maps.Copy(task, i.settings)
+		return []map[string]string{task}, nil
+	}
 	tables, err := selectTables(ctx, i.db, i.parsed)
 	if err != nil {
 		return nil, err
@@ -127,10 +142,8 @@ func (i *instance) TaskConfigs(ctx context.Context, most int) ([]map[string]stri
 			quoted[k] = quote(tables[next+k])
 		}
 		next += size
-		task := map[string]string{tablesSetting: strings.Join(quoted, ","), fetchedSetting: "true", "task.class": "io.confluent.connect.jdbc.source.JdbcSourceTask"}
-		for k, v := range i.settings {
-			task[k] = v
-		}
+		task := map[string]string{tablesSetting: strings.Join(quoted, ","), fetchedSetting: "true", "task.class": taskClass}
+		maps.Copy(task, i.settings)
 		tasks[n] = task
 	}
 	return tasks, nil
@@ -143,6 +156,9 @@ func (i *instance) watch(ctx context.Context) {
 	defer close(i.done)
 	interval := max(i.parsed.Milliseconds("table.poll.interval.ms"), time.Millisecond)
 	for i.env.Clock.Sleep(ctx, interval) == nil {
+		if i.parsed.Text(querySetting) != "" {
+			continue
+		}
 		tables, err := selectTables(ctx, i.db, i.parsed)
 		if err != nil {
 			if ctx.Err() == nil {

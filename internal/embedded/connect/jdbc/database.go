@@ -10,9 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite" // the driver too
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
 )
@@ -86,12 +87,25 @@ func (d *database) tables(ctx context.Context, types []string) ([]string, error)
 	return names, rows.Err()
 }
 
-// column is what a table says of one of its columns.
+// column is what a table or a query says of one of its columns.
 type column struct {
-	name     string
-	declared string // the declared type in capitals, without parentheses
-	nullable bool
-	auto     bool // AUTOINCREMENT
+	name      string
+	declared  string // the declared type in capitals, without parentheses
+	precision int    // the first number in the parentheses, 0 for none
+	scale     int    // the second one
+	nullable  bool
+	auto      bool // AUTOINCREMENT
+}
+
+// declare takes the declared type apart.
+func (c *column) declare(text string) {
+	declared, inner, _ := strings.Cut(strings.ToUpper(text), "(")
+	c.declared = strings.TrimSpace(declared)
+	inner, _, _ = strings.Cut(inner, ")")
+	precision, scale, _ := strings.Cut(inner, ",")
+	// What is no number counts as none.
+	c.precision, _ = strconv.Atoi(strings.TrimSpace(precision))
+	c.scale, _ = strconv.Atoi(strings.TrimSpace(scale))
 }
 
 func (d *database) columns(ctx context.Context, table string) ([]column, error) {
@@ -109,13 +123,51 @@ func (d *database) columns(ctx context.Context, table string) ([]column, error) 
 		if err := rows.Scan(&c.name, &declared, &notNull, &pk, &text); err != nil {
 			return nil, err
 		}
-		declared, _, _ = strings.Cut(strings.ToUpper(declared), "(")
-		c.declared = strings.TrimSpace(declared)
+		c.declare(declared)
 		c.nullable = !notNull
 		c.auto = pk == 1 && c.declared == "INTEGER" && strings.Contains(strings.ToUpper(text), "AUTOINCREMENT")
 		list = append(list, c)
 	}
 	return list, rows.Err()
+}
+
+// queryColumns gives the columns of a query. One that is a table's column has
+// what the table says of it; any other can be null.
+func (d *database) queryColumns(ctx context.Context, text string) ([]column, error) {
+	conn, err := d.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	var infos []sqlite.ColumnInfo
+	err = conn.Raw(func(driver any) error {
+		c, ok := driver.(interface {
+			ColumnInfo(query string) ([]sqlite.ColumnInfo, error)
+		})
+		if !ok {
+			return fmt.Errorf("the SQLite driver %T doesn't tell of columns", driver)
+		}
+		infos, err = c.ColumnInfo(text)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]column, len(infos))
+	for i, info := range infos {
+		list[i] = column{name: info.Name, nullable: true}
+		list[i].declare(info.DeclType)
+		if info.TableName == "" {
+			continue
+		}
+		var notNull bool
+		err := conn.QueryRowContext(ctx, `SELECT "notnull" FROM pragma_table_xinfo(?) WHERE name = ?`, info.TableName, info.OriginName).Scan(&notNull)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		list[i].nullable = !notNull
+	}
+	return list, nil
 }
 
 // now is the database's clock in milliseconds since 1970.

@@ -51,10 +51,13 @@ func offsetOf(m map[string]any) offset {
 	return o
 }
 
-// querier reads one table, query by query.
+// querier reads one table, or what a query gives, query by query.
 type querier struct {
 	db           *database
-	table        string
+	table        string // empty where a query is read
+	query        string // empty where a table is read
+	suffix       string // stands behind every query
+	mapping      string // how NUMERIC columns become numbers
 	topic        string
 	mode         string
 	incrementing string   // the growing column, empty for none
@@ -73,6 +76,14 @@ type querier struct {
 	pendingAt int64
 }
 
+// what names what is read, for errors.
+func (q *querier) what() string {
+	if q.query != "" {
+		return "the query " + q.query
+	}
+	return "the table " + quote(q.table)
+}
+
 func (q *querier) usesTimestamp() bool {
 	return q.mode == modeTimestamp || q.mode == modeTimestampIncrementing
 }
@@ -82,15 +93,36 @@ func (q *querier) usesIncrement() bool {
 }
 
 func (q *querier) partition() map[string]any {
+	if q.query != "" {
+		return map[string]any{"query": "query"}
+	}
 	return map[string]any{"protocol": "1", "table": q.table}
+}
+
+// source is what comes before the conditions, and how a column is written in them.
+func (q *querier) source() (text string, column func(name string) string) {
+	if q.query != "" {
+		return q.query, quote
+	}
+	table := quote(q.table)
+	column = func(name string) string { return table + "." + quote(name) }
+	list := make([]string, len(q.columns))
+	for i, c := range q.columns {
+		list[i] = column(c.name)
+		if c.declared == "DATE" || c.declared == "DATETIME" || c.declared == "TIMESTAMP" {
+			// As an expression it has no declared type, so that the driver leaves
+			// texts alone.
+			list[i] = "+" + list[i] + " AS " + quote(c.name)
+		}
+	}
+	return "SELECT " + strings.Join(list, ",") + " FROM " + table, column
 }
 
 // statement writes the query and its parameters.
 func (q *querier) statement(ctx context.Context) (string, []any, error) {
-	table := quote(q.table)
-	text := "SELECT * FROM " + table
-	column := func(name string) string { return table + "." + quote(name) }
+	text, column := q.source()
 	var at string
+	var until int64
 	if q.usesTimestamp() {
 		quoted := make([]string, len(q.timestamps))
 		for i, name := range q.timestamps {
@@ -100,9 +132,6 @@ func (q *querier) statement(ctx context.Context) (string, []any, error) {
 		if len(quoted) > 1 {
 			at = "COALESCE(" + strings.Join(quoted, ",") + ")"
 		}
-	}
-	var until int64
-	if q.usesTimestamp() {
 		now, err := q.db.now(ctx)
 		if err != nil {
 			return "", nil, err
@@ -110,41 +139,55 @@ func (q *querier) statement(ctx context.Context) (string, []any, error) {
 		until = now - q.delay.Milliseconds()
 	}
 	id := column(q.incrementing)
+	var args []any
 	switch q.mode {
 	case modeIncrementing:
-		return text + " WHERE " + id + " > ? ORDER BY " + id + " ASC", []any{q.from.increment}, nil
+		text, args = text+" WHERE "+id+" > ? ORDER BY "+id+" ASC", []any{q.from.increment}
 	case modeTimestamp:
-		return text + " WHERE " + at + " > ? AND " + at + " < ? ORDER BY " + at + " ASC", []any{q.from.timestamp, until}, nil
+		text, args = text+" WHERE "+at+" > ? AND "+at+" < ? ORDER BY "+at+" ASC", []any{q.from.timestamp, until}
 	case modeTimestampIncrementing:
-		return text + " WHERE " + at + " < ? AND ((" + at + " = ? AND " + id + " > ?) OR " + at + " > ?) ORDER BY " + at + "," + id + " ASC",
-			[]any{until, q.from.timestamp, q.from.increment, q.from.timestamp}, nil
-	default:
-		return text, nil, nil
+		text += " WHERE " + at + " < ? AND ((" + at + " = ? AND " + id + " > ?) OR " + at + " > ?) ORDER BY " + at + "," + id + " ASC"
+		args = []any{until, q.from.timestamp, q.from.increment, q.from.timestamp}
 	}
+	if q.suffix != "" {
+		text += " " + q.suffix
+	}
+	return text, args, nil
 }
 
 // begin runs the query.
 func (q *querier) begin(ctx context.Context) error {
-	columns, err := q.db.columns(ctx, q.table)
-	if err != nil {
-		return err
+	if q.query == "" {
+		columns, err := q.db.columns(ctx, q.table)
+		if err != nil {
+			return err
+		}
+		if len(columns) == 0 {
+			return fault.New(fault.SQL, "[SQLITE_ERROR] SQL error or missing database (no such table: %s)", q.table)
+		}
+		q.columns = columns
 	}
 	text, args, err := q.statement(ctx)
 	if err != nil {
 		return err
+	}
+	if q.query != "" {
+		if q.columns, err = q.db.queryColumns(ctx, text); err != nil {
+			return err
+		}
 	}
 	rows, err := q.db.db.QueryContext(ctx, text, args...)
 	if err != nil {
 		return err
 	}
 	names, err := rows.Columns()
-	if err == nil && !slices.EqualFunc(names, columns, func(n string, c column) bool { return n == c.name }) {
-		err = fmt.Errorf("the table %s changed while it was read", quote(q.table))
+	if err == nil && !slices.EqualFunc(names, q.columns, func(n string, c column) bool { return n == c.name }) {
+		err = fmt.Errorf("the columns of %s changed while it was read", q.what())
 	}
 	if err != nil {
 		return joinClose(err, rows)
 	}
-	q.columns, q.rows, q.types = columns, rows, nil
+	q.rows, q.types = rows, nil
 	return nil
 }
 
@@ -222,7 +265,9 @@ func (q *querier) record() (*plugin.Record, error) {
 	}
 	record := &plugin.Record{Topic: q.topic, ValueSchema: q.schema, Value: st, SourcePartition: q.partition()}
 	if q.mode == modeBulk {
-		record.SourcePartition = map[string]any{"table": q.table}
+		if q.query == "" {
+			record.SourcePartition = map[string]any{"table": q.table}
+		}
 		return record, nil
 	}
 	at, err := q.offset(raw)
@@ -262,7 +307,7 @@ func (q *querier) decideTypes(first []any) error {
 	types := make([]sqlType, len(first))
 	for i, c := range q.columns {
 		types[i] = typeOf(c.declared, first[i])
-		s, err := schemaOf(types[i], c)
+		s, err := schemaOf(types[i], c, q.mapping)
 		if err != nil {
 			return err
 		}

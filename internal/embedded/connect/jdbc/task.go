@@ -35,6 +35,10 @@ func (t *task) Start(ctx context.Context, env plugin.Environment, settings map[s
 	}
 	t.db = db
 	tables := config.SplitList(settings[tablesSetting])
+	query := s.Text(querySetting)
+	if query != "" {
+		tables = []string{""}
+	}
 	if len(tables) == 0 {
 		hint := ""
 		if ok, err := db.exists(); err == nil && !ok {
@@ -44,7 +48,8 @@ func (t *task) Start(ctx context.Context, env plugin.Environment, settings map[s
 	}
 	for _, table := range tables {
 		q := &querier{
-			db: db, table: unquote(table), topic: s.Text("topic.prefix") + unquote(table), mode: s.Text("mode"),
+			db: db, table: unquote(table), query: query, suffix: s.Text("query.suffix"), mapping: mappingOf(s),
+			topic: s.Text("topic.prefix") + unquote(table), mode: s.Text("mode"),
 			incrementing: s.Text("incrementing.column.name"), timestamps: s.List("timestamp.column.name"), delay: s.Milliseconds("timestamp.delay.interval.ms"),
 		}
 		if err := t.prepare(ctx, q, s, offsets); err != nil {
@@ -55,8 +60,46 @@ func (t *task) Start(ctx context.Context, env plugin.Environment, settings map[s
 	return nil
 }
 
+// mappingOf gives how NUMERIC columns become numbers.
+func mappingOf(s config.Settings) string {
+	switch mapping := strings.ToLower(s.Text("numeric.mapping")); {
+	case mapping != "":
+		return mapping
+	case s.Flag("numeric.precision.mapping"):
+		return mappingPrecision
+	default:
+		return mappingNone
+	}
+}
+
 // prepare checks the columns that find rows and says where to begin.
 func (t *task) prepare(ctx context.Context, q *querier, s config.Settings, offsets plugin.OffsetReader) error {
+	if q.query == "" {
+		if err := t.describe(ctx, q, s); err != nil {
+			return err
+		}
+	}
+	if stored := offsets(q.partition()); stored != nil {
+		q.from = offsetOf(stored)
+	}
+	if q.usesIncrement() && !q.from.hasIncrement {
+		q.from.increment = -1
+	}
+	if q.usesTimestamp() && !q.from.hasTimestamp && s.Given("timestamp.initial") {
+		q.from.timestamp = s.Number("timestamp.initial")
+		if q.from.timestamp == -1 {
+			var err error
+			if q.from.timestamp, err = t.db.now(ctx); err != nil {
+				return fmt.Errorf("asking the database for the time: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// describe looks at the columns of a table. Those of a query are known when it
+// runs.
+func (t *task) describe(ctx context.Context, q *querier, s config.Settings) error {
 	columns, err := t.db.columns(ctx, q.table)
 	if err != nil {
 		return fmt.Errorf("looking at the columns of %s: %w", quote(q.table), err)
@@ -72,24 +115,7 @@ func (t *task) prepare(ctx context.Context, q *querier, s config.Settings, offse
 	if q.usesTimestamp() && len(q.timestamps) == 0 {
 		return fault.New(fault.Config, "Timestamp column(s) must be specified when using mode '%s': set timestamp.column.name", q.mode)
 	}
-	if err := checkColumns(q, s.Flag("validate.non.null")); err != nil {
-		return err
-	}
-	if stored := offsets(q.partition()); stored != nil {
-		q.from = offsetOf(stored)
-	}
-	if q.usesIncrement() && !q.from.hasIncrement {
-		q.from.increment = -1
-	}
-	if q.usesTimestamp() && !q.from.hasTimestamp && s.Given("timestamp.initial") {
-		q.from.timestamp = s.Number("timestamp.initial")
-		if q.from.timestamp == -1 {
-			if q.from.timestamp, err = t.db.now(ctx); err != nil {
-				return fmt.Errorf("asking the database for the time: %w", err)
-			}
-		}
-	}
-	return nil
+	return checkColumns(q, s.Flag("validate.non.null"))
 }
 
 func checkColumns(q *querier, nonNull bool) error {
@@ -163,9 +189,9 @@ func (t *task) failed(ctx context.Context, q *querier, err error) error {
 	}
 	t.failures++
 	if t.retries >= 0 && t.failures > t.retries {
-		return fmt.Errorf("reading the table %s: %w", quote(q.table), err)
+		return fmt.Errorf("reading %s: %w", q.what(), err)
 	}
-	t.env.Log.Warn("connect: reading a table failed, trying again", "connector", t.env.Name, "table", q.table, "pause", t.interval, "error", errors.Join(err, closeErr))
+	t.env.Log.Warn("connect: reading a database failed, trying again", "connector", t.env.Name, "read", q.what(), "pause", t.interval, "error", errors.Join(err, closeErr))
 	return nil
 }
 

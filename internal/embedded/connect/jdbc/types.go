@@ -3,6 +3,7 @@ package jdbc
 import (
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ const (
 	sqlReal
 	sqlText
 	sqlBinary
+	sqlBlob
 )
 
 var whenWhole = map[string]sqlType{
@@ -85,8 +87,11 @@ func typeOf(declared string, first any) sqlType {
 			return sqlText
 		}
 	}
-	if isBlob || isNull && (declared == "BINARY" || declared == "BLOB") {
+	switch {
+	case (isBlob || isNull) && declared == "BINARY":
 		return sqlBinary
+	case isBlob || isNull && declared == "BLOB":
+		return sqlBlob
 	}
 	return sqlNumeric
 }
@@ -97,10 +102,61 @@ func signed(declared string) bool {
 	return declared == "NUMERIC" || declared == "INTEGER" || declared == "REAL"
 }
 
+// The ways to turn NUMERIC columns into numbers.
+const (
+	mappingNone        = "none"
+	mappingPrecision   = "precision_only"
+	mappingBestFit     = "best_fit"
+	mappingEagerDouble = "best_fit_eager_double"
+)
+
+var mappings = []string{mappingNone, mappingPrecision, mappingBestFit, mappingEagerDouble}
+
+// mostDigits is how many digits a whole number has at most.
+const mostDigits = 18
+
+// numericAs gives what a NUMERIC column becomes, nil for an exact number.
+func numericAs(mapping string, c column) *data.Schema {
+	switch {
+	case mapping == mappingPrecision && c.scale == 0 && c.precision <= mostDigits,
+		(mapping == mappingBestFit || mapping == mappingEagerDouble) && c.scale < 1 && c.precision <= mostDigits:
+		return wholeOfDigits(c.precision)
+	case mapping == mappingBestFit && c.scale > 0 && c.precision <= mostDigits, mapping == mappingEagerDouble:
+		return data.Of(data.Float64)
+	default:
+		return nil
+	}
+}
+
+// wholeOfDigits gives the narrowest type of whole numbers with so many digits.
+func wholeOfDigits(n int) *data.Schema {
+	switch {
+	case n > 9:
+		return data.Of(data.Int64)
+	case n > 4:
+		return data.Of(data.Int32)
+	case n > 2:
+		return data.Of(data.Int16)
+	default:
+		return data.Of(data.Int8)
+	}
+}
+
+// errUnread is how the real driver refuses exact numbers and BLOBs.
+func errUnread(c column) error {
+	const class, message = "java.sql.SQLFeatureNotSupportedException", "not implemented by SQLite JDBC driver"
+	hint := fault.New("", "the column %s is of type %s, which SQLite's JDBC driver does not read: set numeric.mapping to best_fit_eager_double, or declare it as INTEGER, BIGINT, DOUBLE, TEXT or BINARY", quote(c.name), c.declared)
+	return fault.Wrap(fault.Data, &fault.Fault{Class: class, Message: message, Hint: hint.Message}, "%s: %s", class, message)
+}
+
 // schemaOf gives the Connect schema of a column.
-func schemaOf(t sqlType, c column) (*data.Schema, error) {
+func schemaOf(t sqlType, c column, mapping string) (*data.Schema, error) {
 	var s *data.Schema
 	switch t {
+	case sqlNumeric:
+		if s = numericAs(mapping, c); s == nil {
+			return nil, errUnread(c)
+		}
 	case sqlBoolean:
 		s = data.Of(data.Boolean)
 	case sqlTinyInt:
@@ -127,7 +183,7 @@ func schemaOf(t sqlType, c column) (*data.Schema, error) {
 	case sqlDate:
 		s = data.Date()
 	default:
-		return nil, fault.New(fault.Connect, "the column %s is of type %s: the embedded worker reads no decimals; declare it as INTEGER, BIGINT, DOUBLE or TEXT", quote(c.name), c.declared)
+		return nil, errUnread(c)
 	}
 	return s.AsOptional(c.nullable), nil
 }
@@ -138,6 +194,8 @@ func valueOf(t sqlType, c column, schema *data.Schema, v any) (any, error) {
 		return nil, nil
 	}
 	switch t {
+	case sqlNumeric:
+		return numericOf(schema, v), nil
 	case sqlBoolean:
 		return wholeOf(v) != 0, nil
 	case sqlTinyInt:
@@ -164,6 +222,22 @@ func valueOf(t sqlType, c column, schema *data.Schema, v any) (any, error) {
 		return timeOf(c, v)
 	default:
 		return dateOf(c, v)
+	}
+}
+
+// numericOf reads a NUMERIC value as what the column became.
+func numericOf(schema *data.Schema, v any) any {
+	switch schema.Type {
+	case data.Int8:
+		return int8(wholeOf(v)) //nolint:gosec // the driver cuts it off too
+	case data.Int16:
+		return int16(wholeOf(v)) //nolint:gosec // the driver cuts it off too
+	case data.Int32:
+		return int32(wholeOf(v)) //nolint:gosec // the driver cuts it off too
+	case data.Int64:
+		return wholeOf(v)
+	default:
+		return floatOf(v)
 	}
 }
 
@@ -247,15 +321,19 @@ func timeOf(c column, v any) (any, error) {
 	}
 }
 
+// dateText is the pattern of the texts that the real driver takes for dates, and
+// datePattern how it writes it.
+var dateText = regexp.MustCompile(`^\d+-\d+-\d+ \d+:\d+:\d+\.\d+`)
+
+const datePattern = `(\p{Nd}++)\Q-\E(\p{Nd}++)\Q-\E(\p{Nd}++)\Q \E(\p{Nd}++)\Q:\E(\p{Nd}++)\Q:\E(\p{Nd}++)\Q.\E(\p{Nd}++)`
+
 func dateOf(c column, v any) (any, error) {
-	at, err := timeOf(c, v)
-	if err != nil {
-		return nil, err
+	if text, ok := v.(string); ok && !dateText.MatchString(text) {
+		unparsed := fault.New("java.text.ParseException", "Unparseable date: %q does not match %s", text, datePattern)
+		failed := fault.Wrap(fault.SQL, unparsed, "Error parsing time stamp")
+		return nil, fault.Wrap(fault.Data, failed, "%s: %s", failed.Class, failed.Message)
 	}
-	if t, ok := at.(time.Time); ok && t.UnixMilli()%86400000 != 0 {
-		return nil, fault.New(fault.Data, "Kafka Connect Date type should not have any time fields set to non-zero values.")
-	}
-	return at, nil
+	return timeOf(c, v)
 }
 
 // milliseconds reads a value of a timestamp column.
