@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/avro"
@@ -28,7 +29,7 @@ type Config struct {
 type Reader struct {
 	cfg     Config
 	schemas *sr.Client
-	byID    map[int]*avro.Schema
+	byID    *schemaCache
 	history *History
 	seed    maphash.Seed
 	at      map[place]position
@@ -53,7 +54,7 @@ func NewReader(cfg Config) (*Reader, error) {
 		return nil, fmt.Errorf("setting up the Schema Registry client for %s: %w", cfg.SchemaRegistry, err)
 	}
 	return &Reader{
-		cfg: cfg, schemas: schemas, byID: map[int]*avro.Schema{}, history: NewHistory(),
+		cfg: cfg, schemas: schemas, byID: &schemaCache{}, history: NewHistory(),
 		seed: maphash.MakeSeed(), at: map[place]position{}, marks: map[place]position{},
 	}, nil
 }
@@ -61,15 +62,20 @@ func NewReader(cfg Config) (*Reader, error) {
 // History returns what has been read. It grows with each call of Read.
 func (r *Reader) History() *History { return r.history }
 
+// Empty returns a reader of the same schemas that has read nothing.
+func (r *Reader) Empty() *Reader {
+	return &Reader{
+		cfg: r.cfg, schemas: r.schemas, byID: r.byID, history: NewHistory(),
+		seed: r.seed, at: map[place]position{}, marks: map[place]position{},
+	}
+}
+
 // Again returns a reader that reads everything once more and compares it with what
 // this one has read; differences show in its history's check.
-func (r *Reader) Again() (*Reader, error) {
-	again, err := NewReader(r.cfg)
-	if err != nil {
-		return nil, err
-	}
-	again.seed, again.marks = r.seed, r.at
-	return again, nil
+func (r *Reader) Again() *Reader {
+	again := r.Empty()
+	again.marks = r.at
+	return again
 }
 
 // Read reads every topic, other than internal ones, up to its present end.
@@ -110,7 +116,7 @@ func (r *Reader) Read(ctx context.Context) error {
 				delete(open, p)
 				continue
 			}
-			if err := r.take(ctx, rec); err != nil {
+			if err := r.Take(ctx, rec); err != nil {
 				return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 			}
 			if rec.Offset+1 >= open[p] {
@@ -164,8 +170,9 @@ func (r *Reader) changed(p place, offset int64, what string) {
 	r.history.changed = append(r.history.changed, Finding{RuleUnchanged, fmt.Sprintf("%s partition %d offset %d", p.topic, p.partition, offset), what})
 }
 
-// take adds a record to the history.
-func (r *Reader) take(ctx context.Context, rec *kgo.Record) error {
+// Take adds a record to the history that was read in another way. The records of a
+// partition come in order; one that is there is left out.
+func (r *Reader) Take(ctx context.Context, rec *kgo.Record) error {
 	p := place{rec.Topic, rec.Partition}
 	pos := r.at[p]
 	if rec.Offset < pos.next {
@@ -275,8 +282,16 @@ func add[V any](ctx context.Context, r *Reader, rec *kgo.Record, list *[]Record[
 	return nil
 }
 
+// schemaCache keeps parsed schemas by id. Several readers may share one.
+type schemaCache struct {
+	mu   sync.Mutex
+	byID map[int]*avro.Schema // guarded by mu
+}
+
 func (r *Reader) schema(ctx context.Context, id int) (*avro.Schema, error) {
-	if s := r.byID[id]; s != nil {
+	r.byID.mu.Lock()
+	defer r.byID.mu.Unlock()
+	if s := r.byID.byID[id]; s != nil {
 		return s, nil
 	}
 	text, err := r.schemas.SchemaByID(ctx, id)
@@ -287,6 +302,9 @@ func (r *Reader) schema(ctx context.Context, id int) (*avro.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parsing schema %d: %w", id, err)
 	}
-	r.byID[id] = s
+	if r.byID.byID == nil {
+		r.byID.byID = map[int]*avro.Schema{}
+	}
+	r.byID.byID[id] = s
 	return s, nil
 }

@@ -118,6 +118,9 @@ type Claims struct {
 	Mail []Delivery
 	// Kills are the moments at which a process was killed.
 	Kills []time.Time
+	// Late says that the clock by which records are stamped has jumped: a payment and
+	// its order may have come too late for each other, and make no e-mail then.
+	Late bool
 	// Copies are topics of streams that pass on every new order.
 	Copies []string
 
@@ -168,7 +171,7 @@ func Check(h *History, c Claims) *Report {
 	checkChecks(r, x)
 	checkFraudTotals(r, h, x)
 	checkStock(r, h, x, c)
-	checkEmails(r, h, x)
+	checkEmails(r, h, x, c)
 	checkDeliveries(r, h, c)
 	checkEnriched(r, h, x)
 	checkByProduct(r, h, x)

@@ -1,0 +1,122 @@
+package simulation
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func number(t *testing.T, name string, without uint64) uint64 {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return without
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err, name)
+	return n
+}
+
+func newPipeline(t *testing.T) *Pipeline {
+	t.Helper()
+	p, err := NewPipeline(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// seeds simulates n seeds from first on, on all processors, until stop says so. It
+// returns how many were run.
+func seeds(t *testing.T, p *Pipeline, first, n uint64, options Options, stop func(Result) bool) uint64 {
+	t.Helper()
+	var next, ran atomic.Uint64
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for !over.Load() {
+				i := next.Add(1) - 1
+				if i >= n {
+					return
+				}
+				r, err := p.Run(t.Context(), first+i, options)
+				if err != nil {
+					t.Errorf("seed %d: %s", first+i, err)
+					over.Store(true)
+					return
+				}
+				ran.Add(1)
+				if stop(r) {
+					over.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return ran.Load()
+}
+
+// TestNoSeedBreaksAPromise simulates many seeds: a few hundred in every test run,
+// more where ORDERFLOW_SIM_SEEDS says so. ORDERFLOW_SIM_SEED is the first one; a
+// seed that fails does so again.
+func TestNoSeedBreaksAPromise(t *testing.T) {
+	p := newPipeline(t)
+	first, n := number(t, "ORDERFLOW_SIM_SEED", 1), number(t, "ORDERFLOW_SIM_SEEDS", 100)
+	began := time.Now()
+	var orders, emails, repeated, crashes, steps atomic.Int64
+	ran := seeds(t, p, first, n, Options{}, func(r Result) bool {
+		orders.Add(int64(r.Report.Orders))
+		emails.Add(int64(r.Report.Emails))
+		repeated.Add(int64(r.Report.RepeatedEmails))
+		crashes.Add(int64(r.Crashes))
+		steps.Add(int64(r.Steps))
+		if v := r.Violation(); v != "" {
+			t.Errorf("%s\nit replays with ORDERFLOW_SIM_SEED=%d ORDERFLOW_SIM_SEEDS=1", v, r.Seed)
+			return true
+		}
+		return false
+	})
+	took := time.Since(began)
+	t.Logf("simulation: %d seeds, %d orders, %d crashes, %d steps, %d e-mails, %d of them repeated around a crash; %.0f seeds a minute",
+		ran, orders.Load(), crashes.Load(), steps.Load(), emails.Load(), repeated.Load(), float64(ran)/took.Minutes())
+}
+
+func TestASeedReplaysExactly(t *testing.T) {
+	p := newPipeline(t)
+	for seed := range uint64(10) {
+		first, err := p.Run(t.Context(), seed, Options{})
+		require.NoError(t, err)
+		second, err := p.Run(t.Context(), seed, Options{})
+		require.NoError(t, err)
+		require.Equal(t, first, second, "seed %d", seed)
+		require.NotZero(t, first.Digest)
+	}
+}
+
+// Bugs that are put in on purpose are each found within 1000 seeds.
+func TestPlantedBugsAreFound(t *testing.T) {
+	p := newPipeline(t)
+	for _, bug := range []Bug{
+		DropReplay, CommitBeforeProduce, ProduceBeforeCommit, SkipDedupe, BoundTooHigh,
+		AnswerBeforeReading, CommitBeforeHandle, ForgetMail, MailWithoutMembership,
+	} {
+		t.Run(string(bug), func(t *testing.T) {
+			var found atomic.Pointer[Result]
+			ran := seeds(t, p, 1, 1000, Options{Bug: bug}, func(r Result) bool {
+				if r.Violation() == "" {
+					return false
+				}
+				found.Store(&r)
+				return true
+			})
+			require.NotNil(t, found.Load(), "not found in %d seeds", ran)
+			t.Logf("found after %d seeds: %s", ran, found.Load().Violation())
+		})
+	}
+}
