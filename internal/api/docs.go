@@ -127,6 +127,7 @@ func (h *handlers) getDocs(w http.ResponseWriter, _ *http.Request) error {
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 	header.Set("X-Content-Type-Options", "nosniff")
+	boundAnswer(w)
 	w.WriteHeader(http.StatusOK)
 	// The client is gone when this fails; there is nobody to tell.
 	_, _ = w.Write(page)

@@ -24,6 +24,8 @@ const (
 	maxBody = 64 << 10
 	// bodyTimeout bounds how long a client may take to send it.
 	bodyTimeout = 10 * time.Second
+	// answerTimeout bounds how long a client may take to receive an answer.
+	answerTimeout = 30 * time.Second
 	// defaultTimeout and maxTimeout are of the timeout parameter.
 	defaultTimeout = 2 * time.Second
 	maxTimeout     = 60 * time.Second

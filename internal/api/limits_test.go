@@ -203,3 +203,23 @@ func TestSlowAndGiantBodies(t *testing.T) {
 	got, _ = send("GET / HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("x", 200<<10), strings.NewReader(""))
 	assert.True(t, strings.HasPrefix(got, "HTTP/1.1 431 "), "%.100s", got)
 }
+
+// deadlineWriter notes the deadline that is set before the answer.
+type deadlineWriter struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+func (w *deadlineWriter) SetWriteDeadline(deadline time.Time) error {
+	w.deadline = deadline
+	return nil
+}
+
+func TestAnswersThatNobodyTakesEnd(t *testing.T) {
+	f := newFixture(t)
+	for _, path := range []string{"/v1/orders/o-1?timeout=0", "/v1/inventory", "/fraud", "/openapi.json", "/docs", "/nowhere"} {
+		w := &deadlineWriter{ResponseRecorder: httptest.NewRecorder()}
+		f.router.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+		assert.WithinDuration(t, time.Now().Add(answerTimeout), w.deadline, 5*time.Second, path)
+	}
+}

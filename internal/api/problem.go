@@ -63,11 +63,19 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	writeAs(w, status, "application/json", body)
 }
 
+// boundAnswer gives the client answerTimeout to take the answer. The server forgets it
+// before the connection's next request.
+func boundAnswer(w http.ResponseWriter) {
+	// Not every ResponseWriter has a connection (those of tests do not).
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+}
+
 func writeAs(w http.ResponseWriter, status int, contentType string, body any) {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	boundAnswer(w)
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
