@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -36,7 +39,7 @@ func lockMigrations(ctx context.Context, env *environment, client *ksql.Client, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
 	}
-	holder := fmt.Sprintf("orderflow-migrate-%s-%d", host, os.Getpid())
+	holder := holderPrefix(host) + strconv.Itoa(os.Getpid())
 	waiting := func(holder string) {
 		fmt.Fprintf(env.stderr, "waiting for %s, which changes the migrations\n", holder)
 	}
@@ -47,7 +50,8 @@ func lockMigrations(ctx context.Context, env *environment, client *ksql.Client, 
 			return nil, nil, err
 		}
 		fmt.Fprintf(env.stderr, "locked by a row in ksqlDB only, as its Kafka cannot be used: %s\n", oneLine(err.Error()))
-		return migrate.LockRow(ctx, wait, migrate.RowLockConfig{Client: client, Metadata: metadata, Holder: holder, Waiting: waiting})
+		return migrate.LockRow(ctx, wait, migrate.RowLockConfig{Client: client, Metadata: metadata, Holder: holder, Waiting: waiting,
+			Gone: func(other string) bool { return isGone(other, holderPrefix(host)) }})
 	}
 	lock, err := kafkalock.Acquire(wait, kafkalock.Config{
 		Kafka:   kafkaConfig(env),
@@ -75,6 +79,19 @@ func lockMigrations(ctx context.Context, env *environment, client *ksql.Client, 
 		lock.Release()
 		cancel(nil)
 	}, nil
+}
+
+func holderPrefix(host string) string { return "orderflow-migrate-" + host + "-" }
+
+// isGone reports whether a holder was a process of this host that has ended.
+func isGone(holder, prefix string) bool {
+	text, ok := strings.CutPrefix(holder, prefix)
+	pid, err := strconv.Atoi(text)
+	if !ok || err != nil {
+		return false
+	}
+	process, err := os.FindProcess(pid)
+	return err != nil || errors.Is(process.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // findKafka reports why the configured Kafka cannot have the lock of a ksqlDB

@@ -24,12 +24,13 @@ import (
 // returns what runs a command against them.
 func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	_, command := startMigrationServersAt(t)
+	_, _, command := startMigrationServersAt(t)
 	return command
 }
 
-// startMigrationServersAt does the same, and returns the ksqlDB's address too.
-func startMigrationServersAt(t *testing.T) (url string, command func(args ...string) (code int, stdout, stderr string)) {
+// startMigrationServersAt does the same, and returns the addresses of ksqlDB and
+// Kafka too.
+func startMigrationServersAt(t *testing.T) (url, brokers string, command func(args ...string) (code int, stdout, stderr string)) {
 	t.Helper()
 	ctx := t.Context()
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
@@ -47,10 +48,13 @@ func startMigrationServersAt(t *testing.T) (url string, command func(args ...str
 	require.NoError(t, err)
 	require.NoError(t, server.Start(ctx))
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	return "http://" + server.Addr(), func(args ...string) (int, string, string) {
+	return "http://" + server.Addr(), kafkaServer.Addr(), func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
 		noEnv := func(string) (string, bool) { return "", false }
-		args = append(args, "--ksqldb", "http://"+server.Addr(), "--schema-registry", schemaURL)
+		args = append(args, "--schema-registry", schemaURL)
+		if !slices.Contains(args, "--ksqldb") {
+			args = append(args, "--ksqldb", "http://"+server.Addr())
+		}
 		if !slices.Contains(args, "--kafka") {
 			args = append(args, "--kafka", kafkaServer.Addr())
 		}

@@ -78,7 +78,7 @@ func TestRecordedMigrations(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &run))
 		runs[filepath.Base(path)[:2]] = run
 	}
-	url, command := startMigrationServersAt(t)
+	url, _, command := startMigrationServersAt(t)
 	client, err := ksql.New(ksql.Config{URL: url})
 	require.NoError(t, err)
 	defer client.Close()

@@ -258,25 +258,13 @@ func (m *Migrator) Apply(ctx context.Context, options ApplyOptions) (Report, err
 		}
 		return report, planErr
 	}
-	if err := m.openJournal(ctx); err != nil {
+	if err := m.journal.ensure(ctx); err != nil {
 		return report, err
 	}
 	if err := m.refuseHalfUndone(ctx, history); err != nil {
 		return report, err
 	}
 	return report, m.run(ctx, planned, begun, &report)
-}
-
-// openJournal makes the journal where it is missing.
-func (m *Migrator) openJournal(ctx context.Context) error {
-	there, err := m.journal.exists(ctx)
-	if err == nil && !there {
-		err = m.journal.create(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("making %s and %s: %w", m.journal.stream, m.journal.table, err)
-	}
-	return nil
 }
 
 // ErrNotInitialized says that the metadata has to be made first.
@@ -375,7 +363,7 @@ func (m *Migrator) Initialize(ctx context.Context) error {
 	if err := m.metadata.create(ctx); err != nil {
 		return fmt.Errorf("making the migrations metadata: %w", err)
 	}
-	return m.openJournal(ctx)
+	return m.journal.ensure(ctx)
 }
 
 // Destroy drops the streams and tables of metadata and journal with their topics

@@ -96,6 +96,19 @@ func newJournal(client *ksql.Client, names Metadata) journal {
 	}}
 }
 
+// ensure makes stream and table where they are missing. Another may be doing the
+// same.
+func (j *journal) ensure(ctx context.Context) error {
+	there, err := sourceExists(ctx, j.client, j.table)
+	if err == nil && !there {
+		err = j.create(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("making %s and %s: %w", j.stream, j.table, err)
+	}
+	return nil
+}
+
 // readProgress returns the progress of these keys that exist.
 func (j *journal) readProgress(ctx context.Context, keys []string) (map[string]progress, error) {
 	rows, err := j.read(ctx, keys)

@@ -113,7 +113,7 @@ func (m *Migrator) Repair(ctx context.Context, version int, repair Repair) error
 	case !ok || r.state == Pending:
 		return fmt.Errorf("version %d was never begun: there is nothing to repair", version)
 	}
-	if err := m.openJournal(ctx); err != nil {
+	if err := m.journal.ensure(ctx); err != nil {
 		return err
 	}
 	if repair == RepairAccept {

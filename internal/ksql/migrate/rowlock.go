@@ -30,6 +30,9 @@ type RowLockConfig struct {
 	// Holder is what others are told while the lock is held, such as a host and
 	// a process. It must not be another's.
 	Holder string
+	// Gone reports whether a holder is known to have ended without giving the lock
+	// back. Nil means that none is.
+	Gone func(holder string) bool
 	// Waiting is told who holds the lock, when another does. Nil means nobody is.
 	Waiting func(holder string)
 	// Now is the clock. Nil means time.Now.
@@ -85,11 +88,7 @@ type rowLock struct {
 }
 
 func (l *rowLock) acquire(ctx context.Context) error {
-	there, err := l.journal.exists(ctx)
-	if err == nil && !there {
-		err = l.journal.create(ctx)
-	}
-	if err != nil {
+	if err := l.journal.ensure(ctx); err != nil {
 		return err
 	}
 	told := ""
@@ -98,7 +97,7 @@ func (l *rowLock) acquire(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if holder == "" {
+		if holder == "" || holder == l.config.Holder || l.config.Gone != nil && l.config.Gone(holder) {
 			won, err := l.try(ctx)
 			if won || err != nil {
 				return err

@@ -69,7 +69,7 @@ func (m *Migrator) Undo(ctx context.Context, options UndoOptions) (Report, error
 		}
 		return report, nil
 	}
-	if err := m.openJournal(ctx); err != nil {
+	if err := m.journal.ensure(ctx); err != nil {
 		return report, err
 	}
 	half, err := m.halfUndone(ctx, h)
