@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -57,6 +58,9 @@ type Config struct {
 	// converter uses, for connectors that name no converter. Empty leaves such
 	// connectors without one.
 	SchemaRegistry string
+	// LookupEnv gives the environment variables that settings name as ${env:NAME}.
+	// Nil means the process's own.
+	LookupEnv func(name string) (string, bool)
 	// Clock is the time by which tasks wait. Nil means the machine's.
 	Clock plugin.Clock
 	// Logger gets warnings and errors. Nil means slog.Default.
@@ -92,6 +96,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.LookupEnv == nil {
+		cfg.LookupEnv = os.LookupEnv
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = plugin.SystemClock{}

@@ -43,22 +43,22 @@ func (w *worker) consumer(c *connector, settings map[string]string) (*kgo.Client
 }
 
 // runSink runs a sink task until it fails or ctx ends.
-func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin.SinkTask) (err error) {
-	p, err := w.newPipeline(t.config)
+func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin.SinkTask, settings map[string]string) (err error) {
+	p, err := w.newPipeline(settings)
 	if err != nil {
 		return err
 	}
-	client, err := w.consumer(c, t.config)
+	client, err := w.consumer(c, settings)
 	if err != nil {
 		return err
 	}
 	defer client.CloseAllowingRebalance()
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	dead, err := w.deadLettersOf(ctx, c, t)
+	dead, err := w.deadLettersOf(ctx, c, t, settings)
 	if err != nil {
 		return err
 	}
-	if err := sink.Start(ctx, w.sinkEnvironment(c, t, p, dead), t.config); err != nil {
+	if err := sink.Start(ctx, w.sinkEnvironment(c, t, p, dead), settings); err != nil {
 		return err
 	}
 	w.setTask(c, t, status{state: stateRunning})

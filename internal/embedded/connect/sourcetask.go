@@ -11,14 +11,14 @@ import (
 )
 
 // runSource runs a source task until it fails or ctx ends.
-func (w *worker) runSource(ctx context.Context, c *connector, t *task, source plugin.SourceTask) (err error) {
-	p, err := w.newPipeline(t.config)
+func (w *worker) runSource(ctx context.Context, c *connector, t *task, source plugin.SourceTask, settings map[string]string) (err error) {
+	p, err := w.newPipeline(settings)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	offsets := func(partition map[string]any) map[string]any { return w.store.offset(c.name, partition) }
-	if err := source.Start(ctx, w.environment(c), t.config, offsets); err != nil {
+	if err := source.Start(ctx, w.environment(c), settings, offsets); err != nil {
 		return err
 	}
 	w.setTask(c, t, status{state: stateRunning})

@@ -96,8 +96,8 @@ type deadLetters struct {
 }
 
 // deadLettersOf makes the topic when it is missing; nil when none is wanted.
-func (w *worker) deadLettersOf(ctx context.Context, c *connector, t *task) (*deadLetters, error) {
-	s := config.NewSettings(sinkDefinition, t.config)
+func (w *worker) deadLettersOf(ctx context.Context, c *connector, t *task, settings map[string]string) (*deadLetters, error) {
+	s := config.NewSettings(sinkDefinition, settings)
 	d := &deadLetters{w: w, topic: s.Text(deadLetterSetting), headers: s.Flag(deadHeadersSetting), connector: c.name, task: t.id}
 	if d.topic == "" {
 		return nil, nil

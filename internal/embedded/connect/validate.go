@@ -43,7 +43,11 @@ func commonDefinition(class plugin.Connector) *config.Definition {
 
 // validate checks a connector's settings. Its error is one with which the real
 // worker breaks off.
-func (w *worker) validate(ctx context.Context, settings map[string]string) (plugin.Connector, *config.Values, error) {
+func (w *worker) validate(ctx context.Context, given map[string]string) (plugin.Connector, *config.Values, error) {
+	settings, hidden, err := w.resolve(given)
+	if err != nil {
+		return nil, nil, err
+	}
 	class, err := findPlugin(settings[classSetting])
 	if err != nil {
 		return nil, nil, err
@@ -61,8 +65,9 @@ func (w *worker) validate(ctx context.Context, settings map[string]string) (plug
 	validateConverter(values, settings, keyConverter, "key")
 	validateConverter(values, settings, valueConverter, "value")
 	if err := class.Validate(ctx, settings, values); err != nil {
-		return nil, nil, err
+		return nil, nil, hidden.failure(err)
 	}
+	hidden.cover(values, given)
 	return class, values, nil
 }
 

@@ -72,6 +72,7 @@ type connector struct {
 	status  status
 	tasks   []*task
 	topics  map[string]bool
+	hidden  secrets // what failures must not show
 
 	// Guarded by run.
 	instance plugin.Instance
@@ -201,10 +202,13 @@ func (w *worker) run(c *connector, config map[string]string, wanted int) {
 	}
 	w.closeInstance(c)
 	c.class, c.started = nil, wanted
-	class, err := findPlugin(config["connector.class"])
+	resolved, hidden, err := w.resolve(config)
+	w.hiding(c, hidden)
 	if err == nil {
-		c.class = class
-		c.instance, err = class.Open(w.ctx, w.environment(c), config)
+		c.class, err = findPlugin(resolved[classSetting])
+	}
+	if err == nil {
+		c.instance, err = c.class.Open(w.ctx, w.environment(c), resolved)
 	}
 	if err != nil {
 		w.stopTasks(c)
@@ -251,6 +255,7 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 		w.failConnector(c, err)
 		return
 	}
+	nameAgain(configs, config)
 	old := w.tasksOf(c)
 	same := len(old) == len(configs)
 	for i := 0; same && i < len(old); i++ {
@@ -310,16 +315,18 @@ func (w *worker) startTask(c *connector, t *task) {
 	go func(done chan struct{}) {
 		defer close(done)
 		defer cancel()
-		var err error
-		switch class := class.(type) {
-		case plugin.SourceConnector:
-			err = w.runSource(ctx, c, t, class.NewSourceTask())
-		case plugin.SinkConnector:
-			err = w.runSink(ctx, c, t, class.NewSinkTask())
+		settings, hidden, err := w.resolve(t.config)
+		if err == nil {
+			switch class := class.(type) {
+			case plugin.SourceConnector:
+				err = w.runSource(ctx, c, t, class.NewSourceTask(), settings)
+			case plugin.SinkConnector:
+				err = w.runSink(ctx, c, t, class.NewSinkTask(), settings)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
-			w.log.Error("connect: a task failed; restart it when the cause is gone", "connector", c.name, "task", t.id, "error", err)
-			w.setTask(c, t, status{state: stateFailed, trace: fault.Trace(err)})
+			w.log.Error("connect: a task failed; restart it when the cause is gone", "connector", c.name, "task", t.id, "error", hidden.hide(err.Error()))
+			w.setTask(c, t, status{state: stateFailed, trace: hidden.hide(fault.Trace(err))})
 		}
 	}(t.done)
 }
@@ -388,8 +395,9 @@ func (w *worker) failConnector(c *connector, err error) {
 	if w.ctx.Err() != nil {
 		return
 	}
-	w.log.Error("connect: a connector failed; restart it when the cause is gone", "connector", c.name, "error", err)
-	w.setConnector(c, status{state: stateFailed, trace: fault.Trace(err)})
+	hidden := w.hidden(c)
+	w.log.Error("connect: a connector failed; restart it when the cause is gone", "connector", c.name, "error", hidden.hide(err.Error()))
+	w.setConnector(c, status{state: stateFailed, trace: hidden.hide(fault.Trace(err))})
 }
 
 func (w *worker) setTask(c *connector, t *task, s status) {

@@ -158,6 +158,9 @@ func Validate(d *Definition, prefix string, settings map[string]string) *Values 
 	return values
 }
 
+// hiddenText is shown in place of a password.
+const hiddenText = "[hidden]"
+
 func validateKey(key *Key, settings map[string]string) *Value {
 	value := &Value{Key: key, Visible: key.Hidden == nil || !key.Hidden(settings), Recommended: key.Recommended}
 	text, given := settings[key.Name]
@@ -185,6 +188,11 @@ func validateKey(key *Key, settings map[string]string) *Value {
 		value.Errors = append(value.Errors, fmt.Sprintf("Missing required configuration %q which has no default value.", key.Name))
 	}
 	value.Value = format(parsed)
+	plain := value.Value
+	if key.Type == Password && parsed != nil {
+		hidden := hiddenText
+		value.Value, text = &hidden, hidden
+	}
 	if key.Check != nil {
 		if err := key.Check(parsed); err != nil {
 			shown := "null"
@@ -194,7 +202,7 @@ func validateKey(key *Key, settings map[string]string) *Value {
 			value.Errors = append(value.Errors, fmt.Sprintf("Invalid value %s for configuration %s: %s", shown, key.Name, err))
 		}
 	}
-	if key.Unsupported && given && len(value.Errors) == 0 && !sameAsDefault(key, value.Value) {
+	if key.Unsupported && given && len(value.Errors) == 0 && !sameAsDefault(key, plain) {
 		value.Errors = append(value.Errors, fmt.Sprintf("Invalid value %s for configuration %s: the embedded worker does not support this setting; leave it out", text, key.Name))
 	}
 	return value
