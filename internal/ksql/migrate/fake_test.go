@@ -66,7 +66,7 @@ func answerError(w http.ResponseWriter, code int, message, statement string) {
 var (
 	createPattern   = regexp.MustCompile(`^CREATE (?:STREAM|TABLE) (?:IF NOT EXISTS )?(\w+)`)
 	describePattern = regexp.MustCompile("^DESCRIBE `(\\w+)`;$")
-	dropPattern     = regexp.MustCompile(`^DROP (?:STREAM|TABLE) (\w+) DELETE TOPIC;$`)
+	dropPattern     = regexp.MustCompile(`^DROP (?:STREAM|TABLE) (\w+)(?: DELETE TOPIC)?;$`)
 	insertPattern   = regexp.MustCompile(`(?s)^INSERT INTO ((?:ORDERFLOW_)?MIGRATION_EVENTS) \((.*?)\) VALUES \((.*)\);$`)
 	literalPattern  = regexp.MustCompile(`'(?:[^']|'')*'`)
 )
@@ -270,3 +270,5 @@ func (f *fakeKsqlDB) newMigrator(t *testing.T, config migrate.Config) *migrate.M
 	require.NoError(t, err)
 	return migrator
 }
+
+var execOptions = ksql.ExecOptions{}
