@@ -33,6 +33,7 @@ type fakeKsqlDB struct {
 	journal    map[string]map[string]string // rows of our own table, by key
 	refuse     map[string]string            // answers to statements that begin so
 	lose       func(text string) bool       // whether a statement's connection is lost once it was carried out
+	queries    func() []any                 // what SHOW QUERIES lists
 	hidden     int                          // reads that do not show the newest events yet
 	requests   int
 }
@@ -142,7 +143,15 @@ func (f *fakeKsqlDB) execOne(text string, properties map[string]any) (entity map
 	case text == "SHOW TYPES;":
 		return map[string]any{"@type": "type_list", "types": map[string]any{}}, ""
 	case text == "SHOW QUERIES;":
-		return map[string]any{"@type": "queries", "queries": []any{}}, ""
+		queries := []any{}
+		if f.queries != nil {
+			queries = f.queries()
+		}
+		return map[string]any{"@type": "queries", "queries": queries}, ""
+	case strings.HasPrefix(text, "EXPLAIN "):
+		return map[string]any{"@type": "queryDescription", "queryDescription": map[string]any{
+			"queryErrors": []any{map[string]any{"errorMessage": "out of disk"}},
+		}}, ""
 	case dropPattern.MatchString(text):
 		f.note(text, properties)
 		delete(f.sources, dropPattern.FindStringSubmatch(text)[1])
