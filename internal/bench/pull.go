@@ -64,15 +64,18 @@ func (t *Target) Pull(ctx context.Context, cfg PullConfig) (err error) {
 
 // fill gives each key a row and waits until all are there.
 func (t *Target) fill(ctx context.Context, client *kgo.Client, keys int) error {
-	records := make([]*kgo.Record, keys)
-	for i := range records {
-		records[i] = event(key(i), int64(i))
-	}
-	if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
-		return fmt.Errorf("filling the table: %w", err)
+	const batch = 50_000
+	for from := 0; from < keys; from += batch {
+		records := make([]*kgo.Record, min(batch, keys-from))
+		for i := range records {
+			records[i] = event(key(from+i), int64(from+i))
+		}
+		if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+			return fmt.Errorf("filling the table: %w", err)
+		}
 	}
 	for i := range keys {
-		if i > 0 && i < keys-100 && i%1000 != 0 {
+		if i > 0 && i < keys-100 && i%10_000 != 0 {
 			continue
 		}
 		if err := t.waitForRow(ctx, key(i)); err != nil {
@@ -83,7 +86,7 @@ func (t *Target) fill(ctx context.Context, client *kgo.Client, keys int) error {
 }
 
 func (t *Target) waitForRow(ctx context.Context, key string) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	for {
 		n, err := t.count(ctx, "SELECT n FROM bench_totals WHERE k = '"+key+"';")

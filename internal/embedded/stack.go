@@ -24,6 +24,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/connect"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/runtime"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
 	"github.com/orderflow/orderflow/internal/embedded/registry"
 	"github.com/orderflow/orderflow/internal/embedded/search"
@@ -207,11 +208,19 @@ func (s *Stack) newKsqlDB() (component, error) {
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
 			KafkaOptions: s.cfg.KafkaOptions, SchemaRegistryTransport: s.cfg.SchemaRegistryTransport, ConnectTransport: s.cfg.ConnectTransport,
 			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),
-			Properties: ksqlDBProperties(),
+			Properties: ksqlDBProperties(), Outputs: s.outputs(),
 		},
 	})
 	s.ksqldb = ksqldb
 	return ksqldb, err
+}
+
+// outputs is how ksqlDB writes: a real Kafka has transactions that can be relied on.
+func (s *Stack) outputs() runtime.OutputMode {
+	if len(s.cfg.Brokers) > 0 {
+		return runtime.Transaction
+	}
+	return runtime.Sequence
 }
 
 // ksqlDBProperties are the settings that the order flow needs of a real ksqlDB

@@ -62,6 +62,10 @@ type Config struct {
 	Sync bool
 	// ServiceID is ksql.service.id; empty for the default.
 	ServiceID string
+	// Outputs is how the outputs of persistent queries happen once; empty means
+	// runtime.Sequence, which suits the embedded broker. A real Kafka has
+	// transactions.
+	Outputs runtime.OutputMode
 	// SlowClient is how long a push query whose client lags waits for it, all in
 	// all, before it is ended; 0 means 5 s.
 	SlowClient time.Duration
@@ -169,7 +173,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return err
 	}
 	e.runtime, err = runtime.New(runtime.Config{
-		Brokers: e.cfg.Brokers, State: e.state, ServiceID: e.cfg.ServiceID, SlowReceiver: e.cfg.SlowClient, Logger: e.log, Problem: e.problems.add,
+		Brokers: e.cfg.Brokers, KafkaOptions: e.cfg.KafkaOptions, State: e.state, ServiceID: e.cfg.ServiceID, Outputs: e.cfg.Outputs, SlowReceiver: e.cfg.SlowClient, Logger: e.log, Problem: e.problems.add,
 	})
 	if err != nil {
 		return err

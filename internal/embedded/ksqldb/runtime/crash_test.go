@@ -141,7 +141,7 @@ func (c *crasher) fault(task.Point) (int, error) {
 // outcome runs a shape over an input and gives what lies in the sink's
 // partitions. With crashes, the engine is started anew after each that takes all
 // of it.
-func outcome(t *testing.T, sh shape, in input, rnd *rand.Rand, crashes int, enough func(map[int32][]string) bool) map[int32][]string {
+func outcome(t *testing.T, sh shape, in input, mode OutputMode, rnd *rand.Rand, crashes int, enough func(map[int32][]string) bool) map[int32][]string {
 	w := newWorld(t)
 	w.run("CREATE STREAM s2 (id STRING KEY, m BIGINT) WITH (KAFKA_TOPIC='in2', VALUE_FORMAT='JSON');")
 	w.run("CREATE TABLE t (id STRING PRIMARY KEY, w STRING) WITH (KAFKA_TOPIC='in2', VALUE_FORMAT='JSON');")
@@ -162,7 +162,7 @@ func outcome(t *testing.T, sh shape, in input, rnd *rand.Rand, crashes int, enou
 	start := func() func() {
 		db, err := state.OpenDB(state.DiskConfig{Dir: dir})
 		require.NoError(t, err)
-		rt, err := New(Config{Brokers: w.brokers, State: db, ServiceID: "default_", RetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond})
+		rt, err := New(Config{Brokers: w.brokers, State: db, ServiceID: "default_", Outputs: mode, RetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond})
 		require.NoError(t, err)
 		rt.batch, rt.fault = rnd.IntN(12)+1, c.fault
 		err = rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: top, OffsetReset: "earliest", Retry: true})
@@ -217,10 +217,14 @@ func TestCrashesNeitherLoseNorRepeatNorChangeOutputs(t *testing.T) {
 	for seed := range uint64(crashSeeds) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		sh, in := randomShape(rnd), randomInput(rnd)
-		t.Run(fmt.Sprintf("%d %s", seed, strings.Fields(sh.sql)[1]), func(t *testing.T) {
+		mode := Sequence
+		if seed%3 == 0 {
+			mode = Transaction
+		}
+		t.Run(fmt.Sprintf("%d %s %s", seed, strings.Fields(sh.sql)[1], mode), func(t *testing.T) {
 			t.Parallel()
 			settled, last := 0, -1
-			want := outcome(t, sh, in, rand.New(rand.NewPCG(seed, 2)), 0, func(got map[int32][]string) bool {
+			want := outcome(t, sh, in, Sequence, rand.New(rand.NewPCG(seed, 2)), 0, func(got map[int32][]string) bool {
 				if n := total(got); n != last {
 					settled, last = 0, n
 				}
@@ -228,7 +232,7 @@ func TestCrashesNeitherLoseNorRepeatNorChangeOutputs(t *testing.T) {
 				return settled > 60
 			})
 			require.NotEmpty(t, want)
-			got := outcome(t, sh, in, rand.New(rand.NewPCG(seed, 3)), 10, func(got map[int32][]string) bool { return total(got) >= total(want) })
+			got := outcome(t, sh, in, mode, rand.New(rand.NewPCG(seed, 3)), 10, func(got map[int32][]string) bool { return total(got) >= total(want) })
 			require.Equal(t, want, got, "%s", sh.sql)
 		})
 	}

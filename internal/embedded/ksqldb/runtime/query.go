@@ -85,6 +85,9 @@ func (q *query) run(ctx context.Context, s *session, err error) {
 		}
 		if !errors.Is(err, errGrown) {
 			q.fail(err)
+			if errors.Is(err, errFenced) {
+				return
+			}
 			select {
 			case <-ctx.Done():
 				return

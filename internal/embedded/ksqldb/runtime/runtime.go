@@ -50,6 +50,9 @@ type Config struct {
 	// PartitionInterval is how often the runtime looks whether partitions were
 	// added to topics of running queries. The default is 5 s.
 	PartitionInterval time.Duration
+	// Outputs is how the outputs of persistent queries happen once; empty means
+	// Sequence.
+	Outputs OutputMode
 	// Problem takes what goes to the processing log; nil drops it.
 	Problem func(queryID string, p exec.ProcessingError)
 	// ReadBuffer is how many bytes of a source partition's records are kept for
@@ -71,6 +74,8 @@ func (c *Config) Validate() error {
 		return errors.New("the engine's runtime needs a state database")
 	case c.ServiceID == "":
 		return errors.New("the engine's runtime needs a service id")
+	case c.Outputs != "" && c.Outputs != Sequence && c.Outputs != Transaction:
+		return fmt.Errorf("the engine's outputs can be %q or %q, not %q", Sequence, Transaction, c.Outputs)
 	}
 	return nil
 }
@@ -212,6 +217,9 @@ func (r *Runtime) Terminate(ctx context.Context, queryID string) error {
 	if err := r.cfg.State.DropQuery(queryID); err != nil {
 		return err
 	}
+	if r.cfg.Outputs == Transaction {
+		r.deleteGroups(ctx, q)
+	}
 	var names []string
 	for _, in := range q.spec.Topology.Internal {
 		names = append(names, in.Name)
@@ -224,6 +232,18 @@ func (r *Runtime) Terminate(ctx context.Context, queryID string) error {
 	}
 	r.Forget(names...)
 	return nil
+}
+
+// deleteGroups removes the consumer groups of a query that is gone. One that stays
+// is of no harm: a query of the same name begins it anew.
+func (r *Runtime) deleteGroups(ctx context.Context, q *query) {
+	var groups []string
+	for _, sub := range q.spec.Topology.Subs {
+		groups = append(groups, r.groupOf(q.spec.QueryID, sub.ID))
+	}
+	if _, err := r.admin.DeleteGroups(ctx, groups...); err != nil {
+		r.log.Warn("deleting the consumer groups of a query", "query", q.spec.QueryID, "error", err)
+	}
 }
 
 // Replace stops a query and starts another topology under its id. Its state and

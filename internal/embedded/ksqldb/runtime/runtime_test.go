@@ -124,10 +124,11 @@ func (w *world) produce(topic string, values ...string) {
 	}
 }
 
-// content reads a whole topic: per partition, records in order.
+// content reads what is committed in a whole topic: per partition, records in
+// order.
 func (w *world) content(topic string) []*kgo.Record {
 	w.t.Helper()
-	ends, err := kadm.NewClient(w.client).ListEndOffsets(w.t.Context(), topic)
+	ends, err := kadm.NewClient(w.client).ListCommittedOffsets(w.t.Context(), topic)
 	require.NoError(w.t, err)
 	left := map[int32]int64{}
 	offsets := map[int32]kgo.Offset{}
@@ -139,7 +140,8 @@ func (w *world) content(topic string) []*kgo.Record {
 	if len(left) == 0 {
 		return nil
 	}
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}))
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: offsets}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	require.NoError(w.t, err)
 	defer consumer.Close()
 	var records []*kgo.Record
@@ -147,8 +149,10 @@ func (w *world) content(topic string) []*kgo.Record {
 		fetches := consumer.PollFetches(w.t.Context())
 		require.NoError(w.t, fetches.Err())
 		for _, rec := range fetches.Records() {
-			records = append(records, rec)
-			if rec.Offset+1 == left[rec.Partition] {
+			if !rec.Attrs.IsControl() {
+				records = append(records, rec)
+			}
+			if end, ok := left[rec.Partition]; ok && rec.Offset+1 >= end {
 				delete(left, rec.Partition)
 			}
 		}

@@ -41,13 +41,16 @@ func openSession(ctx context.Context, q *query) (_ *session, err error) {
 	if err := s.openTasks(); err != nil {
 		return nil, err
 	}
+	if err := s.openTransactions(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.position(ctx); err != nil {
 		return nil, err
 	}
-	if err := task.Recover(ctx, outputs{q.rt}, q.rt.log, s.cores()); err != nil {
+	if err := s.recover(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.commitFresh(); err != nil {
+	if err := s.commitFresh(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.follow(ctx)
@@ -66,18 +69,40 @@ func (s *session) openTasks() error {
 			id := state.TaskID{Query: q.spec.QueryID, Sub: sub.ID, Partition: p}
 			metrics := &exec.Metrics{}
 			all = append(all, metrics)
+			log := task.Log(outputs{q.rt})
+			transaction := s.newTransaction(id, sub)
+			if transaction != nil {
+				log = transaction
+			}
 			t, err := task.New(task.Config{
 				ID: id, ServiceID: q.rt.cfg.ServiceID, Sub: sub, Partitions: s.partitions,
-				State: q.rt.cfg.State.Task(id), Log: outputs{q.rt}, Batch: q.rt.batch, Metrics: metrics,
+				State: q.rt.cfg.State.Task(id), Log: log, Batch: q.rt.batch, Metrics: metrics,
 				Problem: func(p exec.ProcessingError) { q.rt.cfg.Problem(q.spec.QueryID, p) }, Fault: q.rt.fault,
 			})
 			if err != nil {
 				return err
 			}
-			s.tasks = append(s.tasks, &runner{Task: t, batch: q.rt.batch, woken: make(chan struct{}, 1)})
+			if transaction != nil {
+				transaction.task = t
+			}
+			s.tasks = append(s.tasks, &runner{Task: t, transaction: transaction, batch: q.rt.batch, woken: make(chan struct{}, 1)})
 		}
 	}
 	q.setTasks(s.tasks)
+	return nil
+}
+
+// recover writes what a crash left unwritten.
+func (s *session) recover(ctx context.Context) error {
+	rt := s.q.rt
+	if rt.cfg.Outputs != Transaction {
+		return task.Recover(ctx, outputs{rt}, rt.log, s.cores())
+	}
+	for _, t := range s.tasks {
+		if err := task.Recover(ctx, t.transaction, rt.log, []*task.Task{t.Task}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -168,10 +193,15 @@ func (s *session) loadCommits() (map[subTopic]bool, error) {
 // commitFresh commits the positions of sources that a task reads for the first
 // time, so that the place where a query began is settled. Partition 0 comes
 // last.
-func (s *session) commitFresh() error {
+func (s *session) commitFresh(ctx context.Context) error {
 	for _, t := range slices.Backward(s.tasks) {
 		if !t.Fresh {
 			continue
+		}
+		if t.transaction != nil && t.Last() == nil {
+			if err := t.transaction.forget(ctx); err != nil {
+				return err
+			}
 		}
 		if err := t.Commit(); err != nil {
 			return err
@@ -232,6 +262,9 @@ func (s *session) closeTasks() error {
 	for _, t := range s.tasks {
 		for _, c := range t.cursors {
 			c.Close()
+		}
+		if t.transaction != nil {
+			t.transaction.close()
 		}
 		errs = append(errs, t.Close())
 	}

@@ -24,9 +24,10 @@ const (
 // runner drives a task in a goroutine, batch by batch.
 type runner struct {
 	*task.Task
-	batch   int
-	woken   chan struct{} // has one when a source may have more
-	cursors []*tail.Cursor
+	transaction *transaction // nil when outputs carry their numbers
+	batch       int
+	woken       chan struct{} // has one when a source may have more
+	cursors     []*tail.Cursor
 
 	mu        sync.Mutex
 	unsettled map[topicPartition]int64 // bounds of the committed outbox, for the trimmer
