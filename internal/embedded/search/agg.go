@@ -105,6 +105,11 @@ func (p *aggPart) bindAll(specs []*aggSpec) error {
 			return err
 		}
 		p.bound[s.slot] = b
+		for _, sub := range s.subs {
+			if sub.kind == "global" {
+				return illegalArgument("Aggregation [%s] cannot have a global sub-aggregation [%s]. Global aggregations can only be defined as top level aggregations", s.name, sub.name)
+			}
+		}
 		scope := p.x
 		if n, ok := s.body.(*nestedBody); ok {
 			p.x = scope.inside(n.path)
@@ -231,7 +236,7 @@ func init() {
 
 // refusedAggs are the real server's that this one hasn't got.
 var refusedAggs = []string{
-	"diversified_sampler", "significant_text", "geo_distance", "geohash_grid", "geotile_grid", "ip_prefix", "random_sampler", "scripted_metric",
+	"variable_width_histogram", "diversified_sampler", "significant_text", "geo_distance", "geohash_grid", "geotile_grid", "ip_prefix", "random_sampler", "scripted_metric",
 }
 
 // leafAggs take no aggregations below them.
@@ -414,15 +419,24 @@ func (p params) parse(kind string, n *node) *apiError {
 			return contentError(n.src, m.start, "[%s] unknown field [%s]%s", kind, m.name, didYouMean(m.name, known))
 		}
 		if err := read(m.value); err != nil {
-			if err.typ == "parsing_exception" || err.typ == "x_content_parse_exception" {
+			if err.direct {
+				err.direct = false
 				return err
 			}
 			e := contentError(n.src, m.value.start, "[%s] failed to parse field [%s]", kind, m.name)
 			e.cause = err
+			e.root = e.innermost()
 			return e
 		}
 	}
 	return nil
+}
+
+// unbuilt is what a definition is told whose parameters don't go together.
+func unbuilt(kind string, cause *apiError) *apiError {
+	e := newError(http.StatusBadRequest, "x_content_parse_exception", "Failed to build [%s] after last required field arrived", kind)
+	e.cause = cause
+	return e
 }
 
 // with adds parameters.
@@ -435,5 +449,7 @@ func (p params) with(more params) params {
 
 // wrongToken is a value of a type that a parameter doesn't take.
 func wrongToken(kind, name string, v *node) *apiError {
-	return contentError(v.src, v.start, "[%s] %s doesn't support values of type: %s", kind, name, v.token())
+	e := contentError(v.src, v.start, "[%s] %s doesn't support values of type: %s", kind, name, v.token())
+	e.direct = true
+	return e
 }

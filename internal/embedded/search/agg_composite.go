@@ -52,6 +52,9 @@ func parseComposite(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 				}
 				b.sources = append(b.sources, s)
 			}
+			if len(b.sources) == 0 {
+				return unbuilt(spec.kind, illegalArgument("Composite [sources] cannot be null or empty"))
+			}
 			return nil
 		},
 	}.parse(spec.kind, n)
@@ -59,7 +62,7 @@ func parseComposite(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 		return nil, err
 	}
 	if len(b.sources) == 0 {
-		return nil, illegalArgument("Composite [sources] cannot be null or empty")
+		return nil, illegalArgument("Required [sources]")
 	}
 	return b, nil
 }

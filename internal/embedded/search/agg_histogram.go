@@ -36,7 +36,39 @@ func parseBounds(kind, name string, v *node) (*bounds, *apiError) {
 			return nil
 		}
 	}
-	return b, params{"min": take(&b.min), "max": take(&b.max)}.parse("bounds", v)
+	if kind == "date_histogram" {
+		return b, params{"min": take(&b.min), "max": take(&b.max)}.parse("bounds", v)
+	}
+	number := func(into **node) func(v *node) *apiError {
+		return func(v *node) *apiError {
+			if v.kind == kindNull {
+				return nil
+			}
+			*into = v
+			_, err := number64(v)
+			if err != nil || b.min == nil || b.max == nil {
+				return err
+			}
+			return b.inOrder()
+		}
+	}
+	return b, params{"min": number(&b.min), "max": number(&b.max)}.parse("double_bounds", v)
+}
+
+// inOrder reports numbers that are the wrong way round.
+func (b *bounds) inOrder() *apiError {
+	low, err := number64(b.min)
+	if err != nil {
+		return err
+	}
+	high, err := number64(b.max)
+	if err != nil || low < high {
+		return err
+	}
+	failed := illegalArgument("Cannot instantiate an object of org.elasticsearch.search.aggregations.bucket.histogram.DoubleBounds")
+	failed.cause = &apiError{typ: "invocation_target_exception", noReason: true}
+	failed.cause.cause = illegalArgument("max bound [%s] must be greater than min bound [%s]", javaFloat(high, 64), javaFloat(low, 64))
+	return unbuilt("double_bounds", failed)
 }
 
 func (b *histogramBody) common(spec *aggSpec) params {
@@ -73,9 +105,6 @@ func parseHistogram(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 	if err := p.parse(spec.kind, n); err != nil {
 		return nil, err
 	}
-	if b.interval == 0 {
-		return nil, illegalArgument("[interval] must be >0 for histogram aggregation [%s]", spec.name)
-	}
 	return b, b.require()
 }
 
@@ -86,29 +115,26 @@ func parseDateHistogram(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError
 		return nil, err
 	}
 	b.rounding.zone = b.zone
-	if b.rounding.unit == 0 && b.rounding.fixed == 0 {
-		return nil, illegalArgument("Invalid interval specified, must be non-null and non-empty")
-	}
 	return b, b.require()
 }
 
 // params are those of an interval of time.
 func (r *rounding) params() params {
-	one := func() *apiError {
+	one := func(name, other string) *apiError {
 		if r.unit != 0 || r.fixed != 0 {
-			return illegalArgument("Cannot use [fixed_interval] with [calendar_interval] configuration option.")
+			return illegalArgument("Cannot use [%s] with [%s] configuration option.", name, other)
 		}
 		return nil
 	}
 	return params{
 		"calendar_interval": func(v *node) (err *apiError) {
-			if err = one(); err == nil {
+			if err = one("calendar_interval", "fixed_interval"); err == nil {
 				r.unit, err = parseCalendarInterval(v.text)
 			}
 			return err
 		},
 		"fixed_interval": func(v *node) (err *apiError) {
-			if err = one(); err == nil {
+			if err = one("fixed_interval", "calendar_interval"); err == nil {
 				r.fixed, err = parseFixedInterval(v.text)
 			}
 			return err
@@ -132,6 +158,14 @@ func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	if v.kind == termValues || v.m != nil && (v.m.typ == "geo_point" || b.kind == "date_histogram" && v.m.typ != "date" && v.kind != longValues) {
 		return nil, unsuited(v.m, b.kind)
 	}
+	switch {
+	case b.kind == "histogram" && b.interval == 0:
+		return nil, illegalArgument("interval must be positive, got: 0.0")
+	case b.kind == "date_histogram" && b.rounding.unit == 0 && b.rounding.fixed == 0:
+		return nil, illegalArgument("Invalid interval specified, must be non-null and non-empty")
+	case b.rounding.fixed < 0:
+		return nil, illegalArgument("Zero or negative time interval not supported")
+	}
 	if err := checkOrders(b.orders, spec); err != nil {
 		return nil, err
 	}
@@ -151,6 +185,13 @@ func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 		}
 		if *s.min > *s.max {
 			return nil, illegalArgument("[extended_bounds.min][%s] cannot be greater than [extended_bounds.max][%s] for histogram aggregation [%s]", javaFloat(*s.min, 64), javaFloat(*s.max, 64), spec.name)
+		}
+		if s.given == b.hard && b.kind == "date_histogram" { // whole intervals count
+			for _, end := range []*float64{s.min, s.max} {
+				if !math.IsInf(*end, 0) {
+					*end = b.key(*end)
+				}
+			}
 		}
 	}
 	return h, nil
@@ -224,11 +265,10 @@ func (h *histogram) collect(p *aggPart, doc uint64, score float32) error {
 	}
 	previous := math.NaN()
 	for _, raw := range list {
-		v := part.values.double(raw)
-		if v < part.low || v > part.high {
+		key := h.body.key(part.values.double(raw))
+		if key < part.low || key >= part.high {
 			continue
 		}
-		key := h.body.key(v)
 		if key == previous {
 			continue
 		}

@@ -3,6 +3,7 @@ package search
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // metricBody is an aggregation that makes one result of the values of a field.
@@ -22,7 +23,7 @@ func parseMetric(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 		if v.kind != kindArray && v.kind != kindNumber {
 			return wrongToken(spec.kind, "values", v)
 		}
-		b.percents = nil
+		b.percents = []float64{}
 		for _, e := range v.list() {
 			f, err := number64(e)
 			if err != nil {
@@ -49,14 +50,6 @@ func parseMetric(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 			if err := numbers(v); err != nil {
 				return err
 			}
-			for _, f := range b.percents {
-				if f < 0 || f > 100 {
-					return illegalArgument("percent must be in [0,100], got [%s]: [%s]", javaFloat(f, 64), spec.name)
-				}
-			}
-			if len(b.percents) == 0 {
-				return illegalArgument("[percents] must not be empty: [%s]", spec.name)
-			}
 			return nil
 		}, flag, ignored, refusedParam("[hdr] of an aggregation")
 	case "percentile_ranks":
@@ -79,10 +72,30 @@ func parseMetric(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 	if err := p.parse(spec.kind, n); err != nil {
 		return nil, err
 	}
-	if spec.kind == "percentile_ranks" && len(b.percents) == 0 {
-		return nil, illegalArgument("[values] must not be an empty array: [%s]", spec.name)
+	if err := b.checkPercents(spec.name); err != nil {
+		return nil, unbuilt(spec.kind, err)
 	}
 	return b, b.require()
+}
+
+// checkPercents reports percents, or values, that can't be asked for.
+func (b *metricBody) checkPercents(name string) *apiError {
+	switch {
+	case b.kind == "percentile_ranks" && b.percents == nil:
+		return illegalArgument("[values] must not be null: [%s]", name)
+	case b.kind == "percentile_ranks" && len(b.percents) == 0:
+		return illegalArgument("[values] must not be an empty array: [%s]", name)
+	case b.kind != "percentiles":
+		return nil
+	case len(b.percents) == 0:
+		return illegalArgument("[percents] must not be empty: [%s]", name)
+	}
+	for _, f := range b.percents {
+		if f < 0 || f > 100 {
+			return illegalArgument("percent must be in [0,100], got [%s]: [%s]", javaFloat(f, 64), name)
+		}
+	}
+	return nil
 }
 
 func ignored(*node) *apiError { return nil }
@@ -108,7 +121,8 @@ func (b *metricBody) bind(p *aggPart, _ *aggSpec) (any, error) {
 	geo := b.kind == "geo_bounds" || b.kind == "geo_centroid"
 	switch {
 	case v.m == nil || b.kind == "value_count" || b.kind == "cardinality":
-	case geo != (v.m.typ == "geo_point"), v.kind == termValues:
+	case geo != (v.m.typ == "geo_point"), v.kind == termValues,
+		b.kind == "median_absolute_deviation" && (v.m.typ == "date" || v.m.typ == "boolean"):
 		return nil, unsuited(v.m, b.kind)
 	}
 	return v, nil
@@ -292,15 +306,22 @@ func (s *statistics) all() object {
 	if s.count == 0 || s.show.double(0) == "" {
 		return o
 	}
+	// Of booleans, what is summed up is shown as such, what is made of it as text.
+	shown := func(name string, v float64) any {
+		if s.show.typ == "boolean" && !strings.HasPrefix(name, "std_") {
+			return v != 0
+		}
+		return s.show.double(v)
+	}
 	for _, name := range names {
 		v, _ := s.metric(name)
-		o = append(o, field{name + "_as_string", s.show.double(v)})
+		o = append(o, field{name + "_as_string", shown(name, v)})
 	}
 	if extended {
 		for _, name := range squares {
 			v, _ := s.metric(name)
-			if text := s.show.double(v); text != "" {
-				o = append(o, field{name + "_as_string", text})
+			if s.show.double(v) != "" {
+				o = append(o, field{name + "_as_string", shown(name, v)})
 			}
 		}
 		list := object{}
@@ -330,19 +351,18 @@ func parseWeightedAvg(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) 
 			return s.require()
 		}
 	}
-	err := params{
+	return b, params{
 		"value": inner(&b.value), "weight": inner(&b.weight), "value_type": ignored,
 		"format": func(v *node) *apiError { b.value.format = v.text; return nil },
 	}.parse(spec.kind, n)
-	if err == nil && (b.value.field == "" || b.weight.field == "") {
-		err = illegalArgument("[value] and [weight] must both be specified for [%s]", spec.name)
-	}
-	return b, err
 }
 
 func (b *weightedBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	var pair [2]*fieldValues
 	for i, s := range []*valueSource{&b.value, &b.weight} {
+		if s.field == "" {
+			return nil, illegalArgument("Could not find field name [%s] in multiValuesSource", []string{"value", "weight"}[i])
+		}
 		v, err := p.x.values(s)
 		if err != nil {
 			return nil, err

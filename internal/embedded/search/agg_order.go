@@ -106,14 +106,14 @@ func metricAt(spec *aggSpec, subs []aggregator, path string) (float64, *apiError
 		}
 	}
 	if deeper {
-		return 0, orderPathError(path, "Cannot access metrics within a multi-bucket or metric aggregation ["+sub.name+"]")
+		return 0, invalidPath(path, "Buckets can only be sorted on a sub-aggregator path that is built out of zero or more single-bucket aggregations within the path and a final single-bucket or a metrics aggregation at the path end. Sub-path [%s] points to non single-bucket aggregation", sub.name)
 	}
 	v, ok := subs[i].metric(prop)
 	if !ok {
 		if prop == "" {
-			return 0, orderPathError(path, "When ordering on a multi-value metrics aggregation a metric name must be specified.")
+			return 0, invalidPath(path, "When ordering on a multi-value metrics aggregation a metric name must be specified.")
 		}
-		return 0, orderPathError(path, "Unknown metric name ["+prop+"] on multi-value metrics aggregation ["+sub.name+"]")
+		return 0, invalidPath(path, "Unknown metric name [%s] on multi-value metrics aggregation [%s]", prop, sub.name)
 	}
 	return v, nil
 }
@@ -126,6 +126,14 @@ func orderPathError(path, why string) *apiError {
 	e.rootless = true
 	e.cause = newError(0, "illegal_argument_exception", "Invalid aggregation order path [%s]. %s", path, why)
 	e.cause.cause = newError(0, "illegal_argument_exception", "%s", why)
+	return e
+}
+
+// invalidPath is a path to an aggregation that has no such number.
+func invalidPath(path, format string, args ...any) *apiError {
+	why := newError(400, "illegal_argument_exception", format, args...)
+	e := newError(400, "invalid_path", "Invalid aggregation order path [%s]. %s", path, why.reason)
+	e.cause = why
 	return e
 }
 

@@ -107,11 +107,16 @@ func checkPipelines(specs []*aggSpec, pipes []*pipelineSpec, parent *aggSpec) *a
 			}
 			continue
 		}
-		head, _, deeper := strings.Cut(p.path, ">")
-		if i := slices.IndexFunc(specs, func(s *aggSpec) bool { return s.name == head }); i < 0 {
-			return validationFailed("buckets_path aggregation does not exist for aggregation [" + p.name + "]: " + p.path)
-		} else if !deeper {
+		head, rest, deeper := strings.Cut(p.path, ">")
+		i := slices.IndexFunc(specs, func(s *aggSpec) bool { return s.name == head })
+		if i < 0 {
+			return validationFailed("No aggregation found for path [" + p.path + "]")
+		}
+		if !deeper {
 			return validationFailed("The first aggregation in buckets_path must be a multi-bucket aggregation for aggregation [" + p.name + "] found :" + specs[i].kind + " for buckets path: " + p.path)
+		}
+		if name, missing := missingOn(specs[i], rest); missing {
+			return validationFailed("No aggregation [" + name + "] found for path [" + p.path + "]")
 		}
 	}
 	for _, s := range specs {
@@ -120,6 +125,40 @@ func checkPipelines(specs []*aggSpec, pipes []*pipelineSpec, parent *aggSpec) *a
 		}
 	}
 	return nil
+}
+
+// missingOn names the aggregation on the way of a path that doesn't exist.
+func missingOn(spec *aggSpec, path string) (string, bool) {
+	for path != "" {
+		head, rest, _ := strings.Cut(path, ">")
+		if head == "_count" || head == "_key" || head == "_bucket_count" {
+			return "", false
+		}
+		name := head
+		find := func() *aggSpec {
+			for _, s := range spec.subs {
+				if s.name == name {
+					return s
+				}
+			}
+			return nil
+		}
+		next := find()
+		if next == nil {
+			if slices.ContainsFunc(spec.pipes, func(p *pipelineSpec) bool { return p.name == head }) {
+				return "", false
+			}
+			if i := strings.LastIndexAny(head, ".["); i >= 0 {
+				name = head[:i]
+				next = find()
+			}
+		}
+		if next == nil {
+			return name, true
+		}
+		spec, path = next, rest
+	}
+	return "", false
 }
 
 // bucketList gives the buckets of a result with their keys.

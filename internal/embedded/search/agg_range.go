@@ -64,9 +64,6 @@ func parseRangeAgg(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 	if err := p.parse(spec.kind, n); err != nil {
 		return nil, err
 	}
-	if len(b.ranges) == 0 {
-		return nil, illegalArgument("No [ranges] specified for the [%s] aggregation", spec.name)
-	}
 	return b, b.require()
 }
 
@@ -83,7 +80,10 @@ type rangePart struct {
 	ranges []boundRange
 }
 
-func (b *rangeBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+func (b *rangeBody) bind(p *aggPart, spec *aggSpec) (any, error) {
+	if len(b.ranges) == 0 {
+		return nil, illegalArgument("No [ranges] specified for the [%s] aggregation", spec.name)
+	}
 	v, err := p.x.values(&b.valueSource)
 	if err != nil {
 		return nil, err

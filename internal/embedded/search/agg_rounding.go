@@ -40,7 +40,7 @@ func parseFixedInterval(text string) (int64, *apiError) {
 				return v * u.millis, nil
 			}
 			if err == nil {
-				return 0, illegalArgument("Zero or negative time interval not supported")
+				return -1, nil // refused when it meets an index
 			}
 		}
 	}

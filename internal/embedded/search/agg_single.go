@@ -155,7 +155,10 @@ func parseSampler(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 	}}.parse(spec.kind, n)
 }
 
-func (b *samplerBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+func (b *samplerBody) bind(p *aggPart, spec *aggSpec) (any, error) {
+	if len(spec.subs) == 0 {
+		return nil, illegalArgument("Sampler aggregation must be used with child aggregations.")
+	}
 	seqs, err := p.x.column(fieldSeq)
 	return &samplerPart{b.size, seqs}, err
 }

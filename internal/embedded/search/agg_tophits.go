@@ -10,10 +10,10 @@ func parseTopHits(_ *aggParse, _ *aggSpec, n *node) (aggBody, *apiError) {
 
 func (b *topHitsBody) scored() bool { return b.req.scored() }
 
-func (b *topHitsBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+func (b *topHitsBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	const window = 100
 	if b.req.from+b.req.size > window {
-		return nil, illegalArgument("Top hits result window is too large, the top hits aggregator [top_hits]'s from + size must be less than or equal to: [%d] but was [%d]. This limit can be set by changing the [index.max_inner_result_window] index level setting.", window, b.req.from+b.req.size)
+		return nil, illegalArgument("Top hits result window is too large, the top hits aggregator [%s]'s from + size must be less than or equal to: [%d] but was [%d]. This limit can be set by changing the [index.max_inner_result_window] index level setting.", spec.name, window, b.req.from+b.req.size)
 	}
 	return newCollector(b.req).open(p.search)
 }

@@ -352,13 +352,25 @@ func (f *valueFormat) double(v float64) string {
 	case f == nil || math.IsNaN(v) || math.IsInf(v, 0):
 		return ""
 	case f.typ == "date":
-		return f.dateText(int64(v))
+		return f.dateText(saturated(v))
 	case f.typ == "boolean":
 		return strconv.FormatBool(v != 0)
 	case f.number != nil:
 		return f.number.format(v)
 	default:
 		return ""
+	}
+}
+
+// saturated is a number without its fraction, at most as large as a long can be.
+func saturated(v float64) int64 {
+	switch {
+	case v >= math.MaxInt64:
+		return math.MaxInt64
+	case v <= math.MinInt64:
+		return math.MinInt64
+	default:
+		return int64(v)
 	}
 }
 

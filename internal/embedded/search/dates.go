@@ -116,7 +116,15 @@ func (f *dateFormat) formatIn(millis int64, zone *time.Location) string {
 	t := time.UnixMilli(millis).In(zone)
 	switch f.patterns[0] {
 	case "strict_date_optional_time", "date_optional_time", "strict_date_optional_time_nanos":
-		return t.Format("2006-01-02T15:04:05.000Z07:00")
+		text := t.Format("-01-02T15:04:05.000Z07:00")
+		switch year := t.Year(); {
+		case year > 9999:
+			return fmt.Sprintf("+%d%s", year, text)
+		case year < 0:
+			return fmt.Sprintf("-%04d%s", -year, text)
+		default:
+			return fmt.Sprintf("%04d%s", year, text)
+		}
 	case "epoch_millis":
 		return strconv.FormatInt(millis, 10)
 	case "epoch_second":

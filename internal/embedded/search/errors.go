@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -17,11 +18,14 @@ type apiError struct {
 	root   *apiError // root_cause when it isn't the error itself
 	// rootless is set where root_cause is an empty list.
 	rootless bool
-	noReason bool   // the reason is null
-	phases   object // fields of a failed search, after the reason
-	plain    bool   // {"error": reason} with the status unless bare
-	bare     bool
-	allow    string // the Allow header of a 405
+	noReason bool // the reason is null
+	// direct is set on the error of a parameter that isn't wrapped once more by the
+	// object that it stands in.
+	direct bool
+	phases object // fields of a failed search, after the reason
+	plain  bool   // {"error": reason} with the status unless bare
+	bare   bool
+	allow  string // the Allow header of a 405
 }
 
 func (e *apiError) Error() string { return e.typ + ": " + e.reason }
@@ -182,6 +186,18 @@ func failedSearch(ix *index, nodeID string, cause *apiError) *apiError {
 	}
 	return e
 }
+
+// innermost is the error that Elasticsearch names as the root cause: the last one of
+// a chain that is of its own making, not of Java's.
+func (e *apiError) innermost() *apiError {
+	root := e
+	for c := e.cause; c != nil && slices.Contains(ownErrors, c.typ); c = c.cause {
+		root = c
+	}
+	return root
+}
+
+var ownErrors = []string{"parsing_exception", "x_content_parse_exception", "parse_exception", "query_shard_exception"}
 
 // asAPIError gives any error Elasticsearch's form; one that is not of that form
 // is a fault of this server.
