@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -21,15 +22,17 @@ type session struct {
 	tasks []*runner
 	// partitions are the numbers of partitions of all topics read or written.
 	partitions map[string]int32
-	// grown is closed when one of them has more.
-	grown     chan struct{}
-	growsOnce sync.Once
+	// changed has why the session has to end when one of the topics is not as it was.
+	changed    chan error
+	changeOnce sync.Once
+	// seen are the topics as they were when last looked at; the watcher's.
+	seen map[string]presentTopic
 }
 
 // openSession makes the internal topics, opens the tasks at their last commit
 // and sends what a crash left unsent.
 func openSession(ctx context.Context, q *query) (_ *session, err error) {
-	s := &session{q: q, grown: make(chan struct{})}
+	s := &session{q: q, changed: make(chan error, 1), seen: map[string]presentTopic{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeTasks())
@@ -147,6 +150,10 @@ func (s *session) position(ctx context.Context) error {
 			if last != nil {
 				pos, known = last.Positions[src.Topic]
 			}
+			if known && pos > end.Offset {
+				return fmt.Errorf("topic %s was deleted and made anew, or lost records: the query has read partition %d up to offset %d, and it ends at %d now; drop the query and create it again to read what is there",
+					src.Topic, t.ID().Partition, pos, end.Offset)
+			}
 			switch {
 			case known && pos < start.Offset && !src.Internal:
 				s.q.rt.log.Warn("records were removed from a topic before a query had read them",
@@ -242,8 +249,8 @@ func (s *session) run(ctx context.Context) error {
 	defer s.q.setSession(nil)
 	group.Go(func() error {
 		select {
-		case <-s.grown:
-			return errGrown
+		case why := <-s.changed:
+			return why
 		case <-ctx.Done():
 			return nil
 		}

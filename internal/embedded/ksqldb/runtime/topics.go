@@ -86,25 +86,34 @@ func missing(topic string) error {
 
 // partitions gives the numbers of partitions of topics, which must exist.
 func (r *Runtime) partitions(ctx context.Context, topics []string) (map[string]int32, error) {
-	counts, err := r.present(ctx, topics)
+	found, err := r.present(ctx, topics)
 	if err != nil {
 		return nil, err
 	}
+	counts := map[string]int32{}
 	for _, topic := range topics {
-		if _, ok := counts[topic]; !ok {
+		t, ok := found[topic]
+		if !ok {
 			return nil, missing(topic)
 		}
+		counts[topic] = t.partitions
 	}
 	return counts, nil
 }
 
-// present gives the numbers of partitions of those topics that exist. It asks
-// the broker: what the client remembers may be from before a topic was made,
-// changed or deleted.
-func (r *Runtime) present(ctx context.Context, topics []string) (map[string]int32, error) {
-	counts := map[string]int32{}
+// presentTopic is a topic as it is now. A topic that is made anew under the name of
+// one that was deleted has another id; brokers that know no ids give zeros.
+type presentTopic struct {
+	partitions int32
+	id         [16]byte
+}
+
+// present gives those topics that exist. It asks the broker: what the client
+// remembers may be from before a topic was made, changed or deleted.
+func (r *Runtime) present(ctx context.Context, topics []string) (map[string]presentTopic, error) {
+	found := map[string]presentTopic{}
 	if len(topics) == 0 {
-		return counts, nil
+		return found, nil
 	}
 	req := kmsg.NewPtrMetadataRequest()
 	for _, topic := range topics {
@@ -126,10 +135,10 @@ func (r *Runtime) present(ctx context.Context, topics []string) (map[string]int3
 		case err != nil:
 			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", *t.Topic, err)
 		default:
-			counts[*t.Topic] = int32(len(t.Partitions))
+			found[*t.Topic] = presentTopic{partitions: int32(len(t.Partitions)), id: t.TopicID}
 		}
 	}
-	return counts, nil
+	return found, nil
 }
 
 // createInternal makes an internal topic; false says that it is there.

@@ -2,11 +2,14 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
-// watch looks for partitions that were added to topics of running queries. The
-// session of such a query begins anew, with tasks for them.
+// watch looks for what was done to the topics of running queries from outside. The
+// session of a query whose topic got partitions begins anew, with tasks for them;
+// that of a query whose topic was deleted, or deleted and made anew, ends with an
+// error that says so.
 func (r *Runtime) watch(ctx context.Context) {
 	tick := time.NewTicker(r.cfg.PartitionInterval)
 	defer tick.Stop()
@@ -17,15 +20,15 @@ func (r *Runtime) watch(ctx context.Context) {
 			return
 		}
 		sessions := r.sessions()
-		counts, err := r.present(ctx, topicsOf(sessions))
+		topics, err := r.present(ctx, topicsOf(sessions))
 		if err != nil {
 			if ctx.Err() == nil {
-				r.log.Debug("looking for added partitions; it is tried again", "error", err)
+				r.log.Debug("looking for changes of topics; it is tried again", "error", err)
 			}
 			continue
 		}
 		for _, s := range sessions {
-			s.compare(counts)
+			s.compare(topics)
 		}
 	}
 }
@@ -56,17 +59,32 @@ func topicsOf(sessions []*session) []string {
 	return topics
 }
 
-// compare ends the session when a topic has more partitions than it knows.
-func (s *session) compare(counts map[string]int32) {
+// compare ends the session when a topic is not as it was.
+func (s *session) compare(topics map[string]presentTopic) {
 	for topic, known := range s.partitions {
-		if counts[topic] <= known {
+		now, ok := topics[topic]
+		before, seen := s.seen[topic]
+		s.seen[topic] = now
+		var why error
+		switch {
+		case !ok:
+			why = fmt.Errorf("topic %s was deleted while the query was running: create it again, or drop the query", topic)
+		case seen && before.id != now.id:
+			why = fmt.Errorf("topic %s was deleted and made anew while the query was running", topic)
+		case now.partitions > known:
+			why = errGrown
+		default:
 			continue
 		}
-		s.growsOnce.Do(func() {
-			s.q.rt.log.Info("partitions were added to a topic; the query begins anew with them",
-				"query", s.q.spec.QueryID, "topic", topic, "from", known, "to", counts[topic])
+		s.changeOnce.Do(func() {
+			if why == errGrown {
+				s.q.rt.log.Info("partitions were added to a topic; the query begins anew with them",
+					"query", s.q.spec.QueryID, "topic", topic, "from", known, "to", now.partitions)
+			} else {
+				s.q.rt.Forget(topic)
+			}
 			s.q.rt.client.ForceMetadataRefresh()
-			close(s.grown)
+			s.changed <- why
 		})
 		return
 	}

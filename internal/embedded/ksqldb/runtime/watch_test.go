@@ -82,3 +82,66 @@ func TestPartitionsThatNoLongerMatchAreAClearError(t *testing.T) {
 		return err == nil && status.State == Running
 	})
 }
+
+func (w *world) deleteTopic(topic string) {
+	w.t.Helper()
+	answers, err := kadm.NewClient(w.client).DeleteTopics(w.t.Context(), topic)
+	require.NoError(w.t, err)
+	require.NoError(w.t, answers.Error())
+}
+
+func (w *world) createTopic(topic string) {
+	w.t.Helper()
+	_, err := kadm.NewClient(w.client).CreateTopic(w.t.Context(), 4, 1, nil, topic)
+	require.NoError(w.t, err)
+}
+
+// failure waits for a query to fail and gives its last error.
+func (w *world) failure(rt *Runtime, queryID string) string {
+	w.t.Helper()
+	var message string
+	w.eventually("the query fails", func() bool {
+		status, err := rt.Status(queryID)
+		if err != nil || status.State != Errored {
+			return false
+		}
+		message = status.Errors[0].Message
+		return true
+	})
+	return message
+}
+
+func TestATopicThatIsDeletedUnderAQueryIsAClearError(t *testing.T) {
+	for _, topic := range []string{"in", "out"} {
+		t.Run(topic, func(t *testing.T) {
+			w := newWorld(t)
+			q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
+			rt, _ := w.openRuntime(t.TempDir())
+			require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest"}))
+			w.deleteTopic(topic)
+			require.Contains(t, w.failure(rt, q.ID), "deleted while")
+			w.createTopic(topic)
+			w.eventually("it runs once the topic is back", func() bool {
+				w.produce("in", "x")
+				return len(w.content("out")) > 0
+			})
+		})
+	}
+}
+
+func TestATopicThatWasMadeAnewIsNotReadFromTheMiddle(t *testing.T) {
+	w := newWorld(t)
+	q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
+	spec := Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest", Retry: true}
+	dir := t.TempDir()
+	rt, stop := w.openRuntime(dir)
+	w.produce("in", "a", "b", "c")
+	require.NoError(t, rt.Start(t.Context(), spec))
+	w.eventually("all is passed on", func() bool { return len(w.content("out")) == 3 })
+	stop()
+	w.deleteTopic("in")
+	w.createTopic("in")
+	rt, _ = w.openRuntime(dir)
+	require.NoError(t, rt.Start(t.Context(), spec))
+	require.Contains(t, w.failure(rt, q.ID), "topic in was deleted and made anew, or lost records: the query has read partition")
+}
