@@ -1,6 +1,7 @@
 package ksql_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net"
@@ -49,6 +50,7 @@ func newFakeServer(t *testing.T) *fakeServer {
 			Body:          string(body),
 		})
 		f.mu.Unlock()
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		f.mux.ServeHTTP(w, r)
 	}))
 	f.Config.Protocols = new(http.Protocols)

@@ -111,3 +111,25 @@ func TestListsAndDescribe(t *testing.T) {
 	assert.Equal(t, "DECIMAL(6, 2)", description.Fields[1].Schema.String())
 	assert.Equal(t, "MAP<STRING, ARRAY<STRUCT<`x` INTEGER, `Y` STRING>>>", description.Fields[2].Schema.String())
 }
+
+func TestConnectorsAndQueryErrors(t *testing.T) {
+	server := newFakeServer(t)
+	server.mux.HandleFunc("/ksql", func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked := object(t, string(body))["ksql"]
+		switch asked {
+		case "SHOW CONNECTORS;":
+			_, _ = io.WriteString(w, `[{"@type":"connector_list","statementText":"SHOW CONNECTORS;","warnings":[],"connectors":[{"name":"a","type":"source","className":"x","state":"RUNNING"},{"name":"B"}]}]`)
+		default:
+			assert.Equal(t, "EXPLAIN CSAS_A_1;", asked)
+			_, _ = io.WriteString(w, `[{"@type":"queryDescription","queryDescription":{"id":"CSAS_A_1","queryErrors":[{"timestamp":1,"errorMessage":"first","type":"USER"},{"errorMessage":"second"}]}}]`)
+		}
+	})
+	client := server.client(t)
+	names, err := client.ListConnectors(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "B"}, names)
+	messages, err := client.QueryErrors(t.Context(), "CSAS_A_1")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"first", "second"}, messages)
+}
