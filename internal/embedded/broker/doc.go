@@ -17,7 +17,8 @@
 //   - Nothing a client sends harms anything but its own connection.
 //   - Records are removed by a topic's retention, but not before all groups that
 //     Config.ProtectGroup names, and who Config.Unread speaks for, have read them,
-//     and by DeleteRecords. Compacted topics are never trimmed.
+//     and by DeleteRecords. Of compacted topics, a record goes once its key has a
+//     newer one.
 //   - With too little disk space, whatever needs some is refused with errors that
 //     clients retry, and goes on by itself once there is space.
 //   - There are no transactions.

@@ -491,7 +491,7 @@ func (c *Catalog) ProducerID() (int64, error) {
 type Keep func(topic string, partition int32) int64
 
 // Housekeep removes what is older than the topics' retention, but not what keep
-// says is needed, and has the logs do what is due. Errors of one partition don't
+// says is needed, compacts, and has the logs do what is due. Errors of one partition don't
 // keep the others from it.
 func (c *Catalog) Housekeep(keep Keep) error {
 	var errs []error
@@ -502,6 +502,10 @@ func (c *Catalog) Housekeep(keep Keep) error {
 		retention.Age, retention.Bytes = values.Retention()
 		for p, log := range t.Partitions {
 			errs = append(errs, log.Housekeep(producerAge))
+			if values.Compacted() {
+				_, err := log.Compact(values.Compaction())
+				errs = append(errs, err)
+			}
 			if !values.Deleted() || retention.Age < 0 && retention.Bytes < 0 {
 				continue
 			}

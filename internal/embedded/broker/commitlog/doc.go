@@ -19,6 +19,9 @@
 //     were never acknowledged. A damaged batch elsewhere is reported and skipped;
 //     those behind it stay readable.
 //   - Index and checkpoint can be lost: they are made again from the batches.
+//   - Compaction removes a record only when its key has a newer one, or when it
+//     only deleted its key and readers had their time to see it. It never changes
+//     the segment that is appended to, or an offset.
 //   - Opening reads the batches that were appended since the last checkpoint, not
 //     whole segments, as long as the machine ran on since then.
 //   - A log holds no file open; Env.Handles does.

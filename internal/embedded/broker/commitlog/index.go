@@ -17,6 +17,9 @@ const (
 
 	indexClosed = 1 // the segment is complete, and so is its index
 	indexSynced = 2 // log and index are on the disk, not only with the system
+	// indexCompacted says that the segment was compacted: offsets are missing, and
+	// those that follow up to the header's next offset belong to it.
+	indexCompacted = 4
 )
 
 var (

@@ -157,9 +157,13 @@ func (l *Log) recover() error {
 	if l.producers == nil {
 		l.producers = producers{}
 	}
-	for _, s := range l.segments {
+	for i := 0; i < len(l.segments); i++ {
+		s := l.segments[i]
 		switch {
 		case s.base < c.Segment && l.loadClosed(s):
+			if err := l.dropCovered(i); err != nil {
+				return err
+			}
 		case s.base == c.Segment && s == l.active() && l.loadActive(s, c):
 		default:
 			if err := l.rescan(s, nil); err != nil {
@@ -180,7 +184,16 @@ func (l *Log) recover() error {
 // rescanAll reads all batches: nothing is known but what they say.
 func (l *Log) rescanAll() error {
 	l.producers, l.recent = producers{}, l.recent[:0]
-	for _, s := range l.segments {
+	for i := 0; i < len(l.segments); i++ {
+		s := l.segments[i]
+		// A compacted segment can cover those behind it; it has to be known before
+		// it is read.
+		if s != l.active() && l.loadClosed(s) && s.compacted {
+			if err := l.dropCovered(i); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := l.rescan(s, nil); err != nil {
 			return err
 		}
@@ -212,7 +225,7 @@ func (l *Log) loadClosed(s *segment) bool {
 		return false
 	}
 	s.next, s.maxTimestamp, s.count = h.next, h.maxTimestamp, int(h.entries)
-	s.closed, s.synced = true, synced
+	s.closed, s.synced, s.compacted = true, synced, h.flags&indexCompacted != 0
 	return true
 }
 

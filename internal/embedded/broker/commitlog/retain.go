@@ -29,6 +29,9 @@ func (l *Log) Retain(r Retention, now time.Time) (int64, error) {
 		total += s.size
 	}
 	due := func(s *segment) bool {
+		if s.closed && s.size == 0 {
+			return s.next <= r.Keep // compaction left nothing of it
+		}
 		expired := r.Age >= 0 && s.maxTimestamp >= 0 && now.UnixMilli()-s.maxTimestamp > r.Age.Milliseconds()
 		return s.next <= r.Keep && s.next <= l.visible && s.size > 0 && (expired || r.Bytes >= 0 && total-s.size >= r.Bytes)
 	}

@@ -26,12 +26,13 @@ type segment struct {
 	maxTimestamp int64 // the highest of all records, -1 when there are none
 	created      int64 // when the first batch came, in milliseconds; 0 when none did
 
-	closed  bool
-	synced  bool // closed only: on the disk, not only with the system
-	entries []entry
-	count   int   // entries, in memory or, when those are nil, on the disk
-	sparse  int64 // bytes since the last entry
-	saved   int   // entries that the index file has
+	closed    bool
+	synced    bool // closed only: on the disk, not only with the system
+	compacted bool // closed only
+	entries   []entry
+	count     int   // entries, in memory or, when those are nil, on the disk
+	sparse    int64 // bytes since the last entry
+	saved     int   // entries that the index file has
 }
 
 func newSegment(base int64) *segment {
@@ -107,20 +108,36 @@ func (l *Log) completeIndex(s *segment) error {
 }
 
 func (l *Log) writeIndexHeader(s *segment, flags uint16) error {
+	if s.compacted {
+		flags |= indexCompacted
+	}
 	file, err := l.env.Handles.Acquire(l.indexPath(s), true)
 	if err != nil {
 		return err
 	}
 	defer file.Release()
-	header := indexHeader{
-		flags: flags, boot: l.env.Boot, logSize: s.size, next: s.next,
-		maxTimestamp: s.maxTimestamp, entries: uint32(s.count),
-	}
+	header := l.indexHeader(s, flags)
 	if err := file.Truncate(indexHeaderSize + int64(s.count)*entrySize); err != nil {
 		return err
 	}
 	_, err = file.WriteAt(header.encode(), 0)
 	return err
+}
+
+func (l *Log) indexHeader(s *segment, flags uint16) indexHeader {
+	return indexHeader{
+		flags: flags, boot: l.env.Boot, logSize: s.size, next: s.next,
+		maxTimestamp: s.maxTimestamp, entries: uint32(s.count),
+	}
+}
+
+// indexContent is the whole index file of a segment that was compacted.
+func (l *Log) indexContent(s *segment) []byte {
+	content := l.indexHeader(s, indexClosed|indexSynced|indexCompacted).encode()
+	for _, e := range s.entries {
+		content = appendEntry(content, e)
+	}
+	return content
 }
 
 // syncSegment has a closed segment survive the end of the machine.

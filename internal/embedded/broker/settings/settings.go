@@ -240,6 +240,15 @@ func (v Values) Retention() (age time.Duration, bytes int64) {
 	return v.duration(RetentionMs), v.number(RetentionBytes)
 }
 
+// Compaction gives what compaction may remove.
+func (v Values) Compaction() commitlog.Compaction {
+	dirty, _ := strconv.ParseFloat(v.Get(MinDirtyRatio), 64) // checked when it was set
+	return commitlog.Compaction{
+		DirtyRatio: dirty, MinLag: v.duration(MinCompactionLag),
+		DeleteRetention: v.duration(DeleteRetention), SegmentBytes: v.number(SegmentBytes),
+	}
+}
+
 // Log gives what the topic's logs need to know.
 func (v Values) Log() *commitlog.Settings {
 	return &commitlog.Settings{

@@ -2,9 +2,12 @@
 package batchtest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
+	"testing"
 
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
@@ -58,4 +61,23 @@ func Make(from Producer, records ...Record) batch.Batch {
 // Seal gives a batch that was changed the right checksum again.
 func Seal(b batch.Batch) {
 	binary.BigEndian.PutUint32(b[17:], crc32.Checksum(b[21:], crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// Compress gives a batch that isn't compressed with its records compressed.
+func Compress(t testing.TB, b batch.Batch, codec kgo.CompressionCodec) batch.Batch {
+	t.Helper()
+	compressor, err := kgo.DefaultCompressor(codec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compressor == nil {
+		return b
+	}
+	var buffer bytes.Buffer
+	content, number := compressor.Compress(&buffer, b[batch.HeaderSize:])
+	out := append(append(batch.Batch(nil), b[:batch.HeaderSize]...), content...)
+	binary.BigEndian.PutUint32(out[8:], uint32(len(out)-batch.PrefixSize))
+	out[22] |= byte(number)
+	Seal(out)
+	return out
 }

@@ -1,8 +1,9 @@
-// Package disktest has file systems for tests: one that runs full and fails, and
+// Package disktest has file systems for tests: one that runs full, fails or ends, and
 // one whose machine loses its power.
 package disktest
 
 import (
+	"errors"
 	"sync"
 	"syscall"
 
@@ -17,6 +18,51 @@ type Faulty struct {
 	limited bool
 	left    int64
 	sync    error
+	steps   int // until everything fails; 0 for never
+	dead    bool
+}
+
+// ErrDead is the error of everything after the crash that DieAfter set.
+var ErrDead = errors.New("the process is dead")
+
+// DieAfter lets n more changes be made; all later ones fail, as if the process had
+// ended.
+func (f *Faulty) DieAfter(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.steps, f.dead = n+1, false
+}
+
+// step counts a change. The lock must be held.
+func (f *Faulty) step() error {
+	if f.steps > 0 {
+		f.steps--
+		f.dead = f.dead || f.steps == 0
+	}
+	if f.dead {
+		return ErrDead
+	}
+	return nil
+}
+
+// Rename implements [disk.FS].
+func (f *Faulty) Rename(from, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return err
+	}
+	return f.FS.Rename(from, to)
+}
+
+// Remove implements [disk.FS].
+func (f *Faulty) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.step(); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
 }
 
 // Limit lets n more bytes be written; the write that goes beyond is cut off
@@ -51,6 +97,9 @@ type faultyFile struct {
 func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	if err := f.fs.step(); err != nil {
+		return 0, err
+	}
 	if !f.fs.limited || int64(len(p)) <= f.fs.left {
 		f.fs.left -= int64(len(p))
 		return f.File.WriteAt(p, off)
@@ -61,6 +110,15 @@ func (f faultyFile) WriteAt(p []byte, off int64) (int, error) {
 		err = syscall.ENOSPC
 	}
 	return n, err
+}
+
+func (f faultyFile) Truncate(size int64) error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.fs.step(); err != nil {
+		return err
+	}
+	return f.File.Truncate(size)
 }
 
 func (f faultyFile) Sync() error {
