@@ -34,10 +34,10 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.SortFlags = false
 	c := &l.config
 	own.StringVar(&l.file, fileSetting, "", "YAML file with settings; its keys are the long flag names without dashes in front")
-	own.StringVar(&c.DataDir, "data-dir", c.DataDir, "directory of the embedded servers' data")
+	own.StringVar(&c.DataDir, "data-dir", c.DataDir, "directory of the embedded servers' data and the services' snapshots")
 	own.StringVar(&c.CustomersDB, "customers-db", c.CustomersDB, "SQLite database of customers (default customers.db in the data directory)")
 
-	own.StringSliceVar(&c.Kafka, "kafka", c.Kafka, "brokers of a real Kafka, host:port, separated by commas (instead of the embedded one)")
+	own.StringSliceVar(&c.Kafka, "kafka", c.Kafka, "brokers of a real Kafka, host:port, separated by commas; given again it adds to them (instead of the embedded one)")
 	own.StringVar(&c.SchemaRegistry, "schema-registry", c.SchemaRegistry, "URL of a real Schema Registry (instead of the embedded one)")
 	own.StringVar(&c.Connect, "connect", c.Connect, "URL of a real Kafka Connect (instead of the embedded one)")
 	own.StringVar(&c.KsqlDB, "ksqldb", c.KsqlDB, "URL of a real ksqlDB (instead of the embedded one)")
