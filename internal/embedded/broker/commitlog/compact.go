@@ -46,6 +46,7 @@ type compactor struct {
 	now    time.Time
 	seeds  [2]maphash.Seed
 	newest map[keyHash]int64 // the last offset of each key of the new segments
+	last   int64             // the log's last offset
 }
 
 // Compact removes records whose key has a newer one, of all segments but the one
@@ -60,6 +61,8 @@ func (l *Log) Compact(opts Compaction) (int64, error) {
 		log: l, opts: opts, now: l.env.Now(), newest: map[keyHash]int64{},
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
+	_, end := l.Bounds()
+	c.last = end - 1
 	// The keys of the new segments, as far as there is room for them: the rest has
 	// its turn in the next pass.
 	for i := dirty; i < len(segments); i++ {
@@ -219,11 +222,14 @@ func (c *compactor) filter(b batch.Batch, compacted bool) (batch.Batch, error) {
 		if r.Key == nil {
 			return true
 		}
+		offset := b.BaseOffset() + int64(r.OffsetDelta)
 		newest, known := c.newest[c.hash(r.Key)]
-		if known && newest > b.BaseOffset()+int64(r.OffsetDelta) {
+		if known && newest > offset {
 			return false
 		}
-		return r.Value != nil || !deletes
+		// The last record stays in any case: readers who want to get to the end
+		// wait for it.
+		return r.Value != nil || !deletes || offset == c.last
 	})
 	if err != nil {
 		return b, nil // what can't be read is kept
