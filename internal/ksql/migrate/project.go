@@ -54,16 +54,16 @@ var projectProperties = map[string]func(p *Project, value string) error{
 	"ssl.alpn":                     func(*Project, string) error { return nil }, // HTTP/2 is always offered
 	"ssl.verify.host": func(_ *Project, value string) error {
 		if value != "true" {
-			return errors.New("the name in the server's certificate is always checked: give the right one by --ksqldb-server-name")
+			return errors.New("the name in the server's certificate is always checked: reach the server by that name")
 		}
 		return nil
 	},
-	"ssl.truststore.location": javaStore("--ksqldb-ca FILE"),
-	"ssl.truststore.password": javaStore("--ksqldb-ca FILE"),
-	"ssl.keystore.location":   javaStore("--ksqldb-cert FILE --ksqldb-key FILE"),
-	"ssl.keystore.password":   javaStore("--ksqldb-cert FILE --ksqldb-key FILE"),
-	"ssl.key.password":        javaStore("--ksqldb-cert FILE --ksqldb-key FILE"),
-	"ssl.key.alias":           javaStore("--ksqldb-cert FILE --ksqldb-key FILE"),
+	"ssl.truststore.location": javaStore("--tls-ca FILE"),
+	"ssl.truststore.password": javaStore("--tls-ca FILE"),
+	"ssl.keystore.location":   javaStore("--tls-cert FILE --tls-key FILE"),
+	"ssl.keystore.password":   javaStore("--tls-cert FILE --tls-key FILE"),
+	"ssl.key.password":        javaStore("--tls-cert FILE --tls-key FILE"),
+	"ssl.key.alias":           javaStore("--tls-cert FILE --tls-key FILE"),
 }
 
 func javaStore(flags string) func(*Project, string) error {
