@@ -52,6 +52,8 @@ type process struct {
 	done  chan struct{}
 	state error // of the process, once done is closed
 
+	killed bool // by the test
+
 	mu  sync.Mutex
 	log bytes.Buffer
 }
@@ -122,8 +124,9 @@ func launch(t *testing.T, args ...string) *process {
 		close(p.done)
 	}()
 	t.Cleanup(func() {
+		before := p.killed
 		p.kill(t)
-		if t.Failed() {
+		if t.Failed() && !before {
 			t.Logf("what orderflow wrote:\n%s", tail(p.output(), 8000))
 		}
 	})
@@ -160,6 +163,7 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // kill ends the process as a crash would.
 func (p *process) kill(t *testing.T) {
 	t.Helper()
+	p.killed = true
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		require.NoError(t, err)
 	}

@@ -10,7 +10,7 @@ const emailJoin = 60 * 1000
 // so shortly after one of the broker, at most: its entry was not yet in the ledger.
 const (
 	beforeKill = 5 * time.Second
-	afterKill  = time.Second
+	afterKill  = 3 * time.Second
 )
 
 // pair is an order with a payment.

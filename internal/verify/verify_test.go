@@ -301,7 +301,7 @@ func TestAnEmailMayRepeatAroundAKill(t *testing.T) {
 	require.Empty(t, r.Broken, r.Text(20))
 	require.Equal(t, 1, r.RepeatedEmails)
 
-	w.c.Kills = []time.Time{first.Add(-2 * time.Second), first.Add(8 * time.Second)}
+	w.c.Kills = []time.Time{first.Add(-4 * time.Second), first.Add(8 * time.Second)}
 	require.Len(t, Check(w.h, w.c).Broken, 1, "no kill was near the first one")
 }
 
