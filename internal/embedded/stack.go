@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -76,7 +77,7 @@ type Stack struct {
 	stops   []func() error
 	brokers []string
 	urls    map[string]string
-	ksqldb  *server.Server // nil when a real one is used
+	ksqldb  atomic.Pointer[server.Server] // nil when a real one is used
 }
 
 // component is what all servers have in common.
@@ -129,7 +130,7 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	}
 	b, err := broker.New(broker.Config{
 		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, Advertise: s.cfg.KafkaAdvertise, DataDir: s.dir("kafka"),
-		SyncWrites: s.cfg.Sync, Logger: s.log("kafka"),
+		SyncWrites: s.cfg.Sync, Unread: s.unread, Logger: s.log("kafka"),
 	})
 	if err == nil {
 		err = b.Start(ctx)
@@ -140,6 +141,18 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	s.stops = append(s.stops, b.Stop)
 	s.brokers = []string{b.Addr()}
 	return nil
+}
+
+// unread tells the broker which records the queries still need, which don't commit
+// offsets as consumer groups do.
+func (s *Stack) unread(topic string, partition int32) (int64, bool) {
+	if s.cfg.KsqlDB.Real != "" {
+		return 0, false // a real one's queries are consumer groups
+	}
+	if ksqldb := s.ksqldb.Load(); ksqldb != nil {
+		return ksqldb.Unread(topic, partition)
+	}
+	return 0, true // it isn't known yet
 }
 
 type starter struct {
@@ -211,7 +224,7 @@ func (s *Stack) newKsqlDB() (component, error) {
 			Properties: ksqlDBProperties(), Outputs: s.outputs(),
 		},
 	})
-	s.ksqldb = ksqldb
+	s.ksqldb.Store(ksqldb)
 	return ksqldb, err
 }
 
@@ -253,10 +266,11 @@ func (s *Stack) KsqlDB() string { return s.urls["ksqlDB"] }
 
 // Collectors are the metrics of the servers.
 func (s *Stack) Collectors() []prometheus.Collector {
-	if s.ksqldb == nil {
+	ksqldb := s.ksqldb.Load()
+	if ksqldb == nil {
 		return nil
 	}
-	return []prometheus.Collector{s.ksqldb.Collector()}
+	return []prometheus.Collector{ksqldb.Collector()}
 }
 
 // Stop stops the servers in the reverse order of their start. It may be called

@@ -203,6 +203,7 @@ func (s *session) loadCommits() (map[subTopic]bool, error) {
 func (s *session) commitFresh(ctx context.Context) error {
 	for _, t := range slices.Backward(s.tasks) {
 		if !t.Fresh {
+			t.note()
 			continue
 		}
 		if t.transaction != nil && t.Last() == nil {

@@ -31,7 +31,7 @@ type runner struct {
 
 	mu        sync.Mutex
 	unsettled map[topicPartition]int64 // bounds of the committed outbox, for the trimmer
-	read      map[topicPartition]int64 // committed positions in internal topics
+	read      map[topicPartition]int64 // committed positions
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -57,16 +57,15 @@ func (r *runner) run(ctx context.Context) error {
 	}
 }
 
-// note tells the trimmer what was committed.
+// note tells the trimmer, and who asks what is unread, what was committed.
 func (r *runner) note() {
 	unsettled, read := map[topicPartition]int64{}, map[topicPartition]int64{}
 	for _, b := range r.Bounds() {
 		unsettled[topicPartition{Topic: b.Topic, Partition: b.Partition}] = b.Offset
 	}
 	for i := range r.Sources {
-		if src := &r.Sources[i]; src.Internal {
-			read[topicPartition{Topic: src.Topic, Partition: r.ID().Partition}] = src.Position
-		}
+		src := &r.Sources[i]
+		read[topicPartition{Topic: src.Topic, Partition: r.ID().Partition}] = src.Position
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -224,8 +224,11 @@ func (s *session) trimLimits() map[topicPartition]int64 {
 	limits := map[topicPartition]int64{}
 	for _, t := range s.tasks {
 		t.mu.Lock()
-		for tp, position := range t.read {
-			limits[tp] = position - 1
+		for i := range t.Sources {
+			tp := topicPartition{Topic: t.Sources[i].Topic, Partition: t.ID().Partition}
+			if position, ok := t.read[tp]; ok && t.Sources[i].Internal {
+				limits[tp] = position - 1
+			}
 		}
 		t.mu.Unlock()
 	}
