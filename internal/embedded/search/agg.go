@@ -423,7 +423,14 @@ func (p params) parse(kind string, n *node) *apiError {
 				err.direct = false
 				return err
 			}
-			e := contentError(n.src, m.value.start, "[%s] failed to parse field [%s]", kind, m.name)
+			where := m.value.start
+			switch { // it is where the reader stood
+			case err.offset > 0:
+				where = err.offset - 1
+			case m.value.kind == kindArray || m.value.kind == kindObject:
+				where = m.value.end - 1
+			}
+			e := contentError(n.src, where, "[%s] failed to parse field [%s]", kind, m.name)
 			e.cause = err
 			e.root = e.innermost()
 			return e

@@ -3,6 +3,7 @@ package search
 import (
 	"bytes"
 	"cmp"
+	"encoding/hex"
 	"math"
 	"net/netip"
 	"slices"
@@ -162,7 +163,10 @@ func (r *boundRange) addresses(s rangeSpec) error {
 			return illegalArgument("'%s' is not an IP string literal.", s.mask)
 		}
 		low, high := prefixRange(prefix)
-		r.fromIP, r.toIP = low, successor(high)
+		r.fromIP = []byte(hex.EncodeToString(low))
+		if after := successor(high); after != nil {
+			r.toIP = []byte(hex.EncodeToString(after))
+		}
 		return nil
 	}
 	for _, end := range []struct {

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"encoding/hex"
 	"math"
 	"net/netip"
 	"slices"
@@ -331,8 +332,9 @@ func (f *valueFormat) text(term string) string {
 }
 
 func shownIP(term string) string {
-	addr, ok := netip.AddrFromSlice([]byte(term))
-	if !ok {
+	raw, err := hex.DecodeString(term)
+	addr, ok := netip.AddrFromSlice(raw)
+	if err != nil || !ok {
 		return term
 	}
 	return addr.Unmap().String()

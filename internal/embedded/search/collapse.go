@@ -105,3 +105,15 @@ func parseHitOptions(kind string, n *node, size int, also ...string) (*searchReq
 	}
 	return r, nil
 }
+
+// collapsible reports a field by which hits can't be collapsed.
+func collapsible(x *execution, path string) *apiError {
+	m := x.mapping.lookup(path)
+	if m == nil || m.typ == "object" || m.typ == "nested" {
+		return illegalArgument("no mapping found for `%s` in order to collapse on", path)
+	}
+	if _, whole := integerTypes[m.typ]; !whole && m.typ != "keyword" && kindOfValues(m.typ) != doubleValues {
+		return illegalArgument("collapse is not supported for the field [%s] of the type [%s]", path, m.typ)
+	}
+	return nil
+}

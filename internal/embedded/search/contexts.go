@@ -156,11 +156,14 @@ func checkKeepAlive(keep time.Duration, text string) *apiError {
 
 // beginScroll answers the first page of a scroll.
 func (c *call) beginScroll(req *searchRequest, e expression, index string, keep time.Duration) (object, error) {
-	if err := checkKeepAlive(keep, c.query.Get("scroll")); err != nil {
-		return nil, err
-	}
 	found, err := c.srv.resolve(index, e)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkKeepAlive(keep, c.query.Get("scroll")); err != nil {
+		if len(found) > 0 {
+			err = failedSearch(found[0].index, c.srv.nodeID, err)
+		}
 		return nil, err
 	}
 	snaps, err := acquireAll(found)

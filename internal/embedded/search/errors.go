@@ -22,6 +22,7 @@ type apiError struct {
 	// direct is set on the error of a parameter that isn't wrapped once more by the
 	// object that it stands in.
 	direct bool
+	offset int    // in the request body plus one, 0 for none
 	phases object // fields of a failed search, after the reason
 	plain  bool   // {"error": reason} with the status unless bare
 	bare   bool
@@ -100,12 +101,15 @@ func parsingError(src []byte, offset int, format string, args ...any) *apiError 
 	e := newError(http.StatusBadRequest, "parsing_exception", format, args...)
 	line, col := position(src, offset)
 	e.meta = object{{"line", line}, {"col", col}}
+	e.offset = offset + 1
 	return e
 }
 
 // contentError is a parse error whose message begins with the place.
 func contentError(src []byte, offset int, format string, args ...any) *apiError {
-	return newError(http.StatusBadRequest, "x_content_parse_exception", "[%s] %s", at(src, offset), fmt.Sprintf(format, args...))
+	e := newError(http.StatusBadRequest, "x_content_parse_exception", "[%s] %s", at(src, offset), fmt.Sprintf(format, args...))
+	e.offset = offset + 1
+	return e
 }
 
 // syntaxError is what a malformed body is told.

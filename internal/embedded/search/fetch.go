@@ -120,9 +120,12 @@ func (f *fetcher) fields(h *hit, rec *record) (object, error) {
 			return nil, syntaxError(err)
 		}
 		for _, want := range f.req.fields {
-			if err := want.fromSource(h.part.x, n, &o); err != nil {
+			if err := want.fromSource(h.part.x, n, "", &o); err != nil {
 				return nil, err
 			}
+		}
+		if err := f.nestedFields(h.part.x, h.part.x.mapping, n, "", &o); err != nil {
+			return nil, err
 		}
 	}
 	if s := h.part.collapse; s != nil {
@@ -204,14 +207,17 @@ func parseFieldWishes(name string, v *node) ([]fieldWish, *apiError) {
 
 // fromSource puts the values of the fields that a wish names into o, read from the
 // source and shown in the fields' own form.
-func (w fieldWish) fromSource(x *execution, source *node, o *object) error {
+func (w fieldWish) fromSource(x *execution, source *node, within string, o *object) error {
 	for _, m := range x.fields(w.pattern) {
-		if m.typ == "object" || m.typ == "nested" {
+		if m.typ == "object" || m.typ == "nested" || x.mapping.nestedParent(m.path) != within {
 			continue
 		}
 		path := m.path
 		if real := x.mapping.sourcePath(m); real != "" {
 			path = real
+		}
+		if within != "" {
+			path = strings.TrimPrefix(path, within+".")
 		}
 		list := []any{}
 		for _, v := range valuesAt(source, path) {
@@ -228,22 +234,67 @@ func (w fieldWish) fromSource(x *execution, source *node, o *object) error {
 			if !strings.Contains(w.pattern, "*") {
 				name = w.pattern
 			}
+			if within != "" {
+				name = strings.TrimPrefix(name, within+".")
+			}
 			o.set(name, list)
 		}
 	}
 	return nil
 }
 
+// nestedFields puts the values of the objects of nested fields below m into o, object
+// by object.
+func (f *fetcher) nestedFields(x *execution, m *mapping, source *node, within string, o *object) error {
+	var failed error
+	m.all(func(child *mapping) {
+		if child.typ != "nested" || failed != nil || x.mapping.nestedParent(child.path) != within {
+			return
+		}
+		path := child.path
+		if within != "" {
+			path = strings.TrimPrefix(path, within+".")
+		}
+		list := []any{}
+		for _, n := range valuesAt(source, path) {
+			inner := object{}
+			for _, want := range f.req.fields {
+				if failed = want.fromSource(x, n, child.path, &inner); failed != nil {
+					return
+				}
+			}
+			if failed = f.nestedFields(x, child, n, child.path, &inner); failed != nil {
+				return
+			}
+			if len(inner) > 0 {
+				list = append(list, inner)
+			}
+		}
+		if len(list) > 0 {
+			o.set(path, list)
+		}
+	})
+	return failed
+}
+
 // show is one value in the form of its field; nil leaves it out.
 func (w fieldWish) show(x *execution, m *mapping, v *node) (any, error) {
 	text, scalar := v.scalar()
 	if !scalar {
-		if m.typ == "geo_point" || m.typ == "flattened" {
+		if m.typ == "flattened" {
 			return v, nil
 		}
-		return nil, nil
+		if m.typ != "geo_point" {
+			return nil, nil
+		}
 	}
 	switch m.typ {
+	case "geo_point":
+		lat, lon, err := parseGeoPoint(v)
+		if err != nil {
+			return nil, nil
+		}
+		return object{{"coordinates", []any{lon, lat}}, {"type", "Point"}}, nil
 	case "date":
 		t, _, ok := m.format.parse(text)
 		if !ok {

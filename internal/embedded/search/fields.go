@@ -37,6 +37,7 @@ type termField struct {
 	length  int
 	next    int  // position of the next value's first token
 	shared  bool // by several documents: it isn't to be changed
+	exact   bool // its terms are whole texts that are scored
 }
 
 func newTermField(name string, options index_api.FieldIndexingOptions) *termField {
@@ -155,7 +156,9 @@ func (d *parsedDocument) addTerm(m *mapping, term string) {
 		d.fields = append(d.fields, d.cache.term(m, term))
 		return
 	}
-	d.field(m.path, optionsOf(m)).add(term)
+	f := d.field(m.path, optionsOf(m))
+	f.exact = m.typ == "keyword" || m.typ == "boolean" || m.typ == "flattened"
+	f.add(term)
 }
 
 func (d *parsedDocument) addText(m *mapping, text string) {
@@ -255,8 +258,16 @@ func (d *parsedDocument) tree(id string, n *int) *document.Document {
 	return doc
 }
 
-// allLengths adds up the numbers of tokens of a document and of all inside it.
+// allLengths adds up the numbers of tokens, and of keywords beyond the first one, of a document and of all inside it.
 func (d *parsedDocument) allLengths() map[string]int {
+	for _, f := range d.fields {
+		if f.exact && f.length > 1 {
+			if d.lengths == nil {
+				d.lengths = map[string]int{}
+			}
+			d.lengths[f.name] += f.length - 1
+		}
+	}
 	for _, inner := range d.nested {
 		for name, n := range inner.allLengths() {
 			if d.lengths == nil {

@@ -76,6 +76,9 @@ func parseFunctionScore(p *parseState, name string, n *node) (query, *apiError) 
 		case "weight", "field_value_factor", "random_score", "script_score", "gauss", "exp", "linear":
 			single = append(single, m)
 		default:
+			if m.value.kind != kindObject {
+				return nil, parsingError(m.value.src, m.value.start, "failed to parse [function_score] query. field [%s] is not supported", m.name)
+			}
 			return nil, parsingError(m.value.src, m.value.start, "no [%s] registered for [function_score]", m.name)
 		}
 		if err != nil {

@@ -185,6 +185,11 @@ func (q *geoQuery) build(x *execution) (iterator, error) {
 	if m.typ != "geo_point" {
 		return nil, queryShard(x.ix, "Field [%s] is of unsupported type [%s] for a geo query", q.field, m.typ)
 	}
+	if q.meters == 0 { // points are kept a little to the south-west of where they are
+		inner := *q
+		inner.south, inner.west = geoCoordinates(geoNumber(q.south, q.west))
+		q = &inner
+	}
 	docs := x.newDocSet()
 	err := docs.terms(m.path, "", func(term string) verdict {
 		if q.has(geoCoordinates(exactValue([]byte(term)))) {

@@ -203,7 +203,11 @@ func (k *marks) gather(q query) {
 	case *patternQuery:
 		k.pattern(q)
 	case *wildcardTerm:
-		k.pattern(&q.patternQuery)
+		plain := q.patternQuery
+		if k.field.typ == "text" {
+			plain.value = toLower(plain.value)
+		}
+		k.pattern(&plain)
 	case *fuzzyQuery:
 		if k.about(q.field) {
 			distance := q.letters()
@@ -248,11 +252,7 @@ func (k *marks) pattern(q *patternQuery) {
 	if !k.about(q.field) {
 		return
 	}
-	value := q.value
-	if k.field.typ == "text" && q.kind == "wildcard" {
-		value = toLower(value)
-	}
-	if re, _, err := q.compile(value); err == nil {
+	if re, _, err := q.compile(q.value); err == nil {
 		k.tests = append(k.tests, re.MatchString)
 	}
 }
@@ -336,7 +336,7 @@ func (o *highlightOptions) passages(k *marks, text string, value int) []*passage
 	if o.fragments == 0 || k.field.typ == "keyword" {
 		return []*passage{{units: units, end: len(units), value: value, spans: spans}}
 	}
-	breaks := &boundedBreaks{sentences: sentenceBreaks(text), words: wordBreaks(text), size: o.size, length: len(units), windowStart: -1, windowEnd: -1, innerStart: -1}
+	breaks := &boundedBreaks{sentences: sentenceBreaks(text), words: wordBreaks(text), size: o.bound(), length: len(units), windowStart: -1, windowEnd: -1, innerStart: -1}
 	var list []*passage
 	var current *passage
 	for _, s := range spans {
@@ -351,6 +351,14 @@ func (o *highlightOptions) passages(k *marks, text string, value int) []*passage
 		p.rate(list, len(units))
 	}
 	return list
+}
+
+// bound is how long a fragment may be.
+func (o *highlightOptions) bound() int {
+	if o.size <= 0 {
+		return math.MaxInt32 // whole sentences
+	}
+	return o.size
 }
 
 // rate is Lucene's score of a passage.
@@ -456,6 +464,11 @@ func (b *boundedBreaks) around(start int) (from, to int) {
 			b.innerEnd = following(b.sentences, target)
 		}
 		b.windowStart, b.windowEnd = b.innerStart, b.innerEnd
+	}
+	if b.size == math.MaxInt32 { // the sentence alone, not as many as fit
+		b.innerEnd = following(b.sentences, b.innerStart)
+		b.windowStart, b.windowEnd = b.innerStart, b.innerEnd
+		return b.innerStart, b.innerEnd
 	}
 	if b.innerEnd-b.innerStart > b.size {
 		if at-b.size > b.innerStart {

@@ -60,7 +60,10 @@ func (c *collector) open(p *searchPart) (*hitPart, error) {
 		h.sorters = append(h.sorters, s)
 	}
 	if c.req.collapse != nil {
-		s, err := newSorter(p.x, sortKey{field: c.req.collapse.field, unmapped: "keyword"})
+		if err := collapsible(p.x, c.req.collapse.field); err != nil {
+			return nil, err
+		}
+		s, err := newSorter(p.x, sortKey{field: c.req.collapse.field})
 		if err != nil {
 			return nil, err
 		}
@@ -213,7 +216,8 @@ func (c *collector) page() []*hit {
 
 // max is the best score, nil where none is shown.
 func (c *collector) max() any {
-	if !c.scored || len(c.hits) == 0 && len(c.best) == 0 {
+	shown := len(c.req.sort) == 0 || c.req.trackScores || c.req.byScore()
+	if !c.scored || !shown || len(c.hits) == 0 && len(c.best) == 0 {
 		return nil
 	}
 	return c.maxScore

@@ -63,7 +63,8 @@ type counters struct {
 	nextSeq uint64
 	live    int64 // documents
 	deleted int64 // tombstones
-	// tokens is the number of tokens in all documents, by text field.
+	// tokens is the number of tokens in all documents, by text field, and the number
+	// of values beyond the first one of each, by keyword field.
 	tokens map[string]int64
 	// trimmed is the last sequence number that is not in the list of changes any
 	// more.
@@ -133,6 +134,18 @@ func (ix *index) averageLength(path string, n uint64) float32 {
 		return 1
 	}
 	return float32(float64(total) / float64(n))
+}
+
+// averageValues gives how many different values the n documents that have a field
+// without lengths have of it on average.
+func (ix *index) averageValues(path string, n uint64) float32 {
+	ix.writes.Lock()
+	more := ix.counters.tokens[path]
+	ix.writes.Unlock()
+	if n == 0 || more <= 0 {
+		return 1
+	}
+	return 1 + float32(float64(more)/float64(n))
 }
 
 // encodeDefinition is what the database has of an index.

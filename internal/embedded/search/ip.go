@@ -1,19 +1,21 @@
 package search
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strings"
 )
 
-// ipTerm is the term of an address: 16 bytes, those of IPv4 mapped into IPv6, so
-// that terms sort as addresses do.
+// ipTerm is the term of an address: its 16 bytes in hexadecimal, those of IPv4
+// mapped into IPv6, so that terms sort as addresses do. As they are the bytes
+// can't be terms: scorch keeps 0xff for itself.
 func ipTerm(text string) (string, *apiError) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil || addr.Zone() != "" {
 		return "", illegalArgument("'%s' is not an IP string literal.", text)
 	}
 	b := addr.As16()
-	return string(b[:]), nil
+	return hex.EncodeToString(b[:]), nil
 }
 
 // prefixRange gives the first and the last address of a network.
@@ -41,22 +43,30 @@ func successor(b []byte) []byte {
 	return nil
 }
 
+// noAddress is what a query with a wrong address is told.
+func noAddress(x *execution, cause *apiError) *apiError {
+	e := queryShard(x.ix, "failed to create query: %s", cause.reason)
+	e.cause = cause
+	return e
+}
+
 // collectIP adds the documents with an address, or with one of a network.
 func collectIP(docs *docSet, m *mapping, text string) error {
 	if !strings.Contains(text, "/") {
 		term, err := ipTerm(text)
 		if err != nil {
-			return err
+			return noAddress(docs.x, err)
 		}
 		return docs.term(m.path, term)
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return illegalArgument("'%s' is not an IP string literal.", text)
+		return noAddress(docs.x, illegalArgument("'%s' is not an IP string literal.", text))
 	}
 	low, high := prefixRange(p)
-	return docs.terms(m.path, string(low), func(term string) verdict {
-		if term > string(high) {
+	first, last := hex.EncodeToString(low), hex.EncodeToString(high)
+	return docs.terms(m.path, first, func(term string) verdict {
+		if term > last {
 			return stopTerms
 		}
 		return takeTerm

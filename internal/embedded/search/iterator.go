@@ -92,7 +92,7 @@ func (s *bm25) score(freq uint64, norm float64) float32 {
 	if s == nil {
 		return 0
 	}
-	inverse := float32(1 / bm25K1)
+	inverse := 1 / (bm25K1 * ((1 - bm25B) + bm25B/s.avg))
 	if !s.norms {
 		freq = 1 // how often is not kept where lengths aren't
 	}

@@ -24,6 +24,20 @@ func (m *mapping) hasNested() bool {
 	return false
 }
 
+// nestedParent is the innermost nested field around a full name, empty for none.
+func (m *mapping) nestedParent(path string) string {
+	parent, current := "", m
+	for name := range strings.SplitSeq(path, ".") {
+		if current = current.props[name]; current == nil || current.path == path {
+			break
+		}
+		if current.typ == "nested" {
+			parent = current.path
+		}
+	}
+	return parent
+}
+
 // nestedDepth is how many nested fields lead to a full name, itself included.
 func (m *mapping) nestedDepth(path string) int {
 	if path == "" {

@@ -69,7 +69,7 @@ func (x *execution) term(m *mapping, term string, boost float32) (*termIterator,
 	if err != nil {
 		return nil, err
 	}
-	avg := float32(1)
+	avg := x.ix.averageValues(m.path, all)
 	if text {
 		avg = x.ix.averageLength(m.path, all)
 	}
@@ -84,7 +84,7 @@ func (x *execution) constant(m *mapping, term string, boost float32) (iterator, 
 		return nil, err
 	}
 	all, err := x.having(m.path)
-	scorer := newBM25(boost, inverseFrequency(all, docs.GetCardinality()), false, 1)
+	scorer := newBM25(boost, inverseFrequency(all, docs.GetCardinality()), false, x.ix.averageValues(m.path, all))
 	return newBitmapIterator(docs, scorer.score(1, 0)), err
 }
 
@@ -283,6 +283,13 @@ func searchable(x *execution, m *mapping) *apiError {
 
 // exactText is the term of a value of a keyword, text or boolean field.
 func exactText(x *execution, m *mapping, v string) (string, *apiError) {
+	if m.typ == "ip" {
+		term, err := ipTerm(v)
+		if err != nil {
+			return "", noAddress(x, err)
+		}
+		return term, nil
+	}
 	if m.typ != "boolean" {
 		return v, nil
 	}
@@ -408,9 +415,6 @@ func (q *patternQuery) build(x *execution) (iterator, error) {
 		return nil, err
 	}
 	value := q.value
-	if m.typ == "text" && q.kind == "wildcard" {
-		value = toLower(value)
-	}
 	pattern, literal, err := q.compile(value)
 	if err != nil {
 		e := queryShard(x.ix, "failed to create query: %s", err.Error())
@@ -493,7 +497,10 @@ func (q *fuzzyQuery) build(x *execution) (iterator, error) {
 		return noneIterator{}, nil
 	}
 	if m.typ != "keyword" && m.typ != "text" {
-		return nil, queryShard(x.ix, "Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ)
+		cause := illegalArgument("Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ)
+		e := queryShard(x.ix, "failed to create query: %s", cause.reason)
+		e.cause = cause
+		return nil, e
 	}
 	distance := q.letters()
 	runes := []rune(q.value)

@@ -489,7 +489,11 @@ func (q *wildcardTerm) build(x *execution) (iterator, error) {
 	if m := x.mapping.lookup(q.field); m != nil && q.lenient && m.typ != "keyword" && m.typ != "text" {
 		return noneIterator{}, nil
 	}
-	return q.patternQuery.build(x)
+	plain := q.patternQuery
+	if m := x.mapping.lookup(q.field); m != nil && m.typ == "text" {
+		plain.value = toLower(plain.value)
+	}
+	return plain.build(x)
 }
 
 // over makes a query for each of the fields; the best counts.

@@ -198,6 +198,9 @@ func (r *searchRun) part(p *searchPart) (err error) {
 	if filter != nil {
 		q = &boolQuery{must: []query{q}, filter: []query{filter}, boost: 1}
 	}
+	if p.x.mapping.hasNested() { // their objects are documents too
+		q = &boolQuery{must: []query{q}, filter: []query{matchAllQuery{1}}, boost: 1}
+	}
 	for _, b := range req.boosts {
 		if matchSimple(b.pattern, p.target.name) {
 			q = &boolQuery{must: []query{q}, boost: b.boost}
@@ -218,6 +221,11 @@ func (r *searchRun) part(p *searchPart) (err error) {
 	var post *roaring.Bitmap
 	if req.postFilter != nil {
 		if post, err = p.x.docs(req.postFilter); err != nil {
+			return err
+		}
+	}
+	if req.terminate > 0 && !(aggs == nil && req.size == 0 && isCounted(req.query)) {
+		if q, err = r.firstWritten(p, q); err != nil {
 			return err
 		}
 	}
@@ -294,10 +302,6 @@ func (r *searchRun) equal(p *searchPart, hits *hitPart, set *bitmapIterator, pos
 
 // pause is called before every match; it reports that the search is to stop.
 func (r *searchRun) pause(p *searchPart, seen int) (bool, error) {
-	if r.req.terminate > 0 && seen >= r.req.terminate {
-		r.early = true
-		return true, nil
-	}
 	if seen&0x3ff != 0x3ff {
 		return false, nil
 	}
@@ -376,6 +380,37 @@ func (r *searchRun) unscored(p *searchPart, hits *hitPart, aggs *aggPart, q quer
 	return nil
 }
 
+// firstWritten narrows a query to the matches that were written first, as many as
+// terminate_after says.
+func (r *searchRun) firstWritten(p *searchPart, q query) (query, error) {
+	docs, err := p.x.docs(q)
+	if err != nil || int(docs.GetCardinality()) <= r.req.terminate {
+		return q, err
+	}
+	byWriting := newCollector(&searchRequest{size: r.req.terminate, sort: []sortKey{{field: "_doc"}}})
+	hits, err := byWriting.open(p)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := byWriting.ranked(hits, docs, false, 0); err != nil {
+		return nil, err
+	}
+	first := roaring.New()
+	for _, h := range byWriting.page() {
+		first.Add(uint32(h.doc))
+	}
+	r.early = true
+	if isCounted(r.req.query) && r.aggs == nil { // how many there are is known all the same
+		p.total = int(docs.GetCardinality()) - int(first.GetCardinality())
+	}
+	return &boolQuery{must: []query{q}, filter: []query{docsQuery{first}}, boost: 1}, nil
+}
+
+// docsQuery has some documents of one snapshot.
+type docsQuery struct{ docs *roaring.Bitmap }
+
+func (q docsQuery) build(*execution) (iterator, error) { return newBitmapIterator(q.docs, 1), nil }
+
 // isCounted reports whether an index knows how many documents match without
 // looking at them.
 func isCounted(q query) bool {
@@ -384,6 +419,8 @@ func isCounted(q query) bool {
 		return true
 	case *termsQuery:
 		return q.one
+	case *rangeQuery:
+		return true
 	case *constantQuery:
 		return isCounted(q.inner)
 	default:
@@ -402,6 +439,10 @@ func (r *searchRun) render() (object, error) {
 	fetch := &fetcher{run: r, req: req}
 	for _, h := range r.top.page() {
 		o, err := fetch.hit(h)
+		var apiErr *apiError
+		if errors.As(err, &apiErr) && apiErr.typ != "search_phase_execution_exception" {
+			return nil, failedSearch(h.part.x.ix, r.c.srv.nodeID, apiErr)
+		}
 		if err != nil {
 			return nil, err
 		}

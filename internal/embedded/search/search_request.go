@@ -181,7 +181,7 @@ func (r *searchRequest) parseKey(m member) *apiError {
 	case "indices_boost":
 		err = r.parseBoosts(v)
 	case "stored_fields":
-		if text != "_none_" {
+		if list := texts(v); len(list) != 1 || list[0] != "_none_" {
 			return unsupported("[stored_fields] of a search")
 		}
 		r.noStored = true
@@ -237,7 +237,7 @@ func (r *searchRequest) check(scroll bool) *apiError {
 		problems = append(problems, "[slice] can only be used with [scroll] or [point-in-time] requests")
 	}
 	if len(r.after) > 0 && r.from > 0 {
-		problems = append(problems, "`from` parameter must be set to 0 when `search_after` is used.")
+		problems = append(problems, "[from] parameter must be set to 0 when [search_after] is used")
 	}
 	if len(problems) > 0 {
 		return validationFailed(problems...)
@@ -292,7 +292,7 @@ func (c *call) searchParams(r *searchRequest) error {
 		case "asc", "desc":
 			k.desc = order == "desc"
 		default:
-			return illegalArgument("No enum constant org.elasticsearch.search.sort.SortOrder.%s", strings.ToUpper(order))
+			continue // as the real server has it
 		}
 		r.sort = append(r.sort, k)
 	}
@@ -423,7 +423,12 @@ func parseSortKey(m member) (sortKey, *apiError) {
 		return nil
 	}
 	if m.value.kind != kindObject {
-		return k, order(m.value, m.value.start)
+		err := order(m.value, m.value.start)
+		if err != nil && err.cause != nil {
+			err = err.cause
+			err.status = http.StatusBadRequest
+		}
+		return k, err
 	}
 	for _, p := range m.value.members {
 		switch p.name {

@@ -57,7 +57,7 @@ func newSorter(x *execution, k sortKey) (*sorter, error) {
 		case "keyword", "flattened":
 			s.kind = "text"
 		case "geo_point":
-			return nil, illegalArgument("can't sort on geo_point field without using specific sorting feature, like geo_distance")
+			return nil, illegalArgument("can't sort on geo_point or point field without using specific sorting feature, like geo_distance")
 		}
 		if (s.kind == "text" || s.kind == "ip") && (k.mode == "sum" || k.mode == "avg" || k.mode == "median") {
 			return nil, queryShard(x.ix, "we only support AVG, MEDIAN and SUM on number based fields")

@@ -172,7 +172,7 @@ func explainDocument(c *call) (*answer, error) {
 		return nil, joinClose(err, it.close)
 	}
 	if at != doc {
-		o = append(o, field{"matched", false}, field{"explanation", object{{"value", float32(0)}, {"description", "no matching clause"}, {"details", []any{}}}})
+		o = append(o, field{"matched", false}, field{"explanation", object{{"value", float32(0)}, {"description", noMatch(req.query)}, {"details", []any{}}}})
 		return &answer{status: http.StatusOK, body: o}, it.close()
 	}
 	why, err := x.explain(doc, score())
@@ -180,6 +180,14 @@ func explainDocument(c *call) (*answer, error) {
 		return nil, err
 	}
 	return ok(append(o, field{"matched", true}, field{"explanation", why}))
+}
+
+// noMatch says in Lucene's words that a document doesn't match.
+func noMatch(q query) string {
+	if _, ok := q.(*termsQuery); ok {
+		return "no matching term"
+	}
+	return "no matching clause"
 }
 
 func queryFailure(ix *index, c *call, err error) error {
