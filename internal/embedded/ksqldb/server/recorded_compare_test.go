@@ -105,7 +105,7 @@ func canonical(text string) string {
 			return string(out)
 		}
 	}
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if len(lines) > 1 {
 		last := len(lines)
 		if strings.Contains(lines[last-1], "finalMessage") || lines[last-1] == "]" {

@@ -182,12 +182,7 @@ func (s *delimitedStream) row(r engine.Row) error {
 	return s.send()
 }
 
-func (s *delimitedStream) end(q *engine.Query, _ engine.End) {
-	if q.Kind != engine.PushQuery {
-		s.buf = append(s.buf, '\n')
-	}
-	s.finish()
-}
+func (s *delimitedStream) end(*engine.Query, engine.End) { s.finish() }
 
 func (s *delimitedStream) fail(err *engine.Error) {
 	s.buf = append(appendError(s.buf, err), '\n')
