@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -302,6 +303,9 @@ func (t *migrateTool) with(config migrate.Config, f func(*migrate.Migrator) erro
 		fsys = os.DirFS(project.Dir)
 		if t.env.config.KsqlDB == "" {
 			server.URL = project.URL
+			if certificates := t.env.config.Security.TLS; strings.HasPrefix(server.URL, "https:") {
+				server.TLS = ksql.TLS{CAFile: certificates.CAFile, CertFile: certificates.CertFile, KeyFile: certificates.KeyFile}
+			}
 		}
 		if project.Username != "" {
 			server.Username, server.Password = project.Username, project.Password

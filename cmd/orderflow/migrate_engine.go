@@ -3,9 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/explain"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 	"github.com/orderflow/orderflow/internal/kafka"
@@ -15,7 +19,10 @@ import (
 // validationEngine is an engine in memory, as the migrator needs it.
 type validationEngine struct{ *sqltest.Session }
 
-var _ migrate.Describer = validationEngine{}
+var (
+	_ migrate.Describer = validationEngine{}
+	_ migrate.Explainer = validationEngine{}
+)
 
 // Columns implements migrate.Describer.
 func (e validationEngine) Columns(name string) ([]string, bool) {
@@ -33,6 +40,27 @@ func (e validationEngine) Columns(name string) ([]string, bool) {
 		}
 	}
 	return columns, true
+}
+
+// Explain implements migrate.Explainer.
+func (e validationEngine) Explain() (string, bool) {
+	queries := e.Engine().Catalog.Queries()
+	if len(queries) == 0 {
+		return "", false
+	}
+	last := queries[len(queries)-1]
+	statements, err := parser.Parse(last.SQL)
+	if err != nil || len(statements) != 1 {
+		return "", false
+	}
+	described := explain.Query{ID: last.ID, Plan: last.Plan}
+	switch s := statements[0].(type) {
+	case *ast.CreateAsSelect:
+		described.Select = s.Query
+	case *ast.InsertInto:
+		described.Select = s.Query
+	}
+	return strings.TrimRight(explain.ExecutionPlan(described), "\n"), true
 }
 
 // newValidationEngine makes an engine in memory that has the topics, and the

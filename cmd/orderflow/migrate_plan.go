@@ -52,7 +52,7 @@ The exit code is 2 when a statement would fail.`,
 	}
 	addSelectionFlags(cmd, &options)
 	addDefineFlag(cmd, &defines)
-	cmd.Flags().BoolVar(&explain, "explain", false, "show the steps of each query, where the server knows them yet")
+	cmd.Flags().BoolVar(&explain, "explain", false, "show the steps of each query")
 	cmd.Flags().BoolVar(&pendingCode, "exit-code", false, "exit with code 8 when there are pending migrations")
 	return cmd
 }

@@ -78,6 +78,10 @@ func TestMigratePlanOfOurMigrations(t *testing.T) {
 	last := own[len(own)-1].Version
 	assert.Regexp(t, fmt.Sprintf(`\n%d migrations with (\d+) statements: (\d+) valid, 0 would fail, 0 not validated\n$`, len(own)), out)
 
+	code, out, errs = command("migrate", "plan", "--explain")
+	require.Equal(t, 0, code, errs+out)
+	assert.Contains(t, out, "[ AGGREGATE ]", "of a query over sources that do not exist yet")
+
 	code, out, errs = command("migrate", "apply", "--until", "5")
 	require.Equal(t, 0, code, errs+out)
 	assert.NotContains(t, errs, "locked by a row")

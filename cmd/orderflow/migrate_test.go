@@ -87,7 +87,7 @@ func TestMigrateRefuses(t *testing.T) {
 		{[]string{"migrate", "new", "x", "--dir", "no/such/folder"}, "no such file"},
 		{[]string{"migrate", "info", "--dir", "no/such/folder"}, "reading the migrations directory"},
 		{[]string{"sql", "-e", "A;", "-f", "b"}, "cannot be given together"},
-		{[]string{"sql", "-e", "A;", "-o", "xml"}, "must be table or json"},
+		{[]string{"sql", "-e", "A;", "-o", "xml"}, "xml"},
 		{[]string{"sql", "-f", "no/such/file"}, "reading the statements"},
 		{[]string{"sql", "-e", "SHOW STREAMS;"}, "not today"},
 	}

@@ -43,8 +43,9 @@ type PlannedStatement struct {
 	// that is not known.
 	Verdict Verdict `json:"verdict"`
 	Reason  string  `json:"reason,omitempty"`
-	// Explanation draws the steps of the query, "" where the server cannot tell
-	// yet because the sources are made by statements before this one.
+	// Explanation draws the steps of the query: as the server explains it or, where
+	// the sources are made by statements before this one, Config.NewEngine's engine;
+	// "" where neither can tell.
 	Explanation string `json:"explanation,omitempty"`
 }
 
@@ -125,6 +126,9 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 			if k >= done {
 				if statement.Explanation, err = m.explain(ctx, statement); err != nil {
 					return plan, err
+				}
+				if statement.Explanation == "" && verdicts != nil {
+					statement.Explanation = verdicts[i][k-done].explanation
 				}
 			}
 			out.Statements = append(out.Statements, statement)

@@ -17,6 +17,12 @@ type Engine interface {
 	Execute(ctx context.Context, statement string, properties map[string]string) error
 }
 
+// Explainer is an Engine that can tell the steps of queries.
+type Explainer interface {
+	// Explain draws the steps of the query that was started last.
+	Explain() (string, bool)
+}
+
 // Verdict says whether a statement would succeed.
 type Verdict string
 
@@ -33,6 +39,9 @@ const (
 type judgement struct {
 	verdict Verdict
 	err     error
+	// explanation draws the steps of the statement's query, "" when they are not
+	// known.
+	explanation string
 }
 
 // server is what stands on the server.
@@ -145,7 +154,7 @@ func (m *Migrator) judge(ctx context.Context, s server, files []plannedFile) ([]
 	for _, file := range files {
 		var list []judgement
 		for _, step := range file.steps {
-			j := judgement{NotValidated, doubt}
+			j := judgement{verdict: NotValidated, err: doubt}
 			if engine != nil {
 				j, doubt = judgeStep(ctx, engine, step, doubt)
 			}
@@ -168,18 +177,22 @@ func judgeStep(ctx context.Context, engine Engine, s step, doubt error) (judgeme
 		if ksql.Keyword(s.text) != "ASSERT" && doubt == nil {
 			doubt = err
 		}
-		return judgement{NotValidated, err}, doubt
+		return judgement{verdict: NotValidated, err: err}, doubt
 	}
 	if strings.Contains(effect.Kind, "CONNECTOR") {
-		return judgement{NotValidated, errors.New("connectors are not made in memory")}, doubt
+		return judgement{verdict: NotValidated, err: errors.New("connectors are not made in memory")}, doubt
 	}
 	switch err := engine.Execute(ctx, s.text, s.settings()); {
 	case err == nil:
-		return judgement{verdict: Valid}, doubt
+		j := judgement{verdict: Valid}
+		if explainer, ok := engine.(Explainer); ok && effect.Query {
+			j.explanation, _ = explainer.Explain()
+		}
+		return j, doubt
 	case doubt != nil:
-		return judgement{NotValidated, fmt.Errorf("%w (%w)", err, doubt)}, doubt
+		return judgement{verdict: NotValidated, err: fmt.Errorf("%w (%w)", err, doubt)}, doubt
 	default:
-		return judgement{Invalid, err}, errors.New("an earlier statement fails")
+		return judgement{verdict: Invalid, err: err}, errors.New("an earlier statement fails")
 	}
 }
 
