@@ -50,8 +50,8 @@ require (
 )
 
 require (
+	github.com/chzyer/readline v1.5.1 // indirect
 	github.com/creack/pty v1.1.24 // indirect
-	github.com/reeflective/readline v1.3.0 // indirect
 )
 
 require (

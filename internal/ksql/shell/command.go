@@ -67,6 +67,9 @@ func (s *Shell) command(line string) (run func(context.Context) error, ok bool) 
 	}
 	words := strings.Fields(strings.TrimRight(strings.TrimSpace(line), "; "))
 	args := words[len(strings.Fields(name)):]
+	if name == "run script" {
+		args = []string{line} // the file's name may have spaces
+	}
 	return func(ctx context.Context) error { return builtins[name].run(s, ctx, args) }, true
 }
 
@@ -176,7 +179,7 @@ const maxScriptDepth = 16
 
 var scriptPattern = regexp.MustCompile(`(?is)^RUN\s+SCRIPT\s+('(?:[^']|'')*'|\S+?)\s*;?$`)
 
-// scriptOf finds the file of a RUN SCRIPT statement.
+// scriptOf finds the file of a run script command.
 func scriptOf(statement string) (file string, ok bool) {
 	match := scriptPattern.FindStringSubmatch(strings.TrimSpace(statement))
 	if match == nil {
@@ -189,8 +192,12 @@ func scriptOf(statement string) (file string, ok bool) {
 	return file, true
 }
 
-func (s *Shell) scriptCommand(ctx context.Context, args []string) error {
-	file, ok := scriptOf("RUN SCRIPT " + strings.Join(args, " "))
+func (s *Shell) scriptCommand(ctx context.Context, statement []string) error {
+	text, _, err := s.session.Prepare(statement[0])
+	if err != nil {
+		return err
+	}
+	file, ok := scriptOf(text)
 	if !ok {
 		return errors.New("usage: " + builtins["run script"].usage)
 	}

@@ -62,7 +62,7 @@ func (c *catalog) refresh(ctx context.Context, now time.Time) {
 	for _, ask := range []func(context.Context) ([]ksql.Source, error){client.ListStreams, client.ListTables} {
 		if sources, err := ask(ctx); err == nil {
 			for _, s := range sources {
-				c.sources = append(c.sources, ksql.Identifier(s.Name))
+				c.sources = append(c.sources, identifier(s.Name))
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (c *catalog) columnsOf(ctx context.Context, text string) []string {
 			}
 			c.columns[name] = []string{}
 			for _, field := range described.Fields {
-				c.columns[name] = append(c.columns[name], ksql.Identifier(field.Name))
+				c.columns[name] = append(c.columns[name], identifier(field.Name))
 			}
 		}
 		columns = append(columns, c.columns[name]...)
@@ -114,6 +114,16 @@ var (
 	// partPattern is the word that is being typed.
 	partPattern = regexp.MustCompile("[A-Za-z0-9_`.]*$")
 )
+
+var plainPattern = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
+// identifier is a name as a person would type it: quoted where it has to be.
+func identifier(name string) string {
+	if plainPattern.MatchString(name) && !slices.Contains(keywords, name) {
+		return name
+	}
+	return ksql.Identifier(name)
+}
 
 func unquoted(identifier string) string {
 	if strings.HasPrefix(identifier, "`") {

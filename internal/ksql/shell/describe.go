@@ -100,7 +100,7 @@ func (p *tablePrinter) describe(s source) error {
 		return err
 	}
 	if !s.Extended {
-		return p.line("", "For runtime statistics and query details run: DESCRIBE "+ksql.Identifier(s.Name)+" EXTENDED;")
+		return p.line("", "For runtime statistics and query details run: DESCRIBE "+identifier(s.Name)+" EXTENDED;")
 	}
 	if err := p.queriesOf("Queries that read from this "+s.Type, s.ReadQueries); err != nil {
 		return err

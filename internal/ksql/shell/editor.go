@@ -4,65 +4,111 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"github.com/reeflective/readline"
+	"github.com/chzyer/readline"
 
 	"github.com/orderflow/orderflow/internal/ksql"
 )
 
-// lineEditor is an Editor at the terminal of the standard input.
-type lineEditor struct {
-	readline *readline.Shell
-	catalog  *catalog
+// mostKept is how many inputs the history file keeps.
+const mostKept = 2000
+
+// LineEditor is an Editor at a terminal: with history that lasts, search in it
+// (Ctrl-R), and completion by what the server has.
+type LineEditor struct {
+	ctx     context.Context // of the completions' requests
+	lines   *readline.Instance
+	catalog *catalog
 }
 
-// NewEditor makes an Editor that reads at the terminal of the standard input: with
-// history that lasts, kept in historyFile ("" keeps none), with search in it
-// (Ctrl-R), several lines, and completion by what the server has.
-func NewEditor(ctx context.Context, client *ksql.Client, historyFile string) (Editor, error) {
-	rl := readline.NewShell()
-	e := &lineEditor{readline: rl, catalog: &catalog{client: client}}
-	rl.Prompt.Primary(func() string { return prompt })
-	rl.Prompt.Secondary(func() string { return morePrompt })
-	rl.AcceptMultiline = func(line []rune) bool { return Complete(string(line)) }
-	rl.Completer = func(line []rune, cursor int) readline.Completions {
-		ctx, cancel := context.WithTimeout(ctx, catalogPatience)
-		defer cancel()
-		part, words := e.catalog.complete(ctx, string(line[:cursor]), string(line[cursor:]))
-		completions := readline.CompleteValues(words...).NoSpace('.')
-		completions.PREFIX = part
-		return completions
+// NewLineEditor makes a LineEditor at the terminal of the standard streams.
+// historyFile keeps what was typed; "" keeps nothing. Completions ask the server for
+// as long as ctx lasts.
+func NewLineEditor(ctx context.Context, client *ksql.Client, historyFile string) (*LineEditor, error) {
+	e := &LineEditor{ctx: ctx, catalog: &catalog{client: client}}
+	if historyFile != "" {
+		if err := prepareHistory(historyFile); err != nil {
+			return nil, err
+		}
 	}
-	if historyFile == "" {
-		return e, nil
-	}
-	if err := os.MkdirAll(filepath.Dir(historyFile), 0o700); err != nil {
-		return nil, fmt.Errorf("making the folder of the history: %w", err)
-	}
-	file, err := os.OpenFile(historyFile, os.O_CREATE|os.O_RDWR, 0o600)
+	var err error
+	e.lines, err = readline.NewEx(&readline.Config{
+		Prompt: prompt, HistoryFile: historyFile, HistoryLimit: mostKept, HistorySearchFold: true,
+		DisableAutoSaveHistory: true, AutoComplete: e,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("opening the history: %w", err)
+		return nil, fmt.Errorf("setting the terminal up: %w", err)
 	}
-	if err := file.Close(); err != nil {
-		return nil, fmt.Errorf("opening the history: %w", err)
-	}
-	history, err := readline.NewHistoryFromFile(historyFile)
-	if err != nil {
-		return nil, fmt.Errorf("opening the history %s: %w", historyFile, err)
-	}
-	rl.History.Add("statements", history)
 	return e, nil
 }
 
-// Read reads what is typed up to a complete text.
-func (e *lineEditor) Read() (string, error) {
-	text, err := e.readline.Readline()
-	if errors.Is(err, readline.ErrInterrupt) {
-		return "", ErrInterrupted
+// prepareHistory makes a file that nobody else can read: statements may hold
+// secrets.
+func prepareHistory(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("making the folder of the history: %w", err)
 	}
-	return text, err
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the history: %w", err)
+	}
+	return file.Close()
 }
 
-func (e *lineEditor) sourcesChanged(client *ksql.Client) { e.catalog.forget(client) }
+// Read reads lines until they are a complete text.
+func (e *LineEditor) Read() (string, error) {
+	var text strings.Builder
+	e.lines.SetPrompt(prompt)
+	for {
+		line, err := e.lines.Readline()
+		if errors.Is(err, readline.ErrInterrupt) {
+			return "", ErrInterrupted
+		}
+		if errors.Is(err, io.EOF) && text.Len() > 0 {
+			return text.String(), nil // the next read ends
+		}
+		if err != nil {
+			return "", err
+		}
+		text.WriteString(line)
+		if Complete(text.String()) {
+			break
+		}
+		text.WriteByte('\n')
+		e.lines.SetPrompt(morePrompt)
+	}
+	if strings.TrimSpace(text.String()) == "" {
+		return "", nil
+	}
+	// The history's file has a line for each input.
+	if err := e.lines.SaveHistory(strings.Join(strings.Split(text.String(), "\n"), " ")); err != nil {
+		return "", fmt.Errorf("keeping the history: %w", err)
+	}
+	return text.String(), nil
+}
+
+// Close gives the terminal back.
+func (e *LineEditor) Close() error { return e.lines.Close() }
+
+// Do gives what may follow at the cursor, and how many characters of it stand there
+// already.
+func (e *LineEditor) Do(line []rune, pos int) (endings [][]rune, typed int) {
+	ctx, cancel := context.WithTimeout(e.ctx, catalogPatience)
+	defer cancel()
+	part, words := e.catalog.complete(ctx, string(line[:pos]), string(line[pos:]))
+	for _, word := range words {
+		// Only endings can be given: they go on in the case that was begun in.
+		ending := word[len(part):]
+		if part != "" && part == strings.ToLower(part) && !strings.ContainsAny(word, "`.") {
+			ending = strings.ToLower(ending)
+		}
+		endings = append(endings, []rune(ending))
+	}
+	return endings, len([]rune(part))
+}
+
+func (e *LineEditor) sourcesChanged(client *ksql.Client) { e.catalog.forget(client) }

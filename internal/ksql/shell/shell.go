@@ -265,9 +265,6 @@ func (s *Shell) run(ctx context.Context, statement string) error {
 	if err != nil || handled {
 		return err
 	}
-	if file, ok := scriptOf(text); ok {
-		return s.runScript(ctx, file)
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan struct{})

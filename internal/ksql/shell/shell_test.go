@@ -32,6 +32,7 @@ type request struct {
 // server answers statements with the answers it was given.
 type server struct {
 	*httptest.Server
+	info     string // answer to GET /info; empty for none
 	mu       sync.Mutex
 	requests []request
 }
@@ -40,6 +41,10 @@ func newServer(t *testing.T, answers map[string]string) *server {
 	t.Helper()
 	s := &server{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/info" && s.info != "" {
+			fmt.Fprint(w, s.info)
+			return
+		}
 		var asked request
 		body, _ := io.ReadAll(r.Body)
 		assert.NoError(t, json.Unmarshal(body, &asked))
@@ -201,7 +206,7 @@ func (w *signalWriter) Write(p []byte) (int, error) {
 func TestAnInterruptEndsThePushQueryAndThenTheShell(t *testing.T) {
 	interrupts := make(chan struct{})
 	in, typed := io.Pipe()
-	out, errs := newSignalWriter("|a "), newSignalWriter("ksql> ksql> ")
+	out, errs := newSignalWriter("|a "), newSignalWriter("1 row\nksql> ")
 	s := shell.New(shell.Config{Client: newServer(t, answers).client(t), In: in, Out: out, Err: errs, Interrupts: interrupts, Interactive: true})
 	done := make(chan error)
 	go func() { done <- s.Run(t.Context()) }()
