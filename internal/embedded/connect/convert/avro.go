@@ -2,7 +2,6 @@ package convert
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,26 +14,15 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
 )
 
-// wireHeader is the length of the magic byte and the schema id.
-const wireHeader = 5
-
 func avroClass() Class {
 	return Class{
 		Name: "io.confluent.connect.avro.AvroConverter",
-		Definition: &config.Definition{Keys: []config.Key{
-			{Name: "schema.registry.url", Type: config.List, Required: true, Importance: config.High, Order: -1, Width: config.NoWidth,
-				Display: "schema.registry.url", Check: config.NonNull, Doc: "The URLs of the Schema Registry, separated by commas."},
-			flagKey("auto.register.schemas", "true", false, "Whether the schema of written data is registered."),
+		Definition: &config.Definition{Keys: append(registryKeys(),
 			flagKey("use.latest.version", "false", false, "Whether data is written with the subject's latest schema; needs auto.register.schemas=false."),
 			flagKey("latest.compatibility.strict", "true", false, "Whether the latest schema must be able to read what the data's own schema writes."),
 			flagKey("connect.meta.data", "true", false, "Whether registered schemas carry names and versions as properties."),
 			flagKey("enhanced.avro.schema.support", "false", true, "Whether enums and namespaces are kept."),
-			flagKey("normalize.schemas", "false", true, "Whether schemas are normalized before they are registered."),
-			textKey("key.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
-			textKey("value.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
-			textKey("basic.auth.credentials.source", "URL"),
-			textKey("basic.auth.user.info", ""),
-		}},
+		)},
 		registry: true,
 		make:     newAvroConverter,
 	}
@@ -52,12 +40,9 @@ func textKey(name, def string) config.Key {
 // avroConverter writes Avro in the wire format of Confluent's registry: a zero
 // byte, the schema's id in four bytes, the data.
 type avroConverter struct {
-	registry *sr.Client
-	key      bool
-	register bool
-	latest   bool
-	strict   bool
-	meta     bool
+	subjects
+	strict bool
+	meta   bool
 
 	writers map[string]*avroWriter // by subject and schema text
 	readers map[int]*avroReader    // by schema id
@@ -75,23 +60,14 @@ type avroReader struct {
 }
 
 func newAvroConverter(key bool, s config.Settings) (Converter, error) {
-	client, err := sr.NewClient(sr.URLs(s.List("schema.registry.url")...), sr.UserAgent("orderflow-connect"))
+	registry, err := newSubjects(key, s)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to the Schema Registry: %w", err)
+		return nil, err
 	}
 	return &avroConverter{
-		registry: client, key: key,
-		register: s.Flag("auto.register.schemas"), latest: s.Flag("use.latest.version"),
-		strict: s.Flag("latest.compatibility.strict"), meta: s.Flag("connect.meta.data"),
+		subjects: registry, strict: s.Flag("latest.compatibility.strict"), meta: s.Flag("connect.meta.data"),
 		writers: map[string]*avroWriter{}, readers: map[int]*avroReader{},
 	}, nil
-}
-
-func (c *avroConverter) subject(topic string) string {
-	if c.key {
-		return topic + "-key"
-	}
-	return topic + "-value"
 }
 
 func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *data.Schema, value any) ([]byte, error) {
@@ -119,8 +95,7 @@ func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *d
 	if err != nil {
 		return nil, err
 	}
-	buf := binary.BigEndian.AppendUint32(make([]byte, 1, 128), uint32(w.id))
-	buf, err = w.schema.AppendEncode(buf, native)
+	buf, err := w.schema.AppendEncode(framed(w.id), native)
 	if err != nil {
 		if missing := nullFault(native, w.root); missing != nil {
 			err = missing
@@ -157,48 +132,22 @@ func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avro
 	if w := c.writers[cacheKey]; w != nil {
 		return w, nil
 	}
-	var id int
-	chosen := text
-	switch {
-	case c.register:
-		got, err := c.registry.RegisterSchema(ctx, subject, sr.Schema{Schema: text}, 0, 0)
-		if err != nil {
-			return nil, registryFault(err, "Error registering Avro schema"+text)
-		}
-		id = got
-	case c.latest:
-		latest, err := c.registry.SchemaByVersion(ctx, subject, -1)
-		if err != nil {
-			return nil, fmt.Errorf("looking up the latest schema of %s; register one first: %w", subject, err)
-		}
-		id, chosen = latest.ID, latest.Schema.Schema
-		if c.strict {
-			if err := compatible(text, chosen); err != nil {
-				return nil, err
-			}
-		}
-	default:
-		found, err := c.registry.LookupSchema(ctx, subject, sr.Schema{Schema: text})
-		if err != nil {
-			return nil, fmt.Errorf("looking up the schema %s of %s: %w", text, subject, err)
-		}
-		id = found.ID
-	}
-	schema, err := avro.Parse(chosen)
+	with, err := c.choose(ctx, subject, sr.Schema{Schema: text}, "Error registering Avro schema")
 	if err != nil {
-		return nil, fmt.Errorf("compiling the schema %d of %s: %w", id, subject, err)
+		return nil, err
 	}
-	w := &avroWriter{id: id, schema: schema, root: schema.Root().ExpandReferences()}
+	if !c.register && c.latest && c.strict {
+		if err := compatible(text, with.text); err != nil {
+			return nil, err
+		}
+	}
+	schema, err := avro.Parse(with.text)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the schema %d of %s: %w", with.id, subject, err)
+	}
+	w := &avroWriter{id: with.id, schema: schema, root: schema.Root().ExpandReferences()}
 	c.writers[cacheKey] = w
 	return w, nil
-}
-
-// registryFault is what the registry said, as the real client has it.
-func registryFault(err error, what string) error {
-	if said, ok := errors.AsType[*sr.ResponseError](err); ok {
-		err = fault.New(fault.RestClient, "%s; error code: %d", said.Message, said.ErrorCode)
-	}
-	return fault.Wrap(fault.Serialization, err, "%s", what)
 }
 
 func compatible(own, latest string) error {
@@ -223,16 +172,16 @@ func (c *avroConverter) ToConnect(ctx context.Context, topic string, raw []byte)
 	failed := func(err error) error {
 		return fault.Wrap(fault.Data, err, "Failed to deserialize data for topic %s to Avro: ", topic)
 	}
-	if len(raw) < wireHeader || raw[0] != 0 {
-		return nil, nil, failed(fault.New(fault.Serialization, "Unknown magic byte!"))
+	id, body, err := unframed(raw)
+	if err != nil {
+		return nil, nil, failed(err)
 	}
-	id := int(binary.BigEndian.Uint32(raw[1:wireHeader]))
 	r, err := c.reader(ctx, id)
 	if err != nil {
 		return nil, nil, failed(fault.Wrap(fault.Serialization, err, "Error retrieving Avro value schema for id %d", id))
 	}
 	var native any
-	rest, err := r.schema.Decode(raw[wireHeader:], &native)
+	rest, err := r.schema.Decode(body, &native)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes are left over", len(rest))
 	}
@@ -250,17 +199,11 @@ func (c *avroConverter) reader(ctx context.Context, id int) (*avroReader, error)
 	if r := c.readers[id]; r != nil {
 		return r, nil
 	}
-	text, err := c.registry.SchemaByID(ctx, id)
+	text, err := c.read(ctx, id, sr.TypeAvro)
 	if err != nil {
 		return nil, err
 	}
-	if text.Type != sr.TypeAvro {
-		return nil, fmt.Errorf("the schema %d is of type %s", id, text.Type)
-	}
-	if len(text.References) > 0 {
-		return nil, fmt.Errorf("the schema %d refers to other schemas, which the embedded worker does not support", id)
-	}
-	schema, err := avro.Parse(text.Schema)
+	schema, err := avro.Parse(text)
 	if err != nil {
 		return nil, err
 	}

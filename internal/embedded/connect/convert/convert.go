@@ -36,7 +36,7 @@ type Class struct {
 func (c Class) Bundled() bool { return !c.registry }
 
 var classes = []Class{
-	avroClass(), jsonClass(), stringClass(),
+	avroClass(), jsonSchemaClass(), protobufClass(), jsonClass(), stringClass(),
 	numberClass("ShortConverter", data.Int16), numberClass("IntegerConverter", data.Int32), numberClass("LongConverter", data.Int64),
 	numberClass("FloatConverter", data.Float32), numberClass("DoubleConverter", data.Float64),
 	booleanClass(), bytesClass(),

@@ -22,6 +22,10 @@ type JSONFormat struct {
 	NumericDecimals bool
 	// ReplaceNull writes a field's default in place of null.
 	ReplaceNull bool
+	// Described writes as the converter for JSON Schema does: what is null and
+	// must not be is left out of its object, and maps without text keys are lists
+	// of objects with key and value.
+	Described bool
 }
 
 // Append writes a value. schema may be nil.
@@ -121,10 +125,15 @@ func LogicalNumber(schema *data.Schema, t time.Time) int64 {
 func (f JSONFormat) appendStruct(buf []byte, s *data.Struct) ([]byte, error) {
 	buf = append(buf, '{')
 	var err error
+	comma := false
 	for i, field := range s.Schema.Fields {
-		if i > 0 {
+		if f.Described && s.Values[i] == nil && !field.Schema.Optional && !(field.Schema.HasDefault && f.ReplaceNull) {
+			continue
+		}
+		if comma {
 			buf = append(buf, ',')
 		}
+		comma = true
 		buf = append(AppendJSONString(buf, field.Name), ':')
 		if buf, err = f.Append(buf, field.Schema, s.Values[i]); err != nil {
 			return nil, err
@@ -143,6 +152,10 @@ func (f JSONFormat) appendMap(buf []byte, schema *data.Schema, m *data.Map) ([]b
 		object = !slices.ContainsFunc(m.Keys, func(k any) bool { _, ok := k.(string); return !ok })
 	}
 	opening, closing := byte('['), byte(']')
+	entryOpening, entryMiddle, entryClosing := "[", ",", "]"
+	if f.Described {
+		entryOpening, entryMiddle, entryClosing = `{"key":`, `,"value":`, "}"
+	}
 	if object {
 		opening, closing = '{', '}'
 	}
@@ -153,7 +166,7 @@ func (f JSONFormat) appendMap(buf []byte, schema *data.Schema, m *data.Map) ([]b
 			buf = append(buf, ',')
 		}
 		if !object {
-			buf = append(buf, '[')
+			buf = append(buf, entryOpening...)
 		}
 		if buf, err = f.Append(buf, keySchema, key); err != nil {
 			return nil, err
@@ -161,13 +174,13 @@ func (f JSONFormat) appendMap(buf []byte, schema *data.Schema, m *data.Map) ([]b
 		if object {
 			buf = append(buf, ':')
 		} else {
-			buf = append(buf, ',')
+			buf = append(buf, entryMiddle...)
 		}
 		if buf, err = f.Append(buf, valueSchema, m.Values[i]); err != nil {
 			return nil, err
 		}
 		if !object {
-			buf = append(buf, ']')
+			buf = append(buf, entryClosing...)
 		}
 	}
 	return append(buf, closing), nil
