@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -26,6 +27,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	formatregistry "github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/reference"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/embedded/registry"
@@ -93,6 +95,7 @@ func TestRQTT(t *testing.T) {
 		}
 	}
 	summary = append(summary, fmt.Sprintf("rqtt: %d of %d passed", passed, len(cases)))
+	assert.NoError(t, reference.CheckResult("rqtt", passed, len(cases)))
 	if *updateKnown {
 		require.NoError(t, failures.Save(knownRestPath))
 		return

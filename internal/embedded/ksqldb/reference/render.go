@@ -20,6 +20,8 @@ const engine = "internal/embedded/ksqldb"
 // knownLists are the lists of what is known to differ, by what they are about.
 var knownLists = []struct{ title, path, divider string }{
 	{"ksqlDB's query-validation-tests", engine + "/conformance/testdata/known_failures.txt", "\t"},
+	{"ksqlDB's rest-query-validation-tests", engine + "/conformance/testdata/known_rest_failures.txt", "\t"},
+	{"Recorded requests and answers", engine + "/server/testdata/known-failures.txt", " "},
 	{"Recorded expressions and statements", engine + "/expr/testdata/known-differences.txt", "\t"},
 	{"Recorded records and schemas of formats", engine + "/format/testdata/known-failures.txt", " "},
 }
@@ -76,7 +78,7 @@ func (w *writer) results(root string) error {
 	w.line("## How it compares with ksqlDB 7.9")
 	w.line("")
 	w.line("`qtt` are ksqlDB's own query-validation-tests, `qtt-language` those of them without GROUP BY, JOIN, WINDOW and")
-	w.line("PARTITION BY; `recorded/…` are answers and records of a real server.")
+	w.line("PARTITION BY, `rqtt` its rest-query-validation-tests; `recorded/…` are answers and records of a real server.")
 	w.line("")
 	w.line("| area | matched | of |")
 	w.line("|---|---|---|")

@@ -17,10 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/reference"
 )
 
 // recordedArea finds the recordings of a real ksqlDB server.
@@ -128,7 +131,10 @@ func TestRecordedHTTP(t *testing.T) {
 	known := knownFailures(t)
 	seen := map[string]bool{}
 	matched, total := 0, 0
-	t.Cleanup(func() { fmt.Printf("recorded/http: %d of %d match\n", matched, total) })
+	t.Cleanup(func() {
+		fmt.Printf("recorded/http: %d of %d match\n", matched, total)
+		assert.NoError(t, reference.CheckResult("recorded/http", matched, total))
+	})
 	files, err := filepath.Glob(filepath.Join(folder, "*.jsonl"))
 	require.NoError(t, err)
 	for _, file := range files {
