@@ -35,7 +35,7 @@ type fakeRequest struct {
 	Body                                             string
 }
 
-func newFakeServer(t *testing.T) *fakeServer {
+func newFakeServer(t testing.TB) *fakeServer {
 	t.Helper()
 	f := &fakeServer{mux: http.NewServeMux()}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +105,7 @@ func (f *fakeServer) asked(path string) []fakeRequest {
 	return found
 }
 
-func (f *fakeServer) client(t *testing.T) *ksql.Client {
+func (f *fakeServer) client(t testing.TB) *ksql.Client {
 	t.Helper()
 	client, err := ksql.New(ksql.Config{URL: f.URL})
 	require.NoError(t, err)
