@@ -240,7 +240,11 @@ func (it *bulkItem) fail(e *apiError) {
 		name = it.ix.name
 	}
 	it.failed = true
-	it.result = object{{"_index", name}, {"_id", it.op.id}, {"status", e.status}, {"error", e.detail()}}
+	id := any(it.op.id)
+	if !it.op.hasID && it.op.id == "" {
+		id = nil
+	}
+	it.result = object{{"_index", name}, {"_id", id}, {"status", e.status}, {"error", e.detail()}}
 }
 
 // bulk carries out items: one commit for each index. An error is one of the

@@ -257,6 +257,12 @@ func catAliases(c *call) (*answer, error) {
 			if aliases[name].filter != nil {
 				row["filter"] = "*"
 			}
+			if r := aliases[name].index; r != "" {
+				row["routing.index"] = r
+			}
+			if r := aliases[name].search; r != "" {
+				row["routing.search"] = r
+			}
 			if w := aliases[name].writeIndex; w != nil {
 				row["is_write_index"] = strconv.FormatBool(*w)
 			}

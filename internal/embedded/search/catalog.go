@@ -76,6 +76,9 @@ func (s *Server) create(name string, asked creation) (*index, error) {
 		}
 		def.mapping = merged
 	}
+	if err := def.mapping.checkAliases(def.mapping); err != nil {
+		return nil, err
+	}
 	number, dbErr := s.store.nextNumber()
 	if dbErr != nil {
 		return nil, fmt.Errorf("creating index %s: %w", name, dbErr)

@@ -79,7 +79,10 @@ func clusterHealth(c *call) (*answer, error) {
 	switch level {
 	case "", "cluster", "indices":
 	default:
-		return nil, unsupported(fmt.Sprintf("the level [%s]", level))
+		if level == "shards" {
+			return nil, unsupported("the level [shards]")
+		}
+		return nil, illegalArgument("level parameter must be one of [cluster] or [indices] or [shards] but was [%s]", level)
 	}
 	// A state that isn't reached may come with an index, so it is waited for.
 	deadline := time.NewTimer(timeout)

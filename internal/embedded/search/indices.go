@@ -26,7 +26,7 @@ func createIndex(c *call) (*answer, error) {
 	asked := creation{settings: settings{}, aliases: map[string]alias{}}
 	if n != nil {
 		if n.kind != kindObject {
-			return nil, parsingError(n.src, n.start, "Expected [START_OBJECT] but found [%s]", n.token())
+			return nil, newError(http.StatusInternalServerError, "not_x_content_exception", "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes")
 		}
 		for _, m := range n.members {
 			if !slices.Contains([]string{"settings", "mappings", "aliases"}, m.name) {
@@ -158,6 +158,11 @@ func getFieldMapping(c *call) (*answer, error) {
 				fields = append(fields, field{m.path, object{{"full_name", m.path}, {"mapping", object{{m.name, m.render()}}}}})
 			}
 		})
+		for _, m := range metadataCaps {
+			if matchAny(names(c.vars["fields"]), m.name) {
+				fields = append(fields, field{m.name, object{{"full_name", m.name}, {"mapping", object{}}}})
+			}
+		}
 		o = append(o, field{t.name, object{{"mappings", fields}}})
 	}
 	return ok(o)
@@ -174,7 +179,7 @@ func putMapping(c *call) (*answer, error) {
 		return nil, err
 	}
 	if n == nil {
-		return nil, validationFailed("mapping source is missing")
+		return nil, newError(http.StatusBadRequest, "parse_exception", "request body is required")
 	}
 	added, apiErr := parseMapping(n)
 	if apiErr != nil {
@@ -184,6 +189,9 @@ func putMapping(c *call) (*answer, error) {
 		err := t.change(func(def definition) (*definition, *apiError) {
 			merged, err := def.mapping.merge(added)
 			if err != nil {
+				return nil, err
+			}
+			if err := merged.checkAliases(merged); err != nil {
 				return nil, err
 			}
 			if limit := def.limits().fields; merged.count() > limit {

@@ -94,12 +94,37 @@ func mapperError(format string, args ...any) *apiError {
 
 // failedMapping wraps an error the way a request with a mapping in it shows it.
 func failedMapping(e *apiError) *apiError {
-	if e == nil || e.typ != "mapper_parsing_exception" {
+	if e == nil || e.typ != "mapper_parsing_exception" || e.direct {
 		return e
 	}
 	wrapped := mapperError("Failed to parse mapping: %s", e.reason)
 	wrapped.root, wrapped.cause = e, e
 	return wrapped
+}
+
+// failedParameter is a parameter of a mapping whose value Java code refuses.
+func failedParameter(reason string, cause *apiError) *apiError {
+	e := mapperError("Failed to parse mapping: %s", reason)
+	e.direct = true
+	e.cause = illegalArgument("%s", reason)
+	e.cause.cause = cause
+	return e
+}
+
+// checkAliases reports fields that are other names of fields that don't exist.
+func (m *mapping) checkAliases(root *mapping) *apiError {
+	for _, name := range slices.Sorted(maps.Keys(m.props)) {
+		c := m.props[name]
+		if c.typ == "alias" && root.find(c.aliasOf) == nil {
+			e := mapperError("Invalid [path] value [%s] for field alias [%s]: an alias must refer to an existing field in the mappings.", c.aliasOf, c.path)
+			e.direct = true
+			return e
+		}
+		if err := c.checkAliases(root); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseMapping reads the "mappings" of a request.
@@ -175,7 +200,9 @@ func (m *mapping) parseDynamic(n *node) *apiError {
 	case "runtime":
 		return unsupported("dynamic [runtime]")
 	default:
-		return mapperError("No enum constant org.elasticsearch.index.mapper.ObjectMapper.Dynamic.%s", strings.ToUpper(text))
+		e := failedParameter("Could not convert [dynamic.dynamic] to boolean", nil)
+		e.cause.cause = illegalArgument("Failed to parse value [%s] as only [true] or [false] are allowed.", text)
+		return e
 	}
 }
 
@@ -184,7 +211,10 @@ func (m *mapping) parseProps(n *node) *apiError {
 		return nil
 	}
 	if n.kind != kindObject {
-		return mapperError("Expected map for property [properties] on field [%s] but got a class java.lang.String", m.name)
+		e := newError(http.StatusBadRequest, "parse_exception", "properties must be a map type")
+		wrapped := mapperError("Failed to parse mapping: %s", e.reason)
+		wrapped.root, wrapped.cause, wrapped.direct = e, e, true
+		return wrapped
 	}
 	for _, f := range n.members {
 		if strings.TrimSpace(f.name) == "" {
@@ -231,7 +261,7 @@ func (m *mapping) parseField(name string, n *node) (*mapping, *apiError) {
 	typ := "object"
 	if t := n.get("type"); t != nil {
 		typ = t.text
-	} else if n.get("properties") == nil && len(n.members) > 0 && n.get("dynamic") == nil && n.get("enabled") == nil {
+	} else if n.get("properties") == nil && n.get("dynamic") == nil && n.get("enabled") == nil {
 		return nil, mapperError("No type specified for field [%s]", name)
 	}
 	if typ == "object" || typ == "nested" {
@@ -332,8 +362,8 @@ func (m *mapping) parseParam(name string, v *node) *apiError {
 		}
 	case "ignore_above":
 		n, convErr := strconv.Atoi(text)
-		if convErr != nil || n < 0 {
-			return illegalArgument("[ignore_above] must be positive, got [%s]", text)
+		if convErr != nil {
+			return newError(http.StatusBadRequest, "number_format_exception", "For input string: \"%s\"", text)
 		}
 		m.ignoreAbove = n
 		m.params.set(name, n)
@@ -346,14 +376,14 @@ func (m *mapping) parseParam(name string, v *node) *apiError {
 	case "format":
 		f, formatErr := newDateFormat(text)
 		if formatErr != nil {
-			return formatErr
+			return failedParameter(fmt.Sprintf("Error parsing [format] on field [%s]: %s", m.name, formatErr.reason), formatErr)
 		}
 		m.format = f
 	case "fields":
 		return m.parseMultiFields(v)
 	case "analyzer", "search_analyzer":
 		if text != "standard" && text != "default" {
-			return mapperError("analyzer [%s] has not been configured in mappings", text)
+			return failedParameter(fmt.Sprintf("analyzer [%s] has not been configured in mappings", text), nil)
 		}
 	case "store", "coerce", "eager_global_ordinals", "norms":
 		on, flagErr := flag()
@@ -455,7 +485,7 @@ func parseDynamicTemplates(n *node) ([]dynamicTemplate, *apiError) {
 			case "mapping":
 				t.mapping = p.value
 			default:
-				return nil, mapperError("Illegal dynamic template parameter: [%s]", p.name)
+				return nil, failedParameter(fmt.Sprintf("Illegal dynamic template parameter: [%s]", p.name), nil)
 			}
 		}
 		if t.mapping == nil {

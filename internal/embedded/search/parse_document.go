@@ -64,6 +64,8 @@ func parseDocument(src []byte, id string, root *mapping, limits mappingLimits, c
 	if apiErr := p.object(n, scope{m: root, dynamic: dynamic, depth: 1}); apiErr != nil {
 		return nil, nil, apiErr
 	}
+	slices.Sort(p.out.ignored)
+	p.out.ignored = slices.Compact(p.out.ignored)
 	p.out.seal()
 	if len(p.added) == 0 {
 		return p.out, root, nil

@@ -61,7 +61,7 @@ func parseSettings(n *node) (settings, *apiError) {
 		return s, nil
 	}
 	if n.kind != kindObject {
-		return nil, newError(400, "parse_exception", "expected object but got [%s] for [settings]", n.token())
+		return nil, newError(400, "parse_exception", "key [settings] must be an object")
 	}
 	flat := map[string]string{}
 	flattenSettings("", n, flat)
@@ -120,7 +120,9 @@ func checkSetting(name, value string) *apiError {
 	if minimum, ok := least[name]; ok {
 		v, err := strconv.Atoi(value)
 		if err != nil {
-			return illegalArgument("Failed to parse value [%s] for setting [index.%s]", value, name)
+			e := illegalArgument("Failed to parse value [%s] for setting [index.%s]", value, name)
+			e.cause = newError(0, "number_format_exception", "For input string: \"%s\"", value)
+			return e
 		}
 		if v < minimum {
 			return illegalArgument("Failed to parse value [%s] for setting [index.%s] must be >= %d", value, name, minimum)
