@@ -55,6 +55,7 @@ type exchange struct {
 	Frames         []frame            `json:"frames"`
 
 	digest   string // of the line, which names it whatever its number
+	known    bool   // not to match, so that no wait will help
 	Produced []struct {
 		Topic     string  `json:"topic"`
 		Partition int32   `json:"partition"`
@@ -142,6 +143,9 @@ func TestRecordedHTTP(t *testing.T) {
 		lines := exchanges(t, file)
 		results := map[int]error{}
 		if replayed(area) {
+			for i := range lines {
+				_, lines[i].known = known[area+":"+lines[i].digest]
+			}
 			r := newReplay(t, folder, lines)
 			for i := range lines {
 				r.line(i, results)
@@ -366,7 +370,7 @@ func (r *replay) request(x *exchange, body string) (*http.Response, error) {
 // queries' progress is asked again for a while.
 func (r *replay) compare(x *exchange, body string) error {
 	patience := time.Duration(0)
-	if x.Status == http.StatusOK && strings.HasPrefix(x.Path, "/query") || strings.Contains(x.RequestBody, "EXTENDED") {
+	if !x.known && (x.Status == http.StatusOK && strings.HasPrefix(x.Path, "/query") || strings.Contains(x.RequestBody, "EXTENDED")) {
 		patience = comparePatience
 	}
 	over := time.After(patience)
