@@ -18,6 +18,11 @@ type bulkItem struct {
 
 // bulk is POST and PUT /_bulk and /{index}/_bulk.
 func bulk(c *call) (*answer, error) {
+	done, full := c.srv.admit(len(c.body))
+	if full != nil {
+		return nil, full
+	}
+	defer done()
 	policy, err := c.refreshPolicy()
 	if err != nil {
 		return nil, err

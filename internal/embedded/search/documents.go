@@ -135,6 +135,11 @@ func updateDocument(c *call) (*answer, error) {
 
 // writeOne carries out one write and answers it.
 func writeOne(c *call, op *writeOp) (*answer, error) {
+	done, full := c.srv.admit(len(c.body))
+	if full != nil {
+		return nil, full
+	}
+	defer done()
 	if err := c.writeParams(op); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"net/http"
 	"slices"
 )
 
@@ -65,6 +66,20 @@ func (p *pending) take(after, upTo uint64, limit int) []change {
 		p.list = nil // so that what was indexed can go
 	}
 	return taken
+}
+
+// admit takes a write's body into account until the function that it returns is
+// called; a body beyond the limit is refused, so that clients send it again later.
+func (s *Server) admit(size int) (func(), *apiError) {
+	n := int64(size)
+	before := s.writing.Add(n) - n
+	if before+n <= s.cfg.WriteLimit {
+		return func() { s.writing.Add(-n) }, nil
+	}
+	s.writing.Add(-n)
+	return nil, newError(http.StatusTooManyRequests, "es_rejected_execution_exception",
+		"rejected execution of coordinating operation [coordinating_and_primary_bytes=%d, replica_bytes=0, all_bytes=%d, coordinating_operation_bytes=%d, max_coordinating_and_primary_bytes=%d]",
+		before, before, n, s.cfg.WriteLimit)
 }
 
 // keepUp waits while the indexer is far behind, so that bulks come in as fast as

@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/listen"
@@ -24,6 +25,8 @@ const (
 	// DefaultRefreshInterval is how long a write may be unseen by searches. A
 	// shorter one makes more and smaller segments, which cost more to merge.
 	DefaultRefreshInterval = 200 * time.Millisecond
+	// DefaultWriteLimit is how many bytes of writes are carried out at the same time.
+	DefaultWriteLimit = 64 << 20
 	// DefaultClusterName and DefaultNodeName are what the server calls itself.
 	DefaultClusterName = "orderflow"
 	DefaultNodeName    = "orderflow-1"
@@ -46,6 +49,10 @@ type Config struct {
 	// that doesn't set it. Zero means DefaultRefreshInterval, negative means until
 	// a request asks for it.
 	RefreshInterval time.Duration
+	// WriteLimit bounds the bodies of the writes that are carried out at the same time,
+	// in bytes; what goes beyond is refused with status 429. Zero means
+	// DefaultWriteLimit.
+	WriteLimit int64
 	// ClusterName and NodeName are shown to clients. Empty means the defaults.
 	ClusterName, NodeName string
 	// Clock tells the time for creation dates and date math. Nil means time.Now.
@@ -67,6 +74,9 @@ func (c Config) Validate() error {
 func (c *Config) fillIn() {
 	if c.RefreshInterval == 0 {
 		c.RefreshInterval = DefaultRefreshInterval
+	}
+	if c.WriteLimit == 0 {
+		c.WriteLimit = DefaultWriteLimit
 	}
 	if c.ClusterName == "" {
 		c.ClusterName = DefaultClusterName
@@ -91,6 +101,7 @@ type Server struct {
 	server  *listen.Server // nil while not started
 
 	columns  *columnCache
+	writing  atomic.Int64 // bytes of the writes at work
 	contexts contexts
 
 	// requests is held by every request, so that nothing is closed under it.

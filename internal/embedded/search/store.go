@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -44,7 +45,16 @@ type store struct {
 // pebbleLogger passes on what needs attention.
 type pebbleLogger struct{ log *slog.Logger }
 
-func (l pebbleLogger) Infof(string, ...any) {}
+// walRead begins what pebble says when it has read a log up to its end, or up to
+// where the end is torn off.
+const walRead = "stopped reading at offset"
+
+func (l pebbleLogger) Infof(format string, a ...any) {
+	if strings.Contains(format, walRead) {
+		l.log.Info("search store: read the log of the last run; what lies behind the offset was not written to its end and is dropped: " + fmt.Sprintf(format, a...))
+	}
+}
+
 func (l pebbleLogger) Errorf(format string, a ...any) {
 	l.log.Error("search store: " + fmt.Sprintf(format, a...))
 }
