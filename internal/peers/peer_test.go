@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/peers"
 )
@@ -23,4 +25,18 @@ func TestPeerRegistriesAreReached(t *testing.T) {
 	require.Equal(t, "2.0.2\n", string(out))
 
 	require.DirExists(t, filepath.Join(peers.NodeModules(t, "is-number@7.0.0"), "node_modules", "is-number"))
+}
+
+func TestPeerKafkaStartsAgainWithItsData(t *testing.T) {
+	kafka := peers.StartKafka(t)
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka.Addr))
+	require.NoError(t, err)
+	defer client.Close()
+	_, err = kadm.NewClient(client).CreateTopics(t.Context(), 2, 1, nil, "kept")
+	require.NoError(t, err)
+	kafka.Stop()
+	kafka.Start()
+	topics, err := kadm.NewClient(client).ListTopics(t.Context())
+	require.NoError(t, err)
+	require.True(t, topics.Has("kept"))
 }
