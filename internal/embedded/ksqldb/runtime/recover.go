@@ -23,8 +23,20 @@ func (o outputs) Written(ctx context.Context, from map[tail.Partition]int64) (ma
 	if err != nil {
 		return nil, err
 	}
+	starts, err := o.rt.admin.ListStartOffsets(ctx, topics...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
 	found := map[string]map[uint64]bool{}
 	for tp, offset := range from {
+		// An internal topic may have been trimmed beyond the bound of a commit that was
+		// made meanwhile, but only of what was there before that commit's outputs.
+		if start, ok := starts.Lookup(tp.Topic, tp.Partition); ok {
+			offset = max(offset, start.Offset)
+		}
 		end, ok := ends.Lookup(tp.Topic, tp.Partition)
 		if !ok {
 			continue

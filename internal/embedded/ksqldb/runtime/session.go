@@ -59,7 +59,7 @@ func openSession(ctx context.Context, q *query) (_ *session, err error) {
 	return s, s.follow(ctx)
 }
 
-func (s *session) openTasks() error {
+func (s *session) openTasks() (err error) {
 	q := s.q
 	var all []*exec.Metrics
 	defer func() { q.setMetrics(all) }()
@@ -77,18 +77,20 @@ func (s *session) openTasks() error {
 			if transaction != nil {
 				log = transaction
 			}
-			t, err := task.New(task.Config{
+			r := &runner{transaction: transaction, batch: q.rt.batch, woken: make(chan struct{}, 1)}
+			r.Task, err = task.New(task.Config{
 				ID: id, ServiceID: q.rt.cfg.ServiceID, Sub: sub, Partitions: s.partitions,
 				State: q.rt.cfg.State.Task(id), Log: log, Batch: q.rt.batch, Metrics: metrics,
 				Problem: func(p exec.ProcessingError) { q.rt.cfg.Problem(q.spec.QueryID, p) }, Fault: q.rt.fault,
+				Committed: r.note,
 			})
 			if err != nil {
 				return err
 			}
 			if transaction != nil {
-				transaction.task = t
+				transaction.task = r.Task
 			}
-			s.tasks = append(s.tasks, &runner{Task: t, transaction: transaction, batch: q.rt.batch, woken: make(chan struct{}, 1)})
+			s.tasks = append(s.tasks, r)
 		}
 	}
 	q.setTasks(s.tasks)
@@ -214,7 +216,6 @@ func (s *session) commitFresh(ctx context.Context) error {
 		if err := t.Commit(); err != nil {
 			return err
 		}
-		t.note()
 	}
 	return nil
 }

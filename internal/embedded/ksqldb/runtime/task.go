@@ -40,9 +40,6 @@ func (r *runner) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if n > 0 {
-			r.note()
-		}
 		if ctx.Err() != nil {
 			return r.Settle()
 		}

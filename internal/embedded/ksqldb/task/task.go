@@ -73,6 +73,9 @@ type Config struct {
 	Metrics *exec.Metrics
 	// Problem takes what is written to the processing log; nil drops it.
 	Problem func(exec.ProcessingError)
+	// Committed is called after each commit, before any of its outputs is written: who
+	// trims what the task reads and writes has to know by then. Nil for none.
+	Committed func()
 	// Fault, set by tests only, makes the task fail at a point as a crash would; of
 	// outputs about to be sent, it lets so many through.
 	Fault func(Point) (sent int, err error)
@@ -257,6 +260,9 @@ func (t *Task) Commit() error {
 		return err
 	}
 	t.bounds = c.Bounds
+	if t.cfg.Committed != nil {
+		t.cfg.Committed()
+	}
 	return nil
 }
 
