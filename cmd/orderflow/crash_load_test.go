@@ -288,13 +288,28 @@ func (l *crashLoad) pay(random *rand.Rand, o verify.Order) {
 	}
 }
 
+// pull asks ksqlDB what the API asks it.
+func (l *crashLoad) pull(query string) ([]byte, error) {
+	sent, err := json.Marshal(document{"sql": query})
+	if err != nil {
+		return nil, err
+	}
+	resp, err := l.stack.client.Post(l.stack.url("ksqldb")+"/query-stream", "application/json", bytes.NewReader(sent))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
 func (l *crashLoad) ship(random *rand.Rand, o verify.Order) {
 	var known struct{ State string }
 	status, body := http.StatusAccepted, []byte(nil)
 	for deadline := time.Now().Add(servedWithin); status == http.StatusAccepted; {
 		status, body = l.until(random, http.MethodGet, "/v1/orders/"+o.ID+"/validated?timeout=2000", nil)
 		if time.Now().After(deadline) {
-			l.blame("order %s was not decided within %s", o.ID, servedWithin)
+			row, pullErr := l.pull(fmt.Sprintf("SELECT * FROM orders_by_id WHERE id = '%s';", o.ID))
+			l.blame("order %s was not decided within %s: %d %s; ksqlDB has %s (%v)", o.ID, servedWithin, status, body, row, pullErr)
 			return
 		}
 	}

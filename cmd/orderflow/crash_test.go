@@ -207,6 +207,9 @@ func (c *crashChecker) look(ctx context.Context) (*verify.Report, error) {
 	if claims.Fraud, err = verify.LookFraud(ctx, c.stack.url("ksqldb")); err != nil {
 		return nil, fmt.Errorf("reading the fraud table: %w", err)
 	}
+	if claims.Table, err = verify.LookTable(ctx, c.stack.url("ksqldb")); err != nil {
+		return nil, fmt.Errorf("reading the table of orders: %w", err)
+	}
 	if claims.Index, err = verify.LookIndex(ctx, c.stack.url("elasticsearch")); err != nil {
 		return nil, fmt.Errorf("reading the search index: %w", err)
 	}

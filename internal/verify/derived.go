@@ -123,19 +123,43 @@ func checkFraudList(r *Report, h *History, c Claims) {
 	}
 }
 
+// last returns the last record of an order.
+func (x *index) last(id string) Record[Order] {
+	var last Record[Order]
+	for _, rec := range slices.Concat(x.created[id], x.final[id], x.shipped[id]) {
+		if rec.Offset >= last.Offset {
+			last = rec
+		}
+	}
+	return last
+}
+
+// checkTable: the table that the API looks orders up in has one row of each, with
+// its last state.
+func checkTable(r *Report, x *index, c Claims) {
+	if c.Table == nil {
+		return
+	}
+	for id := range x.created {
+		if got, want := c.Table[id], x.last(id).Value.State; got != want {
+			r.open(RuleTable, id, "the state is %q, the last record says %s", got, want)
+		}
+	}
+	for id := range c.Table {
+		if len(x.created[id]) == 0 {
+			r.broken(RuleTable, id, "an order is in the table that was never created")
+		}
+	}
+}
+
 // checkSearch: the search index has one document of each order, with the state and
 // the offset of its last record.
 func checkSearch(r *Report, x *index, c Claims) {
 	if c.Index == nil {
 		return
 	}
-	for id, created := range x.created {
-		last := created[len(created)-1]
-		for _, rec := range slices.Concat(x.final[id], x.shipped[id]) {
-			if rec.Offset > last.Offset {
-				last = rec
-			}
-		}
+	for id := range x.created {
+		last := x.last(id)
 		got, ok := c.Index[id]
 		switch want := (Document{last.Value.State, last.Offset}); {
 		case !ok:

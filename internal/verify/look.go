@@ -79,6 +79,28 @@ func LookFraud(ctx context.Context, baseURL string) ([]FraudRow, error) {
 	return rows, nil
 }
 
+// LookTable reads the table of orders by their id. baseURL is that of ksqlDB.
+func LookTable(ctx context.Context, baseURL string) (map[string]string, error) {
+	body, err := ask(ctx, baseURL+"/query-stream", map[string]any{"sql": "SELECT id, state FROM orders_by_id;"})
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]string{}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, len(body)+1)
+	for n := 0; lines.Scan(); n++ {
+		if n == 0 || len(bytes.TrimSpace(lines.Bytes())) == 0 {
+			continue // the header
+		}
+		var id, state string
+		if err := json.Unmarshal(lines.Bytes(), &[]any{&id, &state}); err != nil {
+			return nil, fmt.Errorf("reading a row of the table of orders: %w", err)
+		}
+		states[id] = state
+	}
+	return states, nil
+}
+
 // LookStock reads the stock that the API shows. baseURL is that of the API.
 func LookStock(ctx context.Context, baseURL string) ([]Stock, error) {
 	body, err := ask(ctx, baseURL+"/v1/inventory", nil)

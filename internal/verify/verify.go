@@ -43,6 +43,7 @@ const (
 	RuleByProduct    Rule = "each state goes to the inventory once"
 	RuleFraudList    Rule = "the fraud list is a count of enriched orders"
 	RuleIndex        Rule = "the search index has the last states"
+	RuleTable        Rule = "the table of orders has the last states"
 	RuleNumbers      Rule = "each output of the engine is written once"
 	RuleCopies       Rule = "a stream has each new order once"
 	RuleUnchanged    Rule = "what was read stays as it was"
@@ -126,6 +127,8 @@ type Claims struct {
 
 	// Index has the documents of the search index by id; nil when it was not looked at.
 	Index map[string]Document
+	// Table has the state of each order in the table of orders; nil when it was not looked at.
+	Table map[string]string
 	// Fraud are the rows of the fraud table; nil when it was not looked at.
 	Fraud []FraudRow
 	// Stock is the stock that the API shows; nil when it was not looked at.
@@ -177,6 +180,7 @@ func Check(h *History, c Claims) *Report {
 	checkByProduct(r, h, x)
 	checkFraudList(r, h, c)
 	checkSearch(r, x, c)
+	checkTable(r, x, c)
 	checkCopies(r, h, x, c)
 	for _, list := range [][]Finding{r.Broken, r.Open} {
 		slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Compare(a.Rule, b.Rule) })

@@ -44,7 +44,7 @@ func sound() world {
 	h := NewHistory()
 	w := world{h: h, c: Claims{
 		Orders: map[string][]Order{}, Payments: map[string]Payment{}, Shipped: map[string]bool{"a": true},
-		Copies: []string{"copy.v1"}, Index: map[string]Document{},
+		Copies: []string{"copy.v1"}, Index: map[string]Document{}, Table: map[string]string{},
 	}}
 	h.Levels["gold"], h.Levels["bronze"] = nil, nil
 	h.Keys["copy.v1"] = map[string]int{}
@@ -113,6 +113,7 @@ func (w world) follow(o Order, at int64, kind string) {
 	h := w.h
 	rec(&h.Orders, o.ID, at, o)
 	w.c.Index[o.ID] = Document{o.State, int64(len(h.Orders) - 1)}
+	w.c.Table[o.ID] = o.State
 	rec(&h.ByProduct, o.Product, at, ByProduct{o.ID, o.State, o.Quantity})
 	if kind != "" {
 		rec(&h.Ledger, o.Product, at, LedgerEntry{kind, o.Product, o.ID, 0, "orders-by-product.v1", 0, int64(len(h.ByProduct) - 1)})
@@ -264,6 +265,9 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			w.c.Index["a"] = Document{"FAILED", w.c.Index["a"].Version}
 		}, RuleIndex, false},
 		{"the search index has an order of its own", func(w *world) { w.c.Index["x"] = Document{} }, RuleIndex, false},
+		{"the table of orders is behind", func(w *world) { w.c.Table["a"] = "VALIDATED" }, RuleTable, true},
+		{"the table of orders misses one", func(w *world) { delete(w.c.Table, "b") }, RuleTable, true},
+		{"the table of orders has one of its own", func(w *world) { w.c.Table["x"] = "CREATED" }, RuleTable, false},
 		{"an output is written twice", func(w *world) {
 			w.h.number("x", 0, 0, "s/q/0_0/0")
 			w.h.number("x", 0, 1, "s/q/0_0/0")
