@@ -258,14 +258,14 @@ func (a *Analyzer) checkPredicate(e ast.Expr, s *expr.Scope, clause string) erro
 			return &prepareError{quoted(badStatement("%s", withSchemaText(err, s)))}
 		}
 		if strings.Contains(err.Error(), "\nStatement: "+text) && strings.Contains(err.Error(), "NULL not supported") {
-			return badStatement("Error in %s expression: %s", clause, err)
+			return quoted(badStatement("Error in %s expression: %s", clause, err))
 		}
 		return quoted(badStatement("Error in %s expression: %s\nStatement: %s", clause, err, text))
 	}
 	t := compiled.Type
 	if t == nil || t.Kind != types.KindBoolean {
-		return badStatement("Type error in %s expression: Should evaluate to boolean but is %s (%s) instead.\nStatement: %s",
-			clause, text, t, text)
+		return quoted(badStatement("Type error in %s expression: Should evaluate to boolean but is %s (%s) instead.\nStatement: %s",
+			clause, text, t, text))
 	}
 	return nil
 }

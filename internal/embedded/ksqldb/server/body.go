@@ -218,6 +218,7 @@ func (b *body) request(sqlName, propertiesName string) (engine.Request, *engine.
 		Variables:  b.texts("sessionVariables"),
 		After:      b.whole("commandSequenceNumber"),
 	}
+	b.texts("requestProperties") // for requests between servers, which there are none of
 	if req.After != nil && *req.After < 0 {
 		req.After = nil
 	}
