@@ -68,7 +68,7 @@ var projectProperties = map[string]func(p *Project, value string) error{
 
 func javaStore(flags string) func(*Project, string) error {
 	return func(*Project, string) error {
-		return fmt.Errorf("Java's key stores are not read: export what it holds as PEM (keytool -exportcert -rfc, or openssl pkcs12) and give it by %s", flags)
+		return fmt.Errorf("key stores of Java are not read: export what it holds as PEM (keytool -exportcert -rfc, or openssl pkcs12) and give it by %s", flags)
 	}
 }
 

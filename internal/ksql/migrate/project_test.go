@@ -49,7 +49,7 @@ ssl.verify.host=true
 			Metadata: migrate.Metadata{Stream: "ev", Table: "ver", StreamTopic: "et", TableTopic: "vt", Replicas: 3}}, ""},
 		{"no address", "ksql.migrations.stream.name=x", migrate.Project{}, "ksql.server.url is missing"},
 		{"no number", "ksql.server.url=x\nksql.migrations.topic.replicas=many", migrate.Project{}, "ksql.migrations.topic.replicas: it must be a number"},
-		{"key store", "ksql.server.url=x\nssl.truststore.location=t.jks", migrate.Project{}, "ssl.truststore.location: Java's key stores are not read"},
+		{"key store", "ksql.server.url=x\nssl.truststore.location=t.jks", migrate.Project{}, "ssl.truststore.location: key stores of Java are not read"},
 		{"any host", "ksql.server.url=x\nssl.verify.host=false", migrate.Project{}, "is always checked"},
 		{"unknown", "ksql.server.url=x\nksql.nope=1", migrate.Project{}, "ksql.nope: there is no property of that name"},
 		{"no property", "ksql.server.url=x\nnope", migrate.Project{}, `line 2: expected name=value, found "nope"`},

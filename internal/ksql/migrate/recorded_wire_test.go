@@ -20,12 +20,90 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
+	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
 )
 
 // TestRecordedClientsOnTheEmbeddedServer sends the embedded server what
 // ksql-migrations sent to a real one, run by run, and compares the answers.
 func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
 	runs := recordedRuns(t)
+	w := newWire(t)
+	matched := 0
+	for _, number := range slices.Sorted(mapKeys(runs)) {
+		ok := t.Run(number+" "+strings.Join(runs[number].Args, " "), func(t *testing.T) {
+			for i, e := range runs[number].exchanges() {
+				w.replay(t, i, e)
+			}
+		})
+		if ok {
+			matched++
+		}
+	}
+	fmt.Printf("recorded/clients, requests of ksql-migrations: %d of %d runs match\n", matched, len(runs))
+}
+
+// TestRecordedProjectsAreInterchangeable begins a project with the requests of
+// ksql-migrations and goes on with ours, and the other way round.
+func TestRecordedProjectsAreInterchangeable(t *testing.T) {
+	runs := recordedRuns(t)
+	var names []string
+	for name, content := range recordedProject(t, runs)("16") {
+		names = append(names, name, content)
+	}
+	files := files(names...)
+	migrator := func(t *testing.T, w *wire) *migrate.Migrator {
+		client, err := ksql.New(ksql.Config{URL: w.url})
+		require.NoError(t, err)
+		t.Cleanup(client.Close)
+		m, err := migrate.New(migrate.Config{Client: client, FS: files, Variables: map[string]string{"name": "M3", "min": "5"}})
+		require.NoError(t, err)
+		return m
+	}
+	replay := func(t *testing.T, w *wire, numbers ...string) {
+		for _, number := range numbers {
+			for i, e := range runs[number].exchanges() {
+				w.replay(t, i, e)
+			}
+		}
+	}
+	t.Run("from ksql-migrations to ours", func(t *testing.T) {
+		w := newWire(t)
+		replay(t, w, "04", "10", "11")
+		ours := migrator(t, w)
+		status, err := ours.Info(t.Context())
+		require.NoError(t, err)
+		compareInfo(t, runs["12"], status)
+		report, err := ours.Apply(t.Context(), migrate.ApplyOptions{Until: 3})
+		require.NoError(t, err)
+		assert.Equal(t, 2, report.Previous)
+		assert.Equal(t, 3, report.Current)
+		count, err := ours.Validate(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 3, count)
+		w.anyTime = true
+		replay(t, w, "15") // what the tool asks for its info
+	})
+	t.Run("from ours to ksql-migrations", func(t *testing.T) {
+		w := newWire(t)
+		ours := migrator(t, w)
+		for range 2 {
+			_, err := ours.Apply(t.Context(), migrate.ApplyOptions{Next: true})
+			require.NoError(t, err)
+		}
+		w.anyTime = true
+		replay(t, w, "12", "13", "14", "15", "16", "17", "18")
+		status, err := ours.Info(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, 4, status.Current)
+		assert.Equal(t, migrate.Failed, status.Migrations[3].State)
+		assert.Nil(t, status.Migrations[3].Resumption, "how far the tool came is not known")
+	})
+}
+
+// newWire starts an embedded server to send recorded requests to.
+func newWire(t *testing.T) *wire {
+	t.Helper()
 	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
 	require.NoError(t, err)
 	require.NoError(t, kafkaServer.Start(t.Context()))
@@ -43,20 +121,8 @@ func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	transport := &http.Transport{Protocols: protocols}
-	defer transport.CloseIdleConnections()
-	w := wire{client: &http.Client{Transport: transport}, url: "http://" + server.Addr(), queries: map[string]string{}}
-	matched := 0
-	for _, number := range slices.Sorted(mapKeys(runs)) {
-		ok := t.Run(number+" "+strings.Join(runs[number].Args, " "), func(t *testing.T) {
-			for i, e := range runs[number].exchanges() {
-				w.replay(t, i, e)
-			}
-		})
-		if ok {
-			matched++
-		}
-	}
-	fmt.Printf("recorded/clients, requests of ksql-migrations: %d of %d runs match\n", matched, len(runs))
+	t.Cleanup(transport.CloseIdleConnections)
+	return &wire{client: &http.Client{Transport: transport}, url: "http://" + server.Addr(), queries: map[string]string{}}
 }
 
 // recordedRuns returns the runs of ksql-migrations by their numbers.
@@ -87,6 +153,7 @@ type wire struct {
 	client  *http.Client
 	url     string
 	queries map[string]string // our ids of queries by the recorded ones, without their numbers
+	anyTime bool              // the times in the metadata are not the recorded ones
 }
 
 var persistentID = regexp.MustCompile(`\b((?:C[ST]AS|CST|INSERTQUERY)(?:_\w+?)?)_(\d+)\b`)
@@ -106,7 +173,7 @@ func (w *wire) replay(t *testing.T, index int, e exchange) {
 		method = http.MethodGet
 	}
 	name := fmt.Sprintf("request %d: %s %s", index, e.path, e.request)
-	want := comparable(t, e)
+	want := w.comparable(t, e)
 	ask := func() (string, []any) {
 		r, err := http.NewRequestWithContext(t.Context(), method, w.url+e.path, strings.NewReader(request))
 		require.NoError(t, err)
@@ -123,7 +190,7 @@ func (w *wire) replay(t *testing.T, index int, e exchange) {
 		for _, id := range persistentID.FindAllStringSubmatch(string(body), -1) {
 			w.queries[id[1]] = id[0]
 		}
-		return fmt.Sprint(answer.StatusCode), comparable(t, exchange{path: e.path, answer: string(body)})
+		return fmt.Sprint(answer.StatusCode), w.comparable(t, exchange{path: e.path, answer: string(body)})
 	}
 	status, got := ask()
 	if e.path == "/query-stream" {
@@ -141,10 +208,13 @@ func (w *wire) replay(t *testing.T, index int, e exchange) {
 
 // comparable returns the values of an answer without what differs from server
 // to server and from run to run.
-func comparable(t *testing.T, e exchange) []any {
+func (w *wire) comparable(t *testing.T, e exchange) []any {
 	t.Helper()
 	text := persistentID.ReplaceAllString(e.answer, "${1}_N")
 	text = regexp.MustCompile(`"query_\d+"`).ReplaceAllString(text, `"query_N"`)
+	if w.anyTime {
+		text = regexp.MustCompile(`"\d{13}"`).ReplaceAllString(text, `"time"`)
+	}
 	decoder := json.NewDecoder(bytes.NewReader([]byte(text)))
 	decoder.UseNumber()
 	var values []any
