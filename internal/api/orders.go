@@ -152,7 +152,7 @@ func (h *handlers) await(r *http.Request, done func(order.Order) bool) (id strin
 			err = errors.Join(err, r.Context().Err())
 		}
 		if found {
-			return id, o, true, nil
+			return id, h.decidedBefore(r.Context(), o), true, nil
 		}
 		if err != nil {
 			err = fmt.Errorf("looking up order %s: %w", id, err)
