@@ -85,7 +85,30 @@ func ParseTimestamp(text string) (int64, error) {
 	return millis, nil
 }
 
-const timePattern = "00:00:00.000"
+const (
+	datePattern = "0000-00-00"
+	timePattern = "00:00:00.000"
+)
+
+// notParsed says where a text leaves a pattern, in which zeros stand for digits,
+// as Java does: numbers that are incomplete are told by their begin.
+func notParsed(text, pattern string) error {
+	number := 0
+	for i := range len(pattern) {
+		digit := pattern[i] == '0'
+		if !digit || i == 0 || pattern[i-1] != '0' {
+			number = i
+		}
+		switch {
+		case i >= len(text), digit && (text[i] < '0' || text[i] > '9'), !digit && text[i] != pattern[i]:
+			return fmt.Errorf("Text '%s' could not be parsed at index %d", text, number)
+		}
+	}
+	if len(text) > len(pattern) {
+		return fmt.Errorf("Text '%s' could not be parsed, unparsed text found at index %d", text, len(pattern))
+	}
+	return fmt.Errorf("Text '%s' could not be parsed", text)
+}
 
 func parseTimestamp(text string) (int64, error) {
 	date, clock, hasTime := strings.Cut(text, "T")
@@ -108,7 +131,7 @@ func parseTimestamp(text string) (int64, error) {
 		clock += timePattern[len(clock):]
 	}
 	if len(clock) != len(timePattern) {
-		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
+		return 0, notParsed(date+"T"+clock, datePattern+"T"+timePattern)
 	}
 	// Java reads the end of a day as the begin of the next.
 	days := 0
@@ -117,7 +140,7 @@ func parseTimestamp(text string) (int64, error) {
 	}
 	t, err := time.ParseInLocation("2006-01-02T15:04:05.000", date+"T"+clock, loc)
 	if err != nil {
-		return 0, fmt.Errorf("Text '%sT%s' could not be parsed", date, clock)
+		return 0, notParsed(date+"T"+clock, datePattern+"T"+timePattern)
 	}
 	return t.AddDate(0, 0, days).UnixMilli(), nil
 }
@@ -137,9 +160,9 @@ func completeDate(text string) string {
 func ParseDate(text string) (int64, error) {
 	t, err := time.Parse("2006-01-02", completeDate(text))
 	if err != nil {
-		return 0, fmt.Errorf("Failed to parse date '%s': Text '%s' could not be parsed\n"+
+		return 0, fmt.Errorf("Failed to parse date '%s': %w\n"+
 			"Required format is: \"yyyy-MM-dd\", for example '2020-05-26'. "+
-			"Partials are also supported, for example '2020-05'", text, completeDate(text))
+			"Partials are also supported, for example '2020-05'", text, notParsed(completeDate(text), datePattern))
 	}
 	return t.Unix() / 86400, nil
 }
