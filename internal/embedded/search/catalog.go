@@ -291,8 +291,13 @@ func (s *Server) writable(name string, requireAlias, makeIt bool) (*index, error
 		if ix, err = writeIndex(name, aliased); err != nil {
 			return nil, err
 		}
-	case !makeIt || !s.autoCreate(name):
+	case !makeIt:
 		return nil, indexNotFound(name)
+	case !s.autoCreate(name):
+		e := indexNotFound(name)
+		e.reason += s.noAutoCreate()
+		e.meta = object{{"index_uuid", "_na_"}, {"index", name}}
+		return nil, e
 	default:
 		s.catalog.Lock()
 		defer s.catalog.Unlock()
@@ -319,6 +324,16 @@ func writeIndex(name string, aliased []*index) (*index, *apiError) {
 		return nil, illegalArgument("no write index is defined for alias [%s]. The write index may be explicitly disabled using is_write_index=false or the alias points to multiple indices without one being designated as a write index", name)
 	}
 	return chosen, nil
+}
+
+// noAutoCreate says why an index isn't made by writing to it.
+func (s *Server) noAutoCreate() string {
+	s.catalog.RLock()
+	defer s.catalog.RUnlock()
+	if rule := s.settings["action.auto_create_index"]; rule != "false" {
+		return fmt.Sprintf(" and [action.auto_create_index] ([%s]) doesn't match", rule)
+	}
+	return " and [action.auto_create_index] is [false]"
 }
 
 // autoCreate reports whether an index may be made by writing to it.

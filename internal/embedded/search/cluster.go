@@ -173,6 +173,9 @@ func putClusterSettings(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n == nil || len(n.members) == 0 {
+		return nil, validationFailed("no settings to update")
+	}
 	c.srv.catalog.Lock()
 	defer c.srv.catalog.Unlock()
 	changed := maps.Clone(c.srv.settings)

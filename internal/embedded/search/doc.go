@@ -7,7 +7,9 @@
 // index also has a scorch index, fed by a background indexer that follows the
 // sequence numbers in the database: searches see a write shortly after it
 // (refresh), reads by id at once. Queries are executed by this package on
-// scorch's postings, with Lucene's BM25.
+// scorch's postings, with Lucene's BM25; those without scores on sets of documents.
+// Orders and aggregations read doc values, or, once many are wanted, columns that
+// are made of the postings of a segment and kept in a bounded cache.
 //
 // Invariants:
 //   - The database is the only truth. A scorch index says inside itself up to

@@ -14,7 +14,6 @@ import (
 type searchPart struct {
 	x      *execution
 	order  int // among the parts
-	number int // of the shard in a point in time
 	target target
 	filter query // of the aliases by which the index was named, nil for none
 	total  int
