@@ -69,7 +69,7 @@ func TestRecordedProjectsAreInterchangeable(t *testing.T) {
 	}
 	t.Run("from ksql-migrations to ours", func(t *testing.T) {
 		w := newWire(t)
-		replay(t, w, "04", "10", "11")
+		replay(t, w, "04", "10", "11", "12") // the last waits until the table shows it all
 		ours := migrator(t, w)
 		status, err := ours.Info(t.Context())
 		require.NoError(t, err)
