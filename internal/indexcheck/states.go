@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -44,9 +45,15 @@ type states struct {
 // quiet keeps the store's progress out of the log; its errors are returned.
 type quiet struct{}
 
-func (quiet) Infof(string, ...any)      {}
-func (quiet) Errorf(string, ...any)     {}
-func (quiet) Fatalf(f string, a ...any) { panic(fmt.Sprintf(f, a...)) }
+// Fatalf ends the process, as the store can't go on: it only reads and has nothing
+// to lose.
+func (quiet) Fatalf(format string, a ...any) {
+	_, _ = fmt.Fprintf(os.Stderr, "the store of the check: "+format+"\n", a...)
+	os.Exit(1)
+}
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
 
 func openStates(dir string) (*states, error) {
 	db, err := pebble.Open(filepath.Join(dir, "states"), &pebble.Options{DisableWAL: true, MemTableSize: memTableBytes, Logger: quiet{}})

@@ -175,7 +175,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	contentType := "application/json"
 	a, err := s.answer(c, &contentType)
 	if errors.Is(err, errNotGzip) {
-		panic(http.ErrAbortHandler) // how net/http closes a connection without an answer
+		if conn, _, hijackErr := http.NewResponseController(w).Hijack(); hijackErr == nil {
+			_ = conn.Close() // there is nobody to tell
+			return
+		}
+		err = newError(http.StatusBadRequest, "parse_exception", "%s", errNotGzip.Error())
 	}
 	if err != nil {
 		e := asAPIError(err)
