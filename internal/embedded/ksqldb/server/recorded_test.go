@@ -336,11 +336,15 @@ func (r *replay) noteIDs(recorded, ours string) {
 }
 
 func (r *replay) withIDs(body string) string {
-	for theirs, own := range r.ids {
-		body = strings.ReplaceAll(body, theirs, own)
-	}
-	return body
+	return queryIDPattern.ReplaceAllStringFunc(body, func(theirs string) string {
+		if own, ok := r.ids[theirs]; ok {
+			return own
+		}
+		return theirs
+	})
 }
+
+var queryIDPattern = regexp.MustCompile(`(?:CSAS|CTAS|CST)_\w+_\d+|INSERTQUERY_\d+`)
 
 func (r *replay) post(path, body string) ([]byte, error) {
 	resp, err := r.http.Post("http://"+r.server.Addr()+path, "application/json", strings.NewReader(body))
