@@ -155,7 +155,10 @@ func (s *Server) renderSettings() object {
 }
 
 func getClusterSettings(c *call) (*answer, error) {
-	c.ignore("master_timeout", "timeout", "local", "flat_settings", "include_defaults")
+	c.ignore("master_timeout", "timeout", "local", "flat_settings")
+	if _, err := c.flag("include_defaults", false); err != nil {
+		return nil, err
+	}
 	if err := c.unknown(); err != nil {
 		return nil, err
 	}
