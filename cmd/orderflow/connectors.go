@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,6 +37,7 @@ orderflow itself finds them:
 func newConnectorsPlanCommand(env *environment) *cobra.Command {
 	var dir string
 	var prune bool
+	var output outputForm
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Validate the connector files and show what apply would do, changing nothing",
@@ -51,10 +51,14 @@ func newConnectorsPlanCommand(env *environment) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if output == outputJSON {
+				return printConnectorsJSON(env.stdout, connectorsAnswer{Plan: plan.Items})
+			}
 			return printConnectorPlan(env.stdout, plan)
 		},
 	}
 	addConnectorFlags(cmd, &dir, &prune)
+	addOutputFlag(cmd, &output)
 	return cmd
 }
 
@@ -74,6 +78,7 @@ func newConnectorsApplyCommand(env *environment) *cobra.Command {
 		},
 	}
 	addConnectorFlags(cmd, &dir, &options.prune)
+	addOutputFlag(cmd, &options.output)
 	cmd.Flags().BoolVar(&options.templates, "templates", true, "also put the index templates into Elasticsearch, before the connectors")
 	cmd.Flags().DurationVar(&options.wait, "wait", connectorPatience, "how long to wait until all connectors run; 0 does not wait")
 	return cmd
@@ -87,6 +92,7 @@ type applyOptions struct {
 	prune     bool
 	templates bool
 	wait      time.Duration // 0 does not wait
+	output    outputForm
 }
 
 // applyConnectors applies the built-in connector files and waits until all run. The
@@ -110,22 +116,51 @@ func applyDefinition(ctx context.Context, env *environment, def connectors.Defin
 	if err != nil {
 		return err
 	}
-	if err := printConnectorPlan(w, plan); err != nil {
-		return err
+	if options.output != outputJSON {
+		if err := printConnectorPlan(w, plan); err != nil {
+			return err
+		}
 	}
 	if err := plan.Apply(ctx); err != nil {
 		return err
 	}
-	if options.wait <= 0 {
+	if options.wait > 0 {
+		waitCtx, cancel := context.WithTimeout(ctx, options.wait)
+		defer cancel()
+		if err := client.Wait(waitCtx, def.Names()); err != nil {
+			return err
+		}
+	}
+	if options.output != outputJSON {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, options.wait)
-	defer cancel()
-	return client.Wait(ctx, def.Names())
+	list, _, err := connectorStatuses(ctx, client, def.Names())
+	if err != nil {
+		return err
+	}
+	return printConnectorsJSON(w, connectorsAnswer{Plan: plan.Items, Status: list})
+}
+
+// connectorStatuses asks for the status of connectors, and names those that do not
+// run.
+func connectorStatuses(ctx context.Context, client *connectors.Client, names []string) (list []connectors.Status, down []string, err error) {
+	list = []connectors.Status{}
+	for _, name := range names {
+		status, err := client.Status(ctx, name)
+		if err != nil {
+			return nil, nil, err
+		}
+		list = append(list, status)
+		if !status.Running() {
+			down = append(down, name)
+		}
+	}
+	return list, down, nil
 }
 
 func newConnectorsStatusCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
+	var output outputForm
+	cmd := &cobra.Command{
 		Use:   "status [connector ...]",
 		Short: "Show the state of connectors and their tasks; fails when one does not run",
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -136,21 +171,16 @@ func newConnectorsStatusCommand(env *environment) *cobra.Command {
 					return err
 				}
 			}
-			table := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-			var down []string
-			for _, name := range names {
-				status, err := client.Status(cmd.Context(), name)
-				if err != nil {
-					return err
-				}
-				if err := printStatus(table, status); err != nil {
-					return err
-				}
-				if !status.Running() {
-					down = append(down, name)
-				}
+			list, down, err := connectorStatuses(cmd.Context(), client, names)
+			if err != nil {
+				return err
 			}
-			if err := table.Flush(); err != nil {
+			if output == outputJSON {
+				err = printConnectorsJSON(env.stdout, connectorsAnswer{Status: list})
+			} else {
+				err = printStatuses(env.stdout, list)
+			}
+			if err != nil {
 				return err
 			}
 			if len(down) > 0 {
@@ -159,10 +189,13 @@ func newConnectorsStatusCommand(env *environment) *cobra.Command {
 			return nil
 		},
 	}
+	addOutputFlag(cmd, &output)
+	return cmd
 }
 
 func newConnectorsDeleteCommand(env *environment) *cobra.Command {
-	return &cobra.Command{
+	var output outputForm
+	cmd := &cobra.Command{
 		Use:   "delete connector ...",
 		Short: "Delete connectors; what they wrote stays",
 		Args:  cobra.MinimumNArgs(1),
@@ -173,9 +206,14 @@ func newConnectorsDeleteCommand(env *environment) *cobra.Command {
 					return err
 				}
 			}
+			if output == outputJSON {
+				return printConnectorsJSON(env.stdout, connectorsAnswer{Deleted: names})
+			}
 			return nil
 		},
 	}
+	addOutputFlag(cmd, &output)
+	return cmd
 }
 
 func addConnectorFlags(cmd *cobra.Command, dir *string, prune *bool) {
@@ -198,40 +236,4 @@ func loadConnectors(env *environment, dir string) (connectors.Definition, error)
 		connectors.EnvSchemaRegistry:   env.config.SchemaRegistryURL(),
 		connectors.EnvElasticsearch:    env.config.ElasticsearchURL(),
 	}))
-}
-
-func printConnectorPlan(w io.Writer, plan connectors.Plan) error {
-	for _, item := range plan.Items {
-		if _, err := fmt.Fprintf(w, "%-7s %s\n", item.Action, item.Name); err != nil {
-			return err
-		}
-		for _, change := range item.Changes {
-			if _, err := fmt.Fprintf(w, "          %s\n", change); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func printStatus(w io.Writer, s connectors.Status) error {
-	if _, err := fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.Type, s.Connector.State, firstLine(s.Connector.Trace)); err != nil {
-		return err
-	}
-	for _, t := range s.Tasks {
-		if _, err := fmt.Fprintf(w, "  task %d\t\t%s\t%s\n", t.ID, t.State, firstLine(t.Trace)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// firstLine gives the beginning of a trace with its last cause, which tells most.
-func firstLine(trace string) string {
-	const cause = "Caused by: "
-	if i := strings.LastIndex(trace, cause); i >= 0 {
-		trace = trace[i+len(cause):]
-	}
-	line, _, _ := strings.Cut(trace, "\n")
-	return line
 }

@@ -168,10 +168,10 @@ func (c *Client) Validate(ctx context.Context, config map[string]string) ([]stri
 
 // State is the state of a connector or one of its tasks, by Connect's word.
 type State struct {
-	ID    int    `json:"id"`
+	ID    int    `json:"id"` // of a task
 	State string `json:"state"`
 	// Trace tells why it failed.
-	Trace string `json:"trace"`
+	Trace string `json:"trace,omitempty"`
 }
 
 // Status is the state of a connector and its tasks.

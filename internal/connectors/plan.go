@@ -26,10 +26,10 @@ const (
 
 // Item is one connector of a plan.
 type Item struct {
-	Name   string
-	Action Action
+	Name   string `json:"name"`
+	Action Action `json:"action"`
 	// Changes are the settings that differ, as "key: old → new".
-	Changes []string
+	Changes []string `json:"changes,omitempty"`
 
 	config map[string]string
 }
