@@ -189,11 +189,16 @@ func TestSlowAndGiantBodies(t *testing.T) {
 	send := func(head string, body io.Reader) (string, error) {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr())
 		require.NoError(t, err)
-		defer conn.Close()
 		_, err = io.WriteString(conn, head)
 		require.NoError(t, err)
-		go func() { _, _ = io.Copy(conn, body) }()
+		sent := make(chan struct{})
+		go func() {
+			defer close(sent)
+			_, _ = io.Copy(conn, body)
+		}()
 		answer, err := io.ReadAll(conn)
+		require.NoError(t, conn.Close())
+		<-sent
 		return string(answer), err
 	}
 	endless := strings.NewReader(strings.Repeat(" ", 8<<20))
