@@ -23,7 +23,7 @@ type environment struct {
 	lookupEnv func(string) (string, bool)
 }
 
-// commands lists the makers of all commands, in the order of the help text. A new
+// commands lists the makers of all commands. A new
 // command is added here.
 var commands = []func(*environment) *cobra.Command{
 	newUpCommand,
@@ -46,10 +46,7 @@ func newRootCommand(env *environment) *cobra.Command {
 		Use:   "orderflow",
 		Short: "Order processing whose stream logic is ksqlDB SQL",
 		Long: `orderflow takes orders over REST, has them checked by ksqlDB statements and an
-inventory service, and answers with their final state.
-
-Every setting below is also an environment variable (--data-dir is
-ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
+inventory service, and answers with their final state.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -77,6 +74,9 @@ ORDERFLOW_DATA_DIR) and a key of the file named by --config.`,
 		refuseUnknown(cmd)
 		root.AddCommand(cmd)
 	}
+	root.AddCommand(newSettingsTopic(loader))
+	settings := root.PersistentFlags()
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return usage(cmd, settings) })
 	return root
 }
 

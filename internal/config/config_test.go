@@ -129,3 +129,16 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 	}
 	assert.Equal(t, "ORDERFLOW_SCHEMA_REGISTRY", EnvName("schema-registry"))
 }
+
+func TestEverySettingStandsUnderOneHeading(t *testing.T) {
+	l := NewLoader(pflag.NewFlagSet("test", pflag.ContinueOnError))
+	var names []string
+	for _, g := range l.Groups() {
+		assert.NotEmpty(t, g.Title)
+		g.Flags.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	}
+	assert.ElementsMatch(t, l.Names(), names)
+	general := l.Groups()[0].Flags
+	assert.NotNil(t, general.Lookup("log-level"))
+	assert.Nil(t, general.Lookup("kafka-listen"))
+}
