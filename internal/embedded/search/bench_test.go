@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,44 +117,4 @@ func diskBytes(b *testing.B, dir string) int64 {
 		return err
 	}))
 	return total
-}
-
-// BenchmarkSearch runs the searches that the API sends, and aggregations, over
-// the orders, and tells the slowest of every hundred.
-func BenchmarkSearch(b *testing.B) {
-	orders := benchOrders(b, 50000)
-	srv := openBench(b, b.TempDir())
-	putTemplate(b, srv)
-	bulkOrders(b, srv, 0, orders)
-	must(b, srv, http.MethodPost, "/_refresh", "")
-	for _, s := range []struct{ name, body string }{
-		{"all-by-id", `{"query":{"bool":{"filter":[]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
-		{"state-by-id", `{"query":{"bool":{"filter":[{"term":{"state":"FAILED"}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
-		{"customer-by-id", `{"query":{"bool":{"filter":[{"term":{"customerId":%d}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
-		{"customer-state-product", `{"query":{"bool":{"filter":[{"term":{"customerId":%d}},{"term":{"state":"CREATED"}},{"term":{"product":"JUMPERS"}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
-		{"page-after", `{"query":{"bool":{"filter":[]}},"sort":[{"id":{"order":"asc"}}],"search_after":["order-05000000"],"size":20,"track_total_hits":true}`},
-		{"text", `{"query":{"bool":{"filter":[{"multi_match":{"query":"order-%08d","lenient":true}}]}},"sort":[{"id":{"order":"asc"}}],"size":20,"track_total_hits":true}`},
-		{"price-range", `{"query":{"range":{"price":{"gte":20,"lt":40}}},"size":10}`},
-		{"newest", `{"query":{"match_all":{}},"sort":[{"updatedAt":"desc"}],"size":10}`},
-		{"scored-term", `{"query":{"term":{"state":"FAILED"}},"size":10}`},
-		{"agg-state", `{"size":0,"aggs":{"s":{"terms":{"field":"state"}}}}`},
-		{"agg-product-avg", `{"size":0,"aggs":{"s":{"terms":{"field":"product"},"aggs":{"a":{"avg":{"field":"price"}}}}}}`},
-		{"agg-days", `{"size":0,"aggs":{"s":{"date_histogram":{"field":"updatedAt","calendar_interval":"hour"}}}}`},
-	} {
-		b.Run(s.name, func(b *testing.B) {
-			var took []time.Duration
-			for i := 0; b.Loop(); i++ {
-				body := s.body
-				if strings.Contains(body, "%") {
-					body = fmt.Sprintf(body, i*13%1000)
-				}
-				began := time.Now()
-				must(b, srv, http.MethodPost, "/orders.v1/_search", body)
-				took = append(took, time.Since(began))
-			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
-		})
-	}
-	require.NoError(b, srv.Stop())
 }
