@@ -9,17 +9,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/orderflow/orderflow/internal/listen"
+	"github.com/orderflow/orderflow/internal/credentials"
 )
 
-// newCredentialCommand makes the lines of the files that --api-credentials and
-// --ksqldb-credentials name.
+// newCredentialCommand makes the lines of the files that --api-credentials,
+// --ksqldb-credentials and --kafka-credentials name.
 func newCredentialCommand(env *environment) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "credential",
-		Short: "Make users and API keys for the orders API and the embedded ksqlDB",
-		Long: `Makes the lines of a file of credentials (--api-credentials, --ksqldb-credentials).
-The file holds hashes alone; lines that htpasswd -B makes do as well.`,
+		Short: "Make users and API keys for the orders API, the embedded ksqlDB and the embedded Kafka",
+		Long: `Makes the lines of a file of credentials (--api-credentials, --ksqldb-credentials,
+--kafka-credentials; one file may serve all). The file holds hashes alone. A user has
+three lines: for basic authentication and SASL PLAIN, as htpasswd -B makes it as well,
+and for SASL SCRAM-SHA-256 and SCRAM-SHA-512.`,
 		Example: `  orderflow credential key till-7 >> api.credentials
   orderflow credential user anna < password.txt >> api.credentials`,
 		Args: cobra.NoArgs,
@@ -29,7 +31,7 @@ The file holds hashes alone; lines that htpasswd -B makes do as well.`,
 		Short: "Make an API key: the line goes to the standard output, the key itself to the standard error",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			key, line, err := listen.NewAPIKey(args[0])
+			key, line, err := credentials.NewAPIKey(args[0])
 			if err != nil {
 				return err
 			}
@@ -48,11 +50,11 @@ The file holds hashes alone; lines that htpasswd -B makes do as well.`,
 			if err != nil && !errors.Is(err, io.EOF) {
 				return fmt.Errorf("reading the password: %w", err)
 			}
-			line, err := listen.PasswordLine(args[0], strings.TrimRight(password, "\r\n"))
+			lines, err := credentials.UserLines(args[0], strings.TrimRight(password, "\r\n"))
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(env.stdout, line)
+			_, err = fmt.Fprintln(env.stdout, strings.Join(lines, "\n"))
 			return err
 		},
 	})

@@ -29,6 +29,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
@@ -47,7 +48,7 @@ type Config struct {
 	TLS listen.TLS
 	// Credentials are those that clients need, for everything but /livez and
 	// /readyz; nil lets everybody in.
-	Credentials *listen.Credentials
+	Credentials *credentials.Store
 	// Kafka says which brokers and which Schema Registry to use.
 	Kafka kafka.Config
 	// Ksql says which ksqlDB to use.

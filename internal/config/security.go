@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/orderflow/orderflow/internal/access"
+	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/listen"
 )
 
@@ -37,17 +38,17 @@ type Security struct {
 // Protection protects one of our HTTP servers.
 type Protection struct {
 	TLS listen.TLS
-	// CredentialsFile names who may use the server; see listen.LoadCredentials.
+	// CredentialsFile names who may use the server; see credentials.Load.
 	// Empty: everybody.
 	CredentialsFile string
 }
 
 // Credentials reads the file; nil when there is none.
-func (p Protection) Credentials() (*listen.Credentials, error) {
+func (p Protection) Credentials() (*credentials.Store, error) {
 	if p.CredentialsFile == "" {
 		return nil, nil
 	}
-	return listen.LoadCredentials(p.CredentialsFile)
+	return credentials.Load(p.CredentialsFile)
 }
 
 // Login is a user name and its password.

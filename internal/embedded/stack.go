@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/connect"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
@@ -57,7 +58,7 @@ type Config struct {
 	ConnectTransport        http.RoundTripper
 	// KsqlDBTLS and KsqlDBCredentials protect the embedded ksqlDB.
 	KsqlDBTLS         listen.TLS
-	KsqlDBCredentials *listen.Credentials
+	KsqlDBCredentials *credentials.Store
 	// KafkaAdvertise is the host:port that the embedded broker tells its clients
 	// to connect to; empty for the address it listens on.
 	KafkaAdvertise string

@@ -18,6 +18,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	"github.com/orderflow/orderflow/internal/listen"
 )
@@ -39,7 +40,7 @@ type Config struct {
 	// TLS makes the server speak TLS only, when it names files.
 	TLS listen.TLS
 	// Credentials are those that clients need; nil lets everybody in.
-	Credentials *listen.Credentials
+	Credentials *credentials.Store
 	engine.Config
 }
 
