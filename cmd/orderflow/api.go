@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/orderflow/orderflow/internal/access"
 	"github.com/orderflow/orderflow/internal/api"
 	"github.com/orderflow/orderflow/internal/config"
 	"github.com/orderflow/orderflow/internal/kafka"
@@ -85,12 +86,14 @@ func serviceKafka(env *environment, service string) kafka.Config {
 	}
 }
 
-// ksqlTLS returns which ksqlDB to trust, where its address asks for TLS.
-func ksqlTLS(cfg *config.Config) ksql.TLS {
-	if !strings.HasPrefix(cfg.KsqlDBURL(), "https:") {
-		return ksql.TLS{}
+// ksqlTLS returns how to know the ksqlDB at url, where that asks for TLS.
+func ksqlTLS(cfg *config.Config, url string) access.TLS {
+	if !strings.HasPrefix(url, "https:") {
+		return access.TLS{}
 	}
-	return ksql.TLS{CAFile: cfg.Security.TLS.CAFile, CertFile: cfg.Security.TLS.CertFile, KeyFile: cfg.Security.TLS.KeyFile}
+	tls := cfg.Security.TLS
+	tls.ServerName = cfg.KsqlDBServerName
+	return tls
 }
 
 // ksqlConfig returns how a service reaches ksqlDB.
@@ -99,7 +102,7 @@ func ksqlConfig(env *environment) ksql.Config {
 		URL:      env.config.KsqlDBURL(),
 		Username: env.config.KsqlDBUsername,
 		Password: env.config.KsqlDBPassword,
-		TLS:      ksqlTLS(env.config),
+		TLS:      ksqlTLS(env.config, env.config.KsqlDBURL()),
 		Logger:   env.log,
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -303,9 +302,7 @@ func (t *migrateTool) with(config migrate.Config, f func(*migrate.Migrator) erro
 		fsys = os.DirFS(project.Dir)
 		if t.env.config.KsqlDB == "" {
 			server.URL = project.URL
-			if certificates := t.env.config.Security.TLS; strings.HasPrefix(server.URL, "https:") {
-				server.TLS = ksql.TLS{CAFile: certificates.CAFile, CertFile: certificates.CertFile, KeyFile: certificates.KeyFile}
-			}
+			server.TLS = ksqlTLS(t.env.config, server.URL)
 		}
 		if project.Username != "" {
 			server.Username, server.Password = project.Username, project.Password

@@ -26,16 +26,23 @@ type TLS struct {
 	// CAFile is a PEM file of the certificates that a server's may come from. Empty
 	// means the system's.
 	CAFile string
-	// CertFile and KeyFile are PEM files of a certificate of our own, for servers
-	// that ask for one. Both or none.
+	// CertFile and KeyFile are PEM files of a certificate of our own, with those
+	// between it and its root, and of its key, for servers that ask for one. Both
+	// or none.
 	CertFile string
 	KeyFile  string
+	// ServerName is the name that a server's certificate must have. Empty means the
+	// address's.
+	ServerName string
 }
+
+// IsZero reports whether nothing is given.
+func (t TLS) IsZero() bool { return t == TLS{} }
 
 // Config reads the files. The configuration of a zero TLS trusts what the system
 // trusts.
 func (t TLS) Config() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
 	if t.CAFile != "" {
 		text, err := os.ReadFile(t.CAFile)
 		if err != nil {
@@ -46,7 +53,10 @@ func (t TLS) Config() (*tls.Config, error) {
 			return nil, fmt.Errorf("reading the certificates to trust: %s has no PEM certificate", t.CAFile)
 		}
 	}
-	if t.CertFile != "" || t.KeyFile != "" {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return nil, errors.New("a TLS certificate of our own needs both its file and its key's file")
+	}
+	if t.CertFile != "" {
 		certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("reading our TLS certificate (%s) and its key (%s): %w", t.CertFile, t.KeyFile, err)

@@ -72,6 +72,8 @@ func TestTLSFilesThatCantBeUsed(t *testing.T) {
 	_, err = TLS{CAFile: empty}.Config()
 	require.ErrorContains(t, err, "has no PEM certificate")
 	_, err = TLS{CertFile: empty}.Config()
+	require.ErrorContains(t, err, "needs both its file and its key's file")
+	_, err = TLS{CertFile: empty, KeyFile: empty}.Config()
 	require.ErrorContains(t, err, "reading our TLS certificate")
 }
 

@@ -45,6 +45,8 @@ type Config struct {
 	Connect string
 	// KsqlDB is the URL of a real ksqlDB. Empty: the embedded one.
 	KsqlDB string
+	// KsqlDBServerName is the name that ksqlDB's certificate must have; empty means the address's.
+	KsqlDBServerName string
 	// KsqlDBUsername and KsqlDBPassword are sent as basic authentication when the name is set.
 	KsqlDBUsername string
 	KsqlDBPassword string

@@ -41,6 +41,7 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.SchemaRegistry, "schema-registry", c.SchemaRegistry, "URL of a real Schema Registry (instead of the embedded one)")
 	own.StringVar(&c.Connect, "connect", c.Connect, "URL of a real Kafka Connect (instead of the embedded one)")
 	own.StringVar(&c.KsqlDB, "ksqldb", c.KsqlDB, "URL of a real ksqlDB (instead of the embedded one)")
+	own.StringVar(&c.KsqlDBServerName, "ksqldb-server-name", c.KsqlDBServerName, "name that ksqlDB's certificate must have (default: the one of its address)")
 	own.StringVar(&c.KsqlDBUsername, "ksqldb-username", c.KsqlDBUsername, "user name for ksqlDB's basic authentication")
 	own.StringVar(&c.KsqlDBPassword, "ksqldb-password", c.KsqlDBPassword, "password for ksqlDB's basic authentication (better given in the environment)")
 	own.StringVar(&c.Elasticsearch, "elasticsearch", c.Elasticsearch, "URL of a real Elasticsearch (instead of the embedded one)")

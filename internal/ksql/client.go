@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	ksqldb "github.com/thmeitz/ksqldb-go"
+
+	"github.com/orderflow/orderflow/internal/access"
 )
 
 // DefaultURL is the address of a ksqlDB server with its default settings.
@@ -43,7 +45,7 @@ type Config struct {
 	// is given.
 	HTTP2 bool
 	// TLS is used for https:// addresses, unless HTTPClient is given.
-	TLS TLS
+	TLS access.TLS
 	// Retry says how often calls that change nothing are tried.
 	Retry Retry
 	// Headers are sent with every request, besides those that the client sets.
@@ -73,7 +75,7 @@ func (c Config) Validate() error {
 	if u.RawQuery != "" || u.Fragment != "" {
 		return fmt.Errorf("the ksqlDB address %q must not have a query or a fragment", c.URL)
 	}
-	if u.Scheme == "http" && c.TLS.given() {
+	if u.Scheme == "http" && !c.TLS.IsZero() {
 		return fmt.Errorf("certificates are given for the ksqlDB address %q, which does without: make it https://", c.URL)
 	}
 	if c.Retry.Attempts < 0 || c.Retry.Pause < 0 || c.Retry.MaxPause < 0 {

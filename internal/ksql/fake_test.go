@@ -37,10 +37,19 @@ type fakeRequest struct {
 
 func newFakeServer(t testing.TB) *fakeServer {
 	t.Helper()
+	f := newUnstartedFakeServer(t, func(*http.Request) {})
+	f.Start()
+	return f
+}
+
+// newUnstartedFakeServer makes a server that tells seen of each request.
+func newUnstartedFakeServer(t testing.TB, seen func(*http.Request)) *fakeServer {
+	t.Helper()
 	f := &fakeServer{mux: http.NewServeMux()}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
+		seen(r)
 		f.mu.Lock()
 		f.requests = append(f.requests, fakeRequest{
 			Method: r.Method, Path: r.URL.EscapedPath(), Accept: r.Header.Get("Accept"),
@@ -61,7 +70,6 @@ func newFakeServer(t testing.TB) *fakeServer {
 			f.connections.Add(1)
 		}
 	}
-	f.Start()
 	t.Cleanup(f.Close)
 	return f
 }

@@ -25,6 +25,10 @@ const maxRow = 16 << 20
 // closeTimeout bounds how long leaving a push query may take.
 const closeTimeout = 2 * time.Second
 
+// startGrace is how much longer than its context a query may take to name itself:
+// one that the server has just started can be ended by its id only.
+const startGrace = 500 * time.Millisecond
+
 // What is left of a pull query is read when it is closed, so that its
 // connection can be used again; up to these bounds, in bytes and time.
 const (
@@ -50,7 +54,7 @@ type Column struct {
 // and who wants more asks again.
 type Rows struct {
 	client  *Client
-	ctx     context.Context // of the request
+	ctx     context.Context // of the request; the caller's ends it by way of close
 	cancel  context.CancelCauseFunc
 	stop    func() bool // of what closes the rows when the caller's context ends
 	body    io.ReadCloser
@@ -63,7 +67,8 @@ type Rows struct {
 	current  bool
 	bindings bindings // of the last ScanStruct
 	err      error
-	ended    atomic.Bool // the server ended the answer
+	ended    atomic.Bool           // the server ended the answer
+	reason   atomic.Pointer[error] // why they are closed; nil while they are not
 
 	closeOnce sync.Once
 	closeErr  error
@@ -94,26 +99,43 @@ func (c *Client) Query(ctx context.Context, sql string, props map[string]string)
 	if err != nil {
 		return nil, withStatement(err, sql)
 	}
-	// Who waits for something else than the next row need not come back here
-	// for the query to end on the server.
-	ready := make(chan struct{})
-	rows.stop = context.AfterFunc(ctx, func() {
-		<-ready
-		rows.closeAndLog()
-	})
-	close(ready)
 	return rows, nil
 }
 
 // query asks once.
 func (c *Client) query(ctx context.Context, sql string, props map[string]string) (*Rows, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	rows, err := c.openQuery(ctx, sql, props)
+	request, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	opened := make(chan struct{})
+	giveUp := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(startGrace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel(context.Cause(ctx))
+		case <-opened:
+		}
+	})
+	rows, err := c.openQuery(request, sql, props)
+	close(opened)
+	giveUp()
 	if err != nil {
 		cancel(err)
 		return nil, err
 	}
 	rows.cancel = cancel
+	if ctx.Err() != nil {
+		rows.stop = func() bool { return true }
+		rows.closeAndLog(context.Cause(ctx))
+		return nil, fmt.Errorf("asking ksqlDB at %s: %w", c.base, context.Cause(ctx))
+	}
+	// Who waits for something else than the next row need not come back here
+	// for the query to end on the server.
+	ready := make(chan struct{})
+	rows.stop = context.AfterFunc(ctx, func() {
+		<-ready
+		rows.closeAndLog(context.Cause(ctx))
+	})
+	close(ready)
 	return rows, nil
 }
 
@@ -220,10 +242,10 @@ func lineError(line []byte) error {
 	return decodeError(http.StatusOK, line)
 }
 
-// cause prefers the reason why a context ended to the error it led to.
+// cause prefers the reason why the rows were closed to the error it led to.
 func (r *Rows) cause(err error) error {
-	if cause := context.Cause(r.ctx); cause != nil {
-		return cause
+	if reason := r.reason.Load(); reason != nil {
+		return *reason
 	}
 	return err
 }
@@ -244,7 +266,7 @@ func (r *Rows) Next() bool {
 	}
 	line, err := r.readLine()
 	switch {
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF) && r.reason.Load() == nil:
 		r.ended.Store(true)
 		_ = r.Close() // nothing is left to end on the server
 		return false
@@ -270,14 +292,8 @@ func (r *Rows) Next() bool {
 
 func (r *Rows) fail(err error) bool {
 	r.err = err
-	r.closeAndLog()
+	r.closeAndLog(errRowsClosed)
 	return false
-}
-
-func (r *Rows) closeAndLog() {
-	if err := r.Close(); err != nil {
-		r.client.log.Warn("a query could not be ended on the server", "query", r.queryID, "error", err)
-	}
 }
 
 // Err returns the error that ended Next, nil when the rows just ended or were
@@ -286,32 +302,50 @@ func (r *Rows) Err() error { return r.err }
 
 var errRowsClosed = errors.New("the rows are closed")
 
-func (r *Rows) closed() bool { return errors.Is(context.Cause(r.ctx), errRowsClosed) }
+func (r *Rows) closed() bool { return r.cause(nil) == errRowsClosed }
 
 // Close ends the query, on the server too when it has not ended there, and
 // releases the connection. Next then returns false. It may be called more than
 // once and returns the same error each time.
 func (r *Rows) Close() error {
-	r.closeOnce.Do(func() {
-		r.stop()
-		if !r.ended.Load() && r.outlivesReader() {
-			// The query's own context may be what ended: the server is told all the same.
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), closeTimeout)
-			r.closeErr = r.client.closeQuery(ctx, r.queryID)
-			cancel()
-		}
-		if !r.ended.Load() && !r.outlivesReader() {
-			r.drain()
-		}
-		r.cancel(errRowsClosed)
-		_ = r.body.Close() // its error could only repeat that the query was left
-	})
+	r.closeOnce.Do(func() { r.close(errRowsClosed) })
 	return r.closeErr
+}
+
+// closeAndLog closes the rows on nobody's behalf who could be told of an error.
+func (r *Rows) closeAndLog(cause error) {
+	r.closeOnce.Do(func() {
+		r.close(cause)
+		if r.closeErr != nil {
+			r.client.log.Warn("a query could not be ended on the server", "query", r.queryID, "error", r.closeErr)
+		}
+	})
+}
+
+func (r *Rows) close(cause error) {
+	r.reason.Store(&cause)
+	r.stop()
+	switch {
+	case r.ended.Load():
+	case r.outlivesReader():
+		// The query's own context may be what ended: the server is told all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.ctx), closeTimeout)
+		r.closeErr = r.client.closeQuery(ctx, r.queryID)
+		cancel()
+	case cause == errRowsClosed:
+		r.drain()
+	}
+	// Closing waits until the connection is free, which ending the context does not:
+	// who closes the client next would not release it.
+	late := time.AfterFunc(closeTimeout, func() { r.cancel(cause) })
+	_ = r.body.Close() // its error could only repeat that the query was left
+	late.Stop()
+	r.cancel(cause)
 }
 
 // drain reads what is left of the answer if that is little and quick to come.
 func (r *Rows) drain() {
-	if r.ctx.Err() != nil || !r.reading.TryLock() {
+	if !r.reading.TryLock() {
 		return
 	}
 	defer r.reading.Unlock()

@@ -1,13 +1,17 @@
 package ksql_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -240,6 +244,45 @@ func TestCancellingWhileNobodyReadsEndsAPushQueryOnTheServer(t *testing.T) {
 	require.NoError(t, rows.Close())
 }
 
+func TestCancellingBeforeAQueryIsNamedEndsItOnTheServer(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("http2=%v", http2), func(t *testing.T) {
+			server := newFakeServer(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			release := make(chan struct{})
+			server.mux.HandleFunc("/query-stream", func(w http.ResponseWriter, r *http.Request) {
+				cancel()
+				w.Header().Set("Content-Type", "application/vnd.ksqlapi.delimited.v1")
+				_, _ = io.WriteString(w, pushHeader)
+				_ = http.NewResponseController(w).Flush()
+				<-release
+			})
+			server.mux.HandleFunc("/close-query", func(http.ResponseWriter, *http.Request) { close(release) })
+			client, err := ksql.New(ksql.Config{URL: server.URL, HTTP2: http2})
+			require.NoError(t, err)
+			defer client.Close()
+			_, err = client.Query(ctx, "SELECT A FROM T EMIT CHANGES;", nil)
+			require.ErrorIs(t, err, context.Canceled)
+			requireClosed(t, server)
+		})
+	}
+}
+
+func TestCancellingDoesNotWaitLongForAQueryToBeNamed(t *testing.T) {
+	server := newFakeServer(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	enough := errors.New("that is enough")
+	left := make(chan struct{})
+	server.mux.HandleFunc("/query-stream", func(_ http.ResponseWriter, r *http.Request) {
+		cancel(enough)
+		<-r.Context().Done()
+		close(left)
+	})
+	_, err := server.client(t).Query(ctx, "SELECT A FROM T EMIT CHANGES;", nil)
+	require.ErrorIs(t, err, enough)
+	<-left
+}
+
 func TestAQueryThatIsGoneIsClosed(t *testing.T) {
 	server := newFakeServer(t)
 	release := make(chan struct{})
@@ -260,6 +303,32 @@ func TestClosingSaysWhenTheServerDidNot(t *testing.T) {
 	rows, err := server.client(t).Query(t.Context(), "SELECT A FROM T EMIT CHANGES;", nil)
 	require.NoError(t, err)
 	require.ErrorContains(t, rows.Close(), "ending query transient_T_42")
+}
+
+func TestAQueryThatCannotBeEndedIsSaidOnce(t *testing.T) {
+	server := newFakeServer(t)
+	release := make(chan struct{})
+	defer close(release)
+	server.stream(release, pushHeader)
+	server.answer("/close-query", 500, `{"@type":"generic_error","error_code":50000,"message":"no"}`)
+	var log bytes.Buffer
+	client, err := ksql.New(ksql.Config{URL: server.URL, Retry: quick, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	defer client.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	rows, err := client.Query(ctx, "SELECT A FROM T EMIT CHANGES;", nil)
+	require.NoError(t, err)
+	cancel()
+	assert.False(t, rows.Next())
+	require.ErrorIs(t, rows.Err(), context.Canceled)
+	require.ErrorContains(t, rows.Close(), "ending query transient_T_42")
+	assert.Equal(t, 1, strings.Count(log.String(), "could not be ended"), log.String())
+
+	log.Reset()
+	rows, err = client.Query(t.Context(), "SELECT A FROM T EMIT CHANGES;", nil)
+	require.NoError(t, err)
+	require.Error(t, rows.Close())
+	assert.Empty(t, log.String(), "the caller was told")
 }
 
 type level string

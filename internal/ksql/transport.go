@@ -1,59 +1,12 @@
 package ksql
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 )
-
-// TLS says how connections to an https:// address are made. The zero TLS
-// trusts the system's certificates and shows none.
-type TLS struct {
-	// CAFile is a PEM file of the certificates that the server's may come from,
-	// instead of the system's.
-	CAFile string
-	// CertFile and KeyFile are PEM files of a certificate, with those between
-	// it and its root, and of its key, for servers that ask for one. Both or
-	// none are given.
-	CertFile, KeyFile string
-	// ServerName is the name that the server's certificate must have; "" means
-	// the address's.
-	ServerName string
-}
-
-func (t TLS) given() bool { return t != TLS{} }
-
-// config reads the files.
-func (t TLS) config() (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the certificates that ksqlDB's may come from: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading the certificates that ksqlDB's may come from: %s has no certificate in PEM form", t.CAFile)
-		}
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("a client certificate for ksqlDB needs both its file and its key's file")
-	}
-	if t.CertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the client certificate for ksqlDB: %w", err)
-		}
-		config.Certificates = []tls.Certificate{certificate}
-	}
-	return config, nil
-}
 
 // newTransport makes the connections to a server at base. They go through the
 // proxy that the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY) names for it.
@@ -70,10 +23,10 @@ func newTransport(base *url.URL, config Config) (*http.Transport, error) {
 		// A compressed answer would be held back until a block is full.
 		DisableCompression: true,
 	}
-	if config.TLS.given() {
-		tlsConfig, err := config.TLS.config()
+	if !config.TLS.IsZero() {
+		tlsConfig, err := config.TLS.Config()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("setting up TLS with ksqlDB: %w", err)
 		}
 		transport.TLSClientConfig = tlsConfig
 	}

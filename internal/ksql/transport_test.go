@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderflow/orderflow/internal/access"
 	"github.com/orderflow/orderflow/internal/ksql"
 )
 
@@ -71,14 +71,14 @@ func TestTLS(t *testing.T) {
 	ca := writePEM(t, "CERTIFICATE", server.Certificate().Raw)
 	tests := []struct {
 		name string
-		tls  ksql.TLS
+		tls  access.TLS
 		want string
 	}{
-		{"as it should be", ksql.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile}, ""},
-		{"by another name", ksql.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile, ServerName: "example.com"}, ""},
-		{"by a wrong name", ksql.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile, ServerName: "other.test"}, "certificate is valid for example.com"},
-		{"without trust", ksql.TLS{CertFile: certFile, KeyFile: keyFile}, "certificate signed by unknown authority"},
-		{"without a certificate", ksql.TLS{CAFile: ca}, "reaching ksqlDB at"},
+		{"as it should be", access.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile}, ""},
+		{"by another name", access.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile, ServerName: "example.com"}, ""},
+		{"by a wrong name", access.TLS{CAFile: ca, CertFile: certFile, KeyFile: keyFile, ServerName: "other.test"}, "certificate is valid for example.com"},
+		{"without trust", access.TLS{CertFile: certFile, KeyFile: keyFile}, "certificate signed by unknown authority"},
+		{"without a certificate", access.TLS{CAFile: ca}, "reaching ksqlDB at"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -102,42 +102,17 @@ func TestTLSFilesThatAreNone(t *testing.T) {
 	certFile, keyFile, _ := clientCertificate(t)
 	tests := []struct {
 		url  string
-		tls  ksql.TLS
+		tls  access.TLS
 		want string
 	}{
-		{"https://x", ksql.TLS{CAFile: "no/such/file"}, "no such file"},
-		{"https://x", ksql.TLS{CAFile: keyFile}, "has no certificate in PEM form"},
-		{"https://x", ksql.TLS{CertFile: certFile}, "needs both its file and its key's file"},
-		{"https://x", ksql.TLS{CertFile: keyFile, KeyFile: certFile}, "reading the client certificate"},
-		{"http://x", ksql.TLS{ServerName: "y"}, "make it https://"},
+		{"https://x", access.TLS{CAFile: "no/such/file"}, "no such file"},
+		{"https://x", access.TLS{CAFile: keyFile}, "has no PEM certificate"},
+		{"https://x", access.TLS{CertFile: certFile}, "needs both its file and its key's file"},
+		{"https://x", access.TLS{CertFile: keyFile, KeyFile: certFile}, "reading our TLS certificate"},
+		{"http://x", access.TLS{ServerName: "y"}, "make it https://"},
 	}
 	for _, test := range tests {
 		_, err := ksql.New(ksql.Config{URL: test.url, TLS: test.tls})
 		assert.ErrorContains(t, err, test.want)
 	}
-}
-
-// A process reads the names of its proxies once, so this test runs in one of its own.
-func TestProxyOfTheEnvironment(t *testing.T) {
-	if os.Getenv("HTTP_PROXY") != "" {
-		client, err := ksql.New(ksql.Config{URL: "http://ksqldb.test:8088", HTTP2: true, Username: "ann"})
-		require.NoError(t, err)
-		defer client.Close()
-		info, err := client.Info(t.Context())
-		require.NoError(t, err)
-		assert.Equal(t, "default_", info.ServiceID)
-		return
-	}
-	var asked []string
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, _, _ := r.BasicAuth()
-		asked = append(asked, r.Proto+" "+r.URL.String()+" "+user)
-		_, _ = io.WriteString(w, infoAnswer)
-	}))
-	defer proxy.Close()
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestProxyOfTheEnvironment$")
-	command.Env = append(os.Environ(), "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "REQUEST_METHOD=")
-	output, err := command.CombinedOutput()
-	require.NoError(t, err, string(output))
-	assert.Equal(t, []string{"HTTP/1.1 http://ksqldb.test:8088/info ann"}, asked)
 }
