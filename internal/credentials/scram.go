@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -50,6 +52,17 @@ func (s *Store) Scram(mechanism, name string) (Scram, bool) {
 
 // HasScram reports whether any user can log in with a mechanism.
 func (s *Store) HasScram(mechanism string) bool { return len(s.scram[mechanism]) > 0 }
+
+// ScramLike gives the user's of a mechanism whose name comes first, for a server
+// that has to show strangers something that looks like it. It is zero when no user
+// can log in with the mechanism.
+func (s *Store) ScramLike(mechanism string) Scram {
+	users := s.scram[mechanism]
+	if len(users) == 0 {
+		return Scram{}
+	}
+	return users[slices.Min(slices.Collect(maps.Keys(users)))]
+}
 
 func hashOf(mechanism string) func() hash.Hash {
 	if mechanism == ScramSHA256 {
