@@ -4,10 +4,10 @@
 //
 // The packages below it, lowest first: disk (files), refusal (errors for
 // clients), batch (record batches), journal (a small durable map), commitlog (the
-// log of one partition), settings, catalog (topics), group (consumer groups), wire
-// (connections), requests. The rest of the process knows the broker only as an
-// address that speaks the Kafka protocol, plus [Broker.Start], [Broker.Stop] and
-// [Broker.Addr].
+// log of one partition), settings, catalog (topics), group (consumer groups),
+// layout (how requests lie in their bytes), wire (connections), requests. The rest
+// of the process knows the broker only as an address that speaks the Kafka
+// protocol, plus [Broker.Start], [Broker.Stop] and [Broker.Addr].
 //
 // Invariants:
 //   - What was acknowledged (records, committed offsets, topics, trimmed offsets)

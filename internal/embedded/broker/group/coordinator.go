@@ -18,6 +18,17 @@ const (
 	groupKey  = "group/"
 	offsetKey = "offset/"
 	separator = "\x00"
+
+	// maxText is the length of Kafka's longest string before lengths became
+	// compact, in bytes: that of a group's name.
+	maxText = 1<<15 - 1
+	// maxProtocols is how many ways of sharing the work a member can know.
+	maxProtocols = 100
+	// maxMemberBytes is what a member can say of itself, and be assigned; in Kafka
+	// it has to fit into a record.
+	maxMemberBytes = 1 << 20
+
+	defaultMaxMembers = 10_000
 )
 
 // Config configures a Coordinator.
@@ -31,6 +42,9 @@ type Config struct {
 	// InitialDelay is how long an empty group waits for more members than the
 	// first.
 	InitialDelay time.Duration
+	// MaxMembers is how many members a group can have, Kafka's group.max.size. 0
+	// means 10,000.
+	MaxMembers int
 	// MaxMetadata is how many bytes of metadata an offset can be committed with.
 	MaxMetadata int
 	Logger      *slog.Logger
@@ -66,6 +80,9 @@ type storedOffset struct {
 
 // New makes a coordinator with the groups of a journal.
 func New(cfg Config) (*Coordinator, error) {
+	if cfg.MaxMembers == 0 {
+		cfg.MaxMembers = defaultMaxMembers
+	}
 	c := &Coordinator{cfg: cfg, groups: map[string]*group{}}
 	for key, raw := range cfg.Journal.All(groupKey) {
 		var s storedGroup

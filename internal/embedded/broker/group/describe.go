@@ -32,7 +32,12 @@ func (c *Coordinator) List(req *kmsg.ListGroupsRequest) *kmsg.ListGroupsResponse
 // Describe answers a DescribeGroups request.
 func (c *Coordinator) Describe(req *kmsg.DescribeGroupsRequest) *kmsg.DescribeGroupsResponse {
 	resp := req.ResponseKind().(*kmsg.DescribeGroupsResponse)
+	answered := map[string]bool{}
 	for _, name := range req.Groups {
+		if answered[name] {
+			continue
+		}
+		answered[name] = true
 		r := kmsg.NewDescribeGroupsResponseGroup()
 		r.Group = name
 		if req.IncludeAuthorizedOperations {

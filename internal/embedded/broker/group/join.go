@@ -44,8 +44,10 @@ func joinError(err *kerr.Error, memberID string) kmsg.JoinGroupResponse {
 func (c *Coordinator) join(from Client, req *kmsg.JoinGroupRequest) (kmsg.JoinGroupResponse, <-chan kmsg.JoinGroupResponse) {
 	session := time.Duration(req.SessionTimeoutMillis) * time.Millisecond
 	switch {
-	case req.Group == "":
+	case req.Group == "" || len(req.Group) > maxText:
 		return joinError(kerr.InvalidGroupID, req.MemberID), nil
+	case tooLarge(from, req):
+		return joinError(kerr.InvalidRequest, req.MemberID), nil
 	case session < c.cfg.MinSession || session > c.cfg.MaxSession:
 		return joinError(kerr.InvalidSessionTimeout, req.MemberID), nil
 	}
@@ -102,6 +104,18 @@ func (g *group) join(from Client, req *kmsg.JoinGroupRequest) (kmsg.JoinGroupRes
 	return g.enter(m)
 }
 
+// tooLarge tells whether a member says more of itself than is kept.
+func tooLarge(from Client, req *kmsg.JoinGroupRequest) bool {
+	size := len(from.ID) + len(req.ProtocolType)
+	if req.InstanceID != nil {
+		size += len(*req.InstanceID)
+	}
+	for i := range req.Protocols {
+		size += len(req.Protocols[i].Name) + len(req.Protocols[i].Metadata)
+	}
+	return size > maxMemberBytes || len(req.Protocols) > maxProtocols
+}
+
 // supports tells whether a member could work with those who are there.
 func (g *group) supports(req *kmsg.JoinGroupRequest) bool {
 	if req.ProtocolType == "" || len(req.Protocols) == 0 {
@@ -123,6 +137,10 @@ func (g *group) supports(req *kmsg.JoinGroupRequest) bool {
 }
 
 func (g *group) joinNew(from Client, req *kmsg.JoinGroupRequest) (kmsg.JoinGroupResponse, <-chan kmsg.JoinGroupResponse) {
+	replaces := req.InstanceID != nil && g.members[g.instances[*req.InstanceID]] != nil
+	if !replaces && len(g.members)+len(g.pending) >= g.c.cfg.MaxMembers {
+		return joinError(kerr.GroupMaxSizeReached, req.MemberID), nil
+	}
 	if req.InstanceID != nil {
 		id := *req.InstanceID + "-" + newID()
 		if old := g.members[g.instances[*req.InstanceID]]; old != nil {

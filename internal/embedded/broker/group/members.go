@@ -46,6 +46,11 @@ func (c *Coordinator) sync(req *kmsg.SyncGroupRequest) (kmsg.SyncGroupResponse, 
 	case req.ProtocolType != nil && *req.ProtocolType != g.protocolType, req.Protocol != nil && *req.Protocol != g.protocol:
 		return syncError(kerr.InconsistentGroupProtocol), nil
 	}
+	for i := range req.GroupAssignment {
+		if len(req.GroupAssignment[i].MemberAssignment) > maxMemberBytes {
+			return syncError(kerr.InvalidRequest), nil
+		}
+	}
 	m.heard = time.Now()
 	switch g.state {
 	case stable:

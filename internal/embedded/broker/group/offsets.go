@@ -3,6 +3,7 @@ package group
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -57,7 +58,12 @@ func (c *Coordinator) Commit(req *kmsg.OffsetCommitRequest) *kmsg.OffsetCommitRe
 	if refusal != nil {
 		return resp
 	}
-	if err := c.cfg.Journal.Apply(changes...); err != nil {
+	err := c.cfg.Journal.Apply(changes...)
+	if errors.Is(err, journal.ErrTooLarge) {
+		RefuseCommit(req, resp, kerr.InvalidCommitOffsetSize)
+		return resp
+	}
+	if err != nil {
 		c.cfg.Logger.Error("broker: an offset commit could not be written and is refused; the client tries again", "group", req.Group, "error", err)
 		RefuseCommit(req, resp, kerr.CoordinatorNotAvailable)
 		return resp
@@ -83,7 +89,7 @@ func RefuseCommit(req *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse
 
 // mayCommit gives the group, locked, or why the sender may not commit.
 func (c *Coordinator) mayCommit(req *kmsg.OffsetCommitRequest) (*group, *kerr.Error) {
-	if req.Group == "" {
+	if req.Group == "" || len(req.Group) > maxText {
 		return nil, kerr.InvalidGroupID
 	}
 	g := c.lookup(req.Group)
@@ -125,8 +131,12 @@ func (g *group) mayCommit(req *kmsg.OffsetCommitRequest) *kerr.Error {
 func (c *Coordinator) Fetch(req *kmsg.OffsetFetchRequest) *kmsg.OffsetFetchResponse {
 	resp := req.ResponseKind().(*kmsg.OffsetFetchResponse)
 	if req.Version >= 8 {
+		answered := map[string]bool{}
 		for _, rg := range req.Groups {
-			resp.Groups = append(resp.Groups, c.fetch(rg))
+			if !answered[rg.Group] {
+				answered[rg.Group] = true
+				resp.Groups = append(resp.Groups, c.fetch(rg))
+			}
 		}
 		return resp
 	}

@@ -35,7 +35,7 @@ const (
 	version    = 1
 	headerSize = 8
 	frameHead  = 8
-	maxBody    = 64 << 20 // far above what a change can be
+	maxBody    = 64 << 20 // of changes that apply together
 
 	opPut    = 1
 	opDelete = 2
@@ -44,6 +44,9 @@ const (
 	// written anew.
 	rewriteAt = 1 << 20
 )
+
+// ErrTooLarge is the error of changes that are too large to be made together.
+var ErrTooLarge = fmt.Errorf("the changes take more than %d bytes", maxBody)
 
 var (
 	magic      = []byte("OFJR")
@@ -241,9 +244,13 @@ func (j *Journal) Apply(changes ...Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	raw := frame(nil, changes)
+	if len(raw)-frameHead > maxBody {
+		return fmt.Errorf("writing %s: %w", j.cfg.Path, ErrTooLarge)
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.write(frame(nil, changes)); err != nil {
+	if err := j.write(raw); err != nil {
 		return fmt.Errorf("writing %s: %w", j.cfg.Path, err)
 	}
 	j.apply(changes)

@@ -153,3 +153,17 @@ func FuzzOpen(f *testing.F) {
 		require.Equal(t, want, content(open(t, fs, &bytes.Buffer{})))
 	})
 }
+
+func TestWhatIsTooLargeToBeReadAgainIsRefused(t *testing.T) {
+	fs := disk.NewMemory()
+	j, err := journal.Open(journal.Config{FS: fs, Path: "j", Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	require.ErrorIs(t, j.Apply(journal.Change{Key: "k", Value: make([]byte, 65<<20)}), journal.ErrTooLarge)
+	assert.Nil(t, j.Get("k"))
+	require.NoError(t, j.Apply(journal.Change{Key: "k", Value: []byte("v")}))
+	require.NoError(t, j.Close())
+	j, err = journal.Open(journal.Config{FS: fs, Path: "j", Logger: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	assert.Equal(t, "v", string(j.Get("k")))
+	require.NoError(t, j.Close())
+}

@@ -2,7 +2,6 @@ package requests
 
 import (
 	"context"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -88,9 +87,14 @@ func (s *Server) describeLogDirs(_ context.Context, _ *wire.Client, req *kmsg.De
 	if total, free, err := s.cfg.DiskSpace(); err == nil {
 		dir.TotalBytes, dir.UsableBytes = total, free
 	}
-	wanted := map[string][]int32{}
+	wanted := map[string]map[int32]bool{}
 	for _, t := range req.Topics {
-		wanted[t.Topic] = append(wanted[t.Topic], t.Partitions...)
+		if wanted[t.Topic] == nil {
+			wanted[t.Topic] = map[int32]bool{}
+		}
+		for _, p := range t.Partitions {
+			wanted[t.Topic][p] = true
+		}
 	}
 	for _, t := range s.cfg.Catalog.Topics() {
 		partitions, asked := wanted[t.Name]
@@ -100,7 +104,7 @@ func (s *Server) describeLogDirs(_ context.Context, _ *wire.Client, req *kmsg.De
 		rt := kmsg.NewDescribeLogDirsResponseDirTopic()
 		rt.Topic = t.Name
 		for p, log := range t.Partitions {
-			if req.Topics != nil && !slices.Contains(partitions, int32(p)) {
+			if req.Topics != nil && !partitions[int32(p)] {
 				continue
 			}
 			rp := kmsg.NewDescribeLogDirsResponseDirTopicPartition()

@@ -17,7 +17,16 @@ import (
 // describeConfigs answers DescribeConfigs, for topics and the broker.
 func (s *Server) describeConfigs(_ context.Context, _ *wire.Client, req *kmsg.DescribeConfigsRequest) (*kmsg.DescribeConfigsResponse, error) {
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+	type resource struct {
+		kind kmsg.ConfigResourceType
+		name string
+	}
+	answered := map[resource]bool{}
 	for _, r := range req.Resources {
+		if answered[resource{r.ResourceType, r.ResourceName}] {
+			continue
+		}
+		answered[resource{r.ResourceType, r.ResourceName}] = true
 		rr := kmsg.NewDescribeConfigsResponseResource()
 		rr.ResourceType, rr.ResourceName = r.ResourceType, r.ResourceName
 		all, err := s.configs(r)
@@ -193,6 +202,9 @@ func applyChanges(values settings.Values, changes []kmsg.IncrementalAlterConfigs
 		if c.Op == kmsg.IncrementalAlterConfigOpSet {
 			values[c.Name] = *c.Value
 			continue
+		}
+		if len(*c.Value) > settings.MaxValueBytes {
+			return refusal.New(kerr.InvalidConfig, "Invalid value for configuration %s: it has %d bytes, %d are allowed", c.Name, len(*c.Value), settings.MaxValueBytes)
 		}
 		d, known := settings.Lookup(c.Name)
 		if !known || d.Type != settings.List {

@@ -79,6 +79,10 @@ func (s *Server) session(req *kmsg.FetchRequest) (sess *session, kept bool, err 
 		kept = true
 	}
 	sess.change(req)
+	if kept && len(sess.parts) > maxSessionParts {
+		s.sessions.end(sess.id) // this request is answered
+		kept = false
+	}
 	return sess, kept, nil
 }
 

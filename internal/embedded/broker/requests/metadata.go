@@ -31,8 +31,21 @@ func (s *Server) metadata(_ context.Context, _ *wire.Client, req *kmsg.MetadataR
 		return resp, nil
 	}
 	create := s.cfg.AutoCreate && (req.AllowAutoTopicCreation || req.Version < 4)
+	type topic struct {
+		name string
+		id   catalog.ID
+	}
+	answered := map[topic]bool{}
 	for i := range req.Topics {
 		asked := &req.Topics[i]
+		key := topic{id: asked.TopicID}
+		if asked.Topic != nil {
+			key = topic{name: *asked.Topic}
+		}
+		if answered[key] {
+			continue
+		}
+		answered[key] = true
 		t, err := s.find(asked, create)
 		if err == nil {
 			resp.Topics = append(resp.Topics, describeTopic(t, operations))

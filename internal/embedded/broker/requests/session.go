@@ -1,6 +1,7 @@
 package requests
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,10 @@ import (
 // sessionIdle is how long a session that isn't used keeps its place when others
 // want it, as in Kafka.
 const sessionIdle = 2 * time.Minute
+
+// maxSessionParts is how many partitions a session can have: they stay in memory
+// between the requests.
+const maxSessionParts = 100_000
 
 // sessions are the fetch sessions (KIP-227): a client says once what it reads,
 // and then only what changes; it gets only what is new.
@@ -152,12 +157,7 @@ func (ss *sessions) close() {
 
 // change takes in what a request says of partitions.
 func (s *session) change(req *kmsg.FetchRequest) {
-	for i := range req.ForgottenTopics {
-		t := &req.ForgottenTopics[i]
-		for _, p := range t.Partitions {
-			s.forget(partKey{t.TopicID, t.Topic, p})
-		}
-	}
+	s.forget(req.ForgottenTopics)
 	for i := range req.Topics {
 		t := &req.Topics[i]
 		for j := range t.Partitions {
@@ -174,18 +174,20 @@ func (s *session) change(req *kmsg.FetchRequest) {
 	}
 }
 
-func (s *session) forget(key partKey) {
-	part := s.index[key]
-	if part == nil {
-		return
-	}
-	part.unwatch(s.wake)
-	delete(s.index, key)
-	for i, p := range s.parts {
-		if p == part {
-			s.parts = append(s.parts[:i], s.parts[i+1:]...)
-			return
+func (s *session) forget(topics []kmsg.FetchRequestForgottenTopic) {
+	before := len(s.index)
+	for i := range topics {
+		t := &topics[i]
+		for _, p := range t.Partitions {
+			key := partKey{t.TopicID, t.Topic, p}
+			if part := s.index[key]; part != nil {
+				part.unwatch(s.wake)
+				delete(s.index, key)
+			}
 		}
+	}
+	if len(s.index) < before {
+		s.parts = slices.DeleteFunc(s.parts, func(p *fetchPart) bool { return s.index[p.key] != p })
 	}
 }
 

@@ -2,7 +2,6 @@ package requests
 
 import (
 	"context"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -13,24 +12,34 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/broker/wire"
 )
 
+// maxTopicsAtOnce is how many topics one request can make: each is answered with
+// all its settings.
+const maxTopicsAtOnce = 10_000
+
 // createTopics answers CreateTopics.
 func (s *Server) createTopics(_ context.Context, _ *wire.Client, req *kmsg.CreateTopicsRequest) (*kmsg.CreateTopicsResponse, error) {
 	resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+	var refused error
+	if len(req.Topics) > maxTopicsAtOnce {
+		refused = refusal.New(kerr.InvalidRequest, "%d topics in one request; the embedded broker makes up to %d", len(req.Topics), maxTopicsAtOnce)
+	}
 	times := map[string]int{}
 	for i := range req.Topics {
 		times[req.Topics[i].Topic]++
 	}
+	answered := map[string]bool{}
 	for i := range req.Topics {
 		t := &req.Topics[i]
-		if times[t.Topic] > 1 {
-			if slices.ContainsFunc(resp.Topics, func(r kmsg.CreateTopicsResponseTopic) bool { return r.Topic == t.Topic }) {
-				continue
-			}
+		if answered[t.Topic] {
+			continue
 		}
+		answered[t.Topic] = true
 		rt := kmsg.NewCreateTopicsResponseTopic()
 		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = t.Topic, -1, -1
 		err := refusal.New(kerr.InvalidRequest, "Duplicate topic in request.")
-		if times[t.Topic] == 1 {
+		if refused != nil {
+			err = refused
+		} else if times[t.Topic] == 1 {
 			err = s.createTopic(t, req.ValidateOnly, &rt)
 		}
 		rt.ErrorCode, rt.ErrorMessage = code(err), message(err)

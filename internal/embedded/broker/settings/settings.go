@@ -52,6 +52,10 @@ const (
 	TimestampType    = "message.timestamp.type"
 )
 
+// MaxValueBytes is how long a value can be: as long as Kafka's strings were before
+// their lengths became compact.
+const MaxValueBytes = 1<<15 - 1
+
 const forever = "9223372036854775807"
 
 // Definition describes one setting.
@@ -141,7 +145,7 @@ func listOf(values ...string) func(string) string {
 }
 
 func ratio(value string) string {
-	if f, err := strconv.ParseFloat(value, 64); err == nil && (f < 0 || f > 1) {
+	if f, err := strconv.ParseFloat(value, 64); err == nil && !(f >= 0 && f <= 1) { // NaN included
 		return "Value must be between 0 and 1"
 	}
 	return ""
@@ -152,6 +156,9 @@ func ratio(value string) string {
 func (d Definition) Check(value string) error {
 	wrong := func(reason string) error {
 		return refusal.New(kerr.InvalidConfig, "Invalid value %s for configuration %s: %s", value, d.Name, reason)
+	}
+	if len(value) > MaxValueBytes {
+		return refusal.New(kerr.InvalidConfig, "Invalid value for configuration %s: it has %d bytes, %d are allowed", d.Name, len(value), MaxValueBytes)
 	}
 	switch d.Type {
 	case Int:

@@ -11,9 +11,10 @@ import (
 	"runtime/debug"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kbin"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker/layout"
 )
 
 const (
@@ -23,6 +24,8 @@ const (
 	// chunk is how much of a large frame is made room for at a time, so that
 	// saying that one comes costs nothing.
 	chunk = 1 << 20
+	// smallCost is what a request may take decoded without being counted.
+	smallCost = 64 << 10
 )
 
 // connection is one client. Only its own goroutine uses it.
@@ -131,19 +134,27 @@ func (c *connection) request(size int) error {
 	}
 	req := kmsg.RequestForKey(key)
 	req.SetVersion(version)
-	reader := kbin.Reader{Src: c.frame[minFrame:]}
-	if id := reader.NullableString(); id == nil {
-		c.client.ID = ""
-	} else if *id != c.client.ID {
-		c.client.ID = *id
-	}
-	if req.IsFlexible() {
-		kmsg.SkipTags(&reader)
-	}
-	if err := reader.Complete(); err != nil {
+	id, body, err := layout.Header(c.frame[minFrame:], req.IsFlexible())
+	if err != nil {
 		return fmt.Errorf("reading the header of a %s request: %w", kmsg.NameForKey(key), err)
 	}
-	if err := req.ReadFrom(reader.Src); err != nil {
+	if string(id) != c.client.ID {
+		c.client.ID = string(id)
+	}
+	cost, err := layout.Walk(kmsg.Key(key), version, body)
+	if err != nil {
+		return fmt.Errorf("reading a %s request of version %d: %w", kmsg.NameForKey(key), version, err)
+	}
+	if cost > smallCost {
+		if cost > c.server.limit {
+			return fmt.Errorf("a %s request of %d bytes takes %d once it is decoded: more than %d are not allowed", kmsg.NameForKey(key), size, cost, c.server.limit)
+		}
+		if err := c.server.decoded.Acquire(c.server.ctx, cost); err != nil {
+			return io.EOF
+		}
+		defer c.server.decoded.Release(cost)
+	}
+	if err := req.ReadFrom(body); err != nil {
 		return fmt.Errorf("reading a %s request of version %d: %w", kmsg.NameForKey(key), version, err)
 	}
 	if api.Waits {

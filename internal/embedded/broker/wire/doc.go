@@ -6,5 +6,7 @@
 // connection and nothing else; so does one that isn't sent to its end in time, and
 // a client that doesn't take its answers. No more connections than the limit are
 // served, and the frames being read or handled don't take more memory together
-// than the limit. One goroutine serves a connection.
+// than the limit, nor does what is decoded of them: each frame is walked over
+// (package layout) before a decoder believes the lengths in it. One goroutine
+// serves a connection.
 package wire

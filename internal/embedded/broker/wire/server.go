@@ -46,8 +46,8 @@ type Config struct {
 	Listener net.Listener
 	// MaxFrame is how many bytes a request can have.
 	MaxFrame int
-	// MaxBuffered is how many bytes of requests are in memory at a time; at least
-	// MaxFrame.
+	// MaxBuffered is how many bytes of requests are in memory at a time, at least
+	// MaxFrame; as many again may be taken by what was decoded of them.
 	MaxBuffered int64
 	// MaxConnections is how many clients can be connected at a time.
 	MaxConnections int
@@ -64,7 +64,9 @@ type Config struct {
 type Server struct {
 	cfg      Config
 	apis     map[int16]API
-	buffered *semaphore.Weighted
+	limit    int64               // of each of the following
+	buffered *semaphore.Weighted // bytes of requests
+	decoded  *semaphore.Weighted // bytes that requests take once they are decoded
 	versions []kmsg.ApiVersionsResponseApiKey
 
 	ctx    context.Context // ends with Stop
@@ -84,9 +86,10 @@ func New(cfg Config, apis []API) *Server {
 	if cfg.IdleTimeout == 0 {
 		cfg.IdleTimeout = defaultIdleTimeout
 	}
+	limit := max(cfg.MaxBuffered, int64(cfg.MaxFrame))
 	s := &Server{
 		cfg: cfg, apis: map[int16]API{}, conns: map[net.Conn]struct{}{},
-		buffered: semaphore.NewWeighted(max(cfg.MaxBuffered, int64(cfg.MaxFrame))),
+		limit: limit, buffered: semaphore.NewWeighted(limit), decoded: semaphore.NewWeighted(limit),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	apis = append(apis, API{Key: kmsg.ApiVersions, Min: 0, Max: 4, Handle: s.apiVersions})
