@@ -98,6 +98,7 @@ type Engine struct {
 	registry  format.SchemaRegistry // nil without a Schema Registry
 	client    *kgo.Client
 	admin     *kadm.Client
+	topicIDs  runtime.TopicIDs
 	state     *state.DB
 	runtime   *runtime.Runtime
 	commands  *commandLog

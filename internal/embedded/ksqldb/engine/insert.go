@@ -2,9 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
@@ -36,10 +38,21 @@ func (e *Engine) insertValues(ctx context.Context, s *ast.InsertValues, sess *se
 	if rec.Value, err = e.serialize(ctx, analyze.ValueSpec(row.Target), row.Value); err != nil {
 		return failed(fmt.Errorf("Could not serialize value: %w", err)) //nolint:staticcheck // ksqlDB's text
 	}
-	if err := e.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
+	if err := e.produce(ctx, rec); err != nil {
 		return failed(fmt.Errorf("writing to topic %s: %w", rec.Topic, err))
 	}
 	return nil
+}
+
+// produce writes a record and waits until the broker has it. A topic that was made
+// anew since the last record is written to like any other.
+func (e *Engine) produce(ctx context.Context, rec *kgo.Record) error {
+	err := e.client.ProduceSync(ctx, rec).FirstErr()
+	if !errors.Is(err, kerr.UnknownTopicID) {
+		return err
+	}
+	e.client.PurgeTopicsFromProducing(rec.Topic)
+	return e.client.ProduceSync(ctx, rec).FirstErr()
 }
 
 func (e *Engine) analyzeInsert(c *catalog.Catalog, s *ast.InsertValues, sess *session) (*analyze.InsertValues, error) {

@@ -54,6 +54,9 @@ func (e *Engine) OpenInserts(ctx context.Context, target string) (*Inserter, err
 	case len(source.Schema.Header) > 0:
 		return nil, refuse("Cannot insert into HEADER columns: %s", source.Schema.Header[0].Name)
 	}
+	if _, err := e.listTopics(ctx, source.Topic.Name); err != nil {
+		return nil, statementError("", fmt.Errorf("asking for topic %s: %w", source.Topic.Name, err))
+	}
 	in := &Inserter{engine: e, source: source}
 	if len(source.Schema.Key) > 0 {
 		if in.key, err = format.New(ctx, analyze.KeySpec(source), e.registry); err != nil {

@@ -49,7 +49,8 @@ func (t liveTopics) Topic(ctx context.Context, name string) (analyze.Topic, bool
 }
 
 // listTopics describes topics, all of them without names. It asks the broker:
-// what the client remembers may be from before the statement at hand.
+// what the client remembers may be from before the statement at hand. What is
+// remembered of topics that were made anew is dropped.
 func (e *Engine) listTopics(ctx context.Context, names ...string) (kadm.TopicDetails, error) {
 	req := kmsg.NewPtrMetadataRequest()
 	for _, name := range names {
@@ -65,6 +66,9 @@ func (e *Engine) listTopics(ctx context.Context, names ...string) (kadm.TopicDet
 	for _, topic := range resp.Topics {
 		if topic.Topic == nil {
 			continue
+		}
+		if e.topicIDs.Note(*topic.Topic, topic.TopicID) {
+			e.client.PurgeTopicsFromProducing(*topic.Topic)
 		}
 		d := kadm.TopicDetail{Topic: *topic.Topic, Partitions: kadm.PartitionDetails{}, Err: kerr.ErrorForCode(topic.ErrorCode)}
 		for _, p := range topic.Partitions {

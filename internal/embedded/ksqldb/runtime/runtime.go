@@ -88,6 +88,7 @@ type Runtime struct {
 	tail   *tail.Reader // reads, for all queries
 	admin  *kadm.Client
 	ends   *endTracker
+	ids    TopicIDs
 	keys   *task.SharedPartitioner // for look-ups
 
 	// batch is how many records a task takes into one commit at most.

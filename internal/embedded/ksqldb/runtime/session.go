@@ -25,22 +25,23 @@ type session struct {
 	// changed has why the session has to end when one of the topics is not as it was.
 	changed    chan error
 	changeOnce sync.Once
-	// seen are the topics as they were when last looked at; the watcher's.
-	seen map[string]presentTopic
+	// topics are those topics as they were when the session began.
+	topics map[string]presentTopic
 }
 
 // openSession makes the internal topics, opens the tasks at their last commit
 // and sends what a crash left unsent.
 func openSession(ctx context.Context, q *query) (_ *session, err error) {
-	s := &session{q: q, changed: make(chan error, 1), seen: map[string]presentTopic{}}
+	s := &session{q: q, changed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.closeTasks())
 		}
 	}()
-	if s.partitions, err = q.rt.prepareTopics(ctx, q.spec.Topology); err != nil {
+	if s.topics, err = q.rt.prepareTopics(ctx, q.spec.Topology); err != nil {
 		return nil, err
 	}
+	s.partitions = partitionsOf(s.topics)
 	if err := s.openTasks(); err != nil {
 		return nil, err
 	}
@@ -152,15 +153,22 @@ func (s *session) position(ctx context.Context) error {
 			if last != nil {
 				pos, known = last.Positions[src.Topic]
 			}
+			src.TopicID = s.topics[src.Topic].id
+			anew := known && isAnother(last.TopicIDs[src.Topic], src.TopicID)
+			if anew {
+				s.q.rt.log.Warn("a topic was deleted and made anew; the query reads the new one from its beginning and keeps its state",
+					"query", s.q.spec.QueryID, "topic", src.Topic, "partition", t.ID().Partition, "from", pos, "to", start.Offset)
+				known = false
+			}
 			if known && pos > end.Offset {
-				return fmt.Errorf("topic %s was deleted and made anew, or lost records: the query has read partition %d up to offset %d, and it ends at %d now; drop the query and create it again to read what is there",
+				return fmt.Errorf("topic %s has lost records, or was deleted and made anew: the query has read partition %d up to offset %d, and it ends at %d now; drop the query and create it again to read what is there",
 					src.Topic, t.ID().Partition, pos, end.Offset)
 			}
 			switch {
 			case known && pos < start.Offset && !src.Internal:
 				s.q.rt.log.Warn("records were removed from a topic before a query had read them",
 					"query", s.q.spec.QueryID, "topic", src.Topic, "partition", t.ID().Partition, "from", pos, "to", start.Offset)
-			case !known && !read[subTopic{t.ID().Sub, src.Topic}] && fromEnd(src.Source, s.q.spec.OffsetReset):
+			case !known && !anew && !read[subTopic{t.ID().Sub, src.Topic}] && fromEnd(src.Source, s.q.spec.OffsetReset):
 				pos, t.Fresh = end.Offset, true
 			case !known:
 				pos, t.Fresh = start.Offset, true
@@ -169,6 +177,12 @@ func (s *session) position(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isAnother compares the ids of topics of the same name. One that isn't known is
+// taken for the same.
+func isAnother(before, now topicID) bool {
+	return before != now && before != (topicID{}) && now != (topicID{})
 }
 
 type subTopic struct {

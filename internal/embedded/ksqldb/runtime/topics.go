@@ -18,8 +18,8 @@ import (
 const trimInterval = 5 * time.Second
 
 // prepareTopics makes a topology's internal topics where they are missing, and
-// gives the number of partitions of every topic that it reads or writes.
-func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (map[string]int32, error) {
+// gives every topic that it reads or writes.
+func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (map[string]presentTopic, error) {
 	internal := make([]string, 0, len(topology.Internal))
 	for _, in := range topology.Internal {
 		internal = append(internal, in.Name)
@@ -44,39 +44,34 @@ func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (m
 			}
 		}
 	}
-	partitions, err := r.partitions(ctx, external)
+	topics, err := r.existing(ctx, external)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.createInternals(ctx, topology, internal, partitions); err != nil {
+	if err := r.createInternals(ctx, topology, internal, topics); err != nil {
 		return nil, err
 	}
-	return partitions, r.learnEnds(ctx, written)
+	return topics, r.learnEnds(ctx, written)
 }
 
-// createInternals makes internal topics and adds their numbers of partitions.
-// One that exists keeps its own number.
-func (r *Runtime) createInternals(ctx context.Context, topology *exec.Topology, internal []string, partitions map[string]int32) error {
+// createInternals makes internal topics and adds them. One that exists keeps its
+// own number of partitions.
+func (r *Runtime) createInternals(ctx context.Context, topology *exec.Topology, internal []string, topics map[string]presentTopic) error {
 	for _, name := range internal {
-		counts, err := topology.PartitionCounts(partitions)
+		counts, err := topology.PartitionCounts(partitionsOf(topics))
 		if err != nil {
 			return err
 		}
-		made, err := r.createInternal(ctx, name, counts[name])
+		if err := r.createInternal(ctx, name, counts[name]); err != nil {
+			return err
+		}
+		found, err := r.existing(ctx, []string{name})
 		if err != nil {
 			return err
 		}
-		if made {
-			partitions[name] = counts[name]
-			continue
-		}
-		found, err := r.partitions(ctx, []string{name})
-		if err != nil {
-			return err
-		}
-		partitions[name] = found[name]
+		topics[name] = found[name]
 	}
-	_, err := topology.PartitionCounts(partitions)
+	_, err := topology.PartitionCounts(partitionsOf(topics))
 	return err
 }
 
@@ -84,32 +79,38 @@ func missing(topic string) error {
 	return fmt.Errorf("topic %s does not exist: create it, or drop what reads and writes it", topic)
 }
 
-// partitions gives the numbers of partitions of topics, which must exist.
-func (r *Runtime) partitions(ctx context.Context, topics []string) (map[string]int32, error) {
+// existing gives topics, all of which must exist.
+func (r *Runtime) existing(ctx context.Context, topics []string) (map[string]presentTopic, error) {
 	found, err := r.present(ctx, topics)
 	if err != nil {
 		return nil, err
 	}
-	counts := map[string]int32{}
 	for _, topic := range topics {
-		t, ok := found[topic]
-		if !ok {
+		if _, ok := found[topic]; !ok {
 			return nil, missing(topic)
 		}
-		counts[topic] = t.partitions
 	}
-	return counts, nil
+	return found, nil
+}
+
+func partitionsOf(topics map[string]presentTopic) map[string]int32 {
+	counts := map[string]int32{}
+	for name, t := range topics {
+		counts[name] = t.partitions
+	}
+	return counts
 }
 
 // presentTopic is a topic as it is now. A topic that is made anew under the name of
 // one that was deleted has another id; brokers that know no ids give zeros.
 type presentTopic struct {
 	partitions int32
-	id         [16]byte
+	id         topicID
 }
 
 // present gives those topics that exist. It asks the broker: what the client
-// remembers may be from before a topic was made, changed or deleted.
+// remembers may be from before a topic was made, changed or deleted. What is
+// remembered of a topic that was made anew is dropped.
 func (r *Runtime) present(ctx context.Context, topics []string) (map[string]presentTopic, error) {
 	found := map[string]presentTopic{}
 	if len(topics) == 0 {
@@ -136,26 +137,29 @@ func (r *Runtime) present(ctx context.Context, topics []string) (map[string]pres
 			return nil, fmt.Errorf("asking for the partitions of topic %s: %w", *t.Topic, err)
 		default:
 			found[*t.Topic] = presentTopic{partitions: int32(len(t.Partitions)), id: t.TopicID}
+			if r.ids.Note(*t.Topic, t.TopicID) {
+				r.Forget(*t.Topic)
+			}
 		}
 	}
 	return found, nil
 }
 
-// createInternal makes an internal topic; false says that it is there.
-func (r *Runtime) createInternal(ctx context.Context, name string, partitions int32) (bool, error) {
+// createInternal makes an internal topic unless it is there.
+func (r *Runtime) createInternal(ctx context.Context, name string, partitions int32) error {
 	value := func(s string) *string { return &s }
 	_, err := r.admin.CreateTopic(ctx, partitions, -1, map[string]*string{
 		"cleanup.policy": value("delete"), "retention.ms": value("-1"),
 		"segment.bytes": value("52428800"), "message.timestamp.type": value("CreateTime"),
 	}, name)
 	if errors.Is(err, kerr.TopicAlreadyExists) {
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("creating internal topic %s: %w", name, err)
+		return fmt.Errorf("creating internal topic %s: %w", name, err)
 	}
 	r.Forget(name)
-	return true, nil
+	return nil
 }
 
 // Forget drops what the runtime remembers of topics. It has to be called when a

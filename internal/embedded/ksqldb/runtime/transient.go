@@ -85,10 +85,11 @@ func (t *transient) open(ctx context.Context) error {
 			}
 		}
 	}
-	partitions, err := t.rt.partitions(ctx, external)
+	topics, err := t.rt.existing(ctx, external)
 	if err != nil {
 		return err
 	}
+	partitions := partitionsOf(topics)
 	internal, err := t.spec.Topology.PartitionCounts(partitions)
 	if err != nil {
 		return err

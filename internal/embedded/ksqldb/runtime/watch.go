@@ -63,13 +63,11 @@ func topicsOf(sessions []*session) []string {
 func (s *session) compare(topics map[string]presentTopic) {
 	for topic, known := range s.partitions {
 		now, ok := topics[topic]
-		before, seen := s.seen[topic]
-		s.seen[topic] = now
 		var why error
 		switch {
 		case !ok:
 			why = fmt.Errorf("topic %s was deleted while the query was running: create it again, or drop the query", topic)
-		case seen && before.id != now.id:
+		case isAnother(s.topics[topic].id, now.id):
 			why = fmt.Errorf("topic %s was deleted and made anew while the query was running", topic)
 		case now.partitions > known:
 			why = errGrown

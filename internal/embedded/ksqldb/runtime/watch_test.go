@@ -1,12 +1,16 @@
 package runtime
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/catalog"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/state"
 )
 
 // grow gives a topic more partitions and writes a value into the last one.
@@ -129,7 +133,57 @@ func TestATopicThatIsDeletedUnderAQueryIsAClearError(t *testing.T) {
 	}
 }
 
-func TestATopicThatWasMadeAnewIsNotReadFromTheMiddle(t *testing.T) {
+func TestATopicThatWasMadeAnewIsReadFromItsBeginning(t *testing.T) {
+	for _, reset := range []string{"earliest", "latest"} {
+		for _, values := range [][]string{{"x"}, {"x", "y", "z", "k", "l", "m"}} {
+			t.Run(fmt.Sprintf("%s, %d records", reset, len(values)), func(t *testing.T) {
+				w := newWorld(t)
+				q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
+				spec := Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: reset, Retry: true}
+				dir := t.TempDir()
+				rt, stop := w.openRuntime(dir)
+				require.NoError(t, rt.Start(t.Context(), spec))
+				w.produce("in", "a", "b", "c")
+				w.eventually("all is passed on", func() bool { return len(w.content("out")) == 3 })
+				again := func() {
+					w.deleteTopic("in")
+					w.createTopic("in")
+					w.client.PurgeTopicsFromProducing("in")
+					w.produce("in", values...)
+				}
+				stop()
+				again()
+				rt, _ = w.openRuntime(dir)
+				require.NoError(t, rt.Start(t.Context(), spec))
+				w.eventually("one made while the query did not run", func() bool { return len(w.content("out")) == 3+len(values) })
+				again()
+				w.eventually("one made while it ran", func() bool { return len(w.content("out")) == 3+2*len(values) })
+			})
+		}
+	}
+}
+
+func TestATopicThatIsWrittenGoesOnWhenItWasMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	first := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
+	second := w.run("INSERT INTO o SELECT id, v FROM s WHERE n = 0;")
+	rt, _ := w.openRuntime(t.TempDir())
+	for _, q := range []*catalog.Query{first, second} {
+		require.NoError(t, rt.Start(t.Context(), Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest", Retry: true}))
+	}
+	w.produce("in", "a", "b", "c")
+	w.eventually("all is passed on", func() bool { return len(w.content("out")) == 4 })
+	for range 3 {
+		w.deleteTopic("out")
+		w.createTopic("out")
+		require.NoError(t, rt.Terminate(t.Context(), second.ID))
+		require.NoError(t, rt.Start(t.Context(), Spec{QueryID: second.ID, Topology: w.topology(second.Plan, second.ID), OffsetReset: "latest", Retry: true}))
+		w.produce("in", "x", "y")
+		w.eventually("both queries write to the new topic", func() bool { return len(w.content("out")) == 3 })
+	}
+}
+
+func TestATopicThatLostRecordsIsAClearError(t *testing.T) {
 	w := newWorld(t)
 	q := w.run("CREATE STREAM o WITH (KAFKA_TOPIC='out') AS SELECT id, v FROM s;")
 	spec := Spec{QueryID: q.ID, Topology: w.topology(q.Plan, q.ID), OffsetReset: "earliest", Retry: true}
@@ -139,9 +193,17 @@ func TestATopicThatWasMadeAnewIsNotReadFromTheMiddle(t *testing.T) {
 	require.NoError(t, rt.Start(t.Context(), spec))
 	w.eventually("all is passed on", func() bool { return len(w.content("out")) == 3 })
 	stop()
-	w.deleteTopic("in")
-	w.createTopic("in")
+	db, err := state.OpenDB(state.DiskConfig{Dir: dir})
+	require.NoError(t, err)
+	for p := range int32(4) {
+		id := state.TaskID{Query: q.ID, Partition: p}
+		commit, err := db.LastCommit(id)
+		require.NoError(t, err)
+		commit.Positions["in"] += 10
+		require.NoError(t, db.Task(id).Commit(commit))
+	}
+	require.NoError(t, db.Close())
 	rt, _ = w.openRuntime(dir)
 	require.NoError(t, rt.Start(t.Context(), spec))
-	require.Contains(t, w.failure(rt, q.ID), "topic in was deleted and made anew, or lost records: the query has read partition")
+	require.Contains(t, w.failure(rt, q.ID), "topic in has lost records, or was deleted and made anew: the query has read partition")
 }

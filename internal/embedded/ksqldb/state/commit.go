@@ -10,13 +10,17 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
-// commitVersion is the version of the encoding of a commit record.
-const commitVersion = 1
+// commitVersion is the version of the encoding of a commit record. The first one
+// had no topic ids.
+const commitVersion = 2
 
 // Commit is what a task commits beside the content of its stores.
 type Commit struct {
 	// Positions are the offsets of the next record to read, by source topic.
 	Positions map[string]int64
+	// TopicIDs are the ids of the source topics, since another topic may take the name
+	// of one that is deleted; those that aren't known are left out.
+	TopicIDs map[string][16]byte
 	// NextSeq is the number of the next output.
 	NextSeq uint64
 	// Outbox are the outputs that may not have been written yet, in order.
@@ -50,6 +54,12 @@ func (c *Commit) append(b []byte) []byte {
 	for _, topic := range slices.Sorted(maps.Keys(c.Positions)) {
 		b = appendString(b, topic)
 		b = binary.AppendVarint(b, c.Positions[topic])
+	}
+	b = binary.AppendUvarint(b, uint64(len(c.TopicIDs)))
+	for _, topic := range slices.Sorted(maps.Keys(c.TopicIDs)) {
+		b = appendString(b, topic)
+		id := c.TopicIDs[topic]
+		b = append(b, id[:]...)
 	}
 	b = binary.AppendUvarint(b, c.NextSeq)
 	b = binary.AppendUvarint(b, uint64(len(c.Bounds)))
@@ -91,14 +101,17 @@ var errBadCommit = errors.New("a commit record is damaged")
 
 func parseCommit(data []byte) (*Commit, error) {
 	r := &commitReader{rest: data}
-	if len(data) == 0 || data[0] != commitVersion {
-		return nil, fmt.Errorf("reading a task's commit: its version is not %d: use the program that wrote it", commitVersion)
+	if len(data) == 0 || data[0] < 1 || data[0] > commitVersion {
+		return nil, fmt.Errorf("reading a task's commit: its version is not between 1 and %d: use the program that wrote it", commitVersion)
 	}
 	r.rest = data[1:]
 	c := &Commit{Positions: map[string]int64{}}
 	for range r.count() {
 		topic := r.string()
 		c.Positions[topic] = r.varint()
+	}
+	if data[0] > 1 {
+		c.TopicIDs = r.topicIDs()
 	}
 	c.NextSeq = r.uvarint()
 	for range r.count() {
@@ -115,6 +128,20 @@ func parseCommit(data []byte) (*Commit, error) {
 		return nil, fmt.Errorf("reading a task's commit: %w", errBadCommit)
 	}
 	return c, nil
+}
+
+func (r *commitReader) topicIDs() map[string][16]byte {
+	var ids map[string][16]byte
+	for range r.count() {
+		if ids == nil {
+			ids = map[string][16]byte{}
+		}
+		topic := r.string()
+		var id [16]byte
+		copy(id[:], r.take(uint64(len(id))))
+		ids[topic] = id
+	}
+	return ids
 }
 
 type commitReader struct {

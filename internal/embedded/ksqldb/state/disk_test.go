@@ -38,7 +38,8 @@ func TestOnlyCommittedStateSurvives(t *testing.T) {
 	require.NoError(t, store.Put([]byte("a"), []byte("1")))
 	require.NoError(t, store.Put([]byte("b"), []byte("2")))
 	commit := &Commit{
-		Positions: map[string]int64{"orders.v1": 7},
+		Positions: map[string]int64{"orders.v1": 7, "customers": 3},
+		TopicIDs:  map[string][16]byte{"orders.v1": {1, 2, 15: 16}},
 		NextSeq:   9,
 		Bounds:    []Bound{{Topic: "out", Partition: 2, Offset: 40}},
 		Outbox: []Pending{{Seq: 8, Topic: "out", Partition: 2, Key: []byte{}, Value: nil, Time: -1,
@@ -126,8 +127,20 @@ func TestReadersCannotWrite(t *testing.T) {
 	require.NoError(t, db.Close())
 }
 
+func TestACommitOfTheFirstVersionIsRead(t *testing.T) {
+	first := []byte{1, 1, 1, 't', 14, 5, 0, 0}
+	c, err := parseCommit(first)
+	require.NoError(t, err)
+	require.Equal(t, &Commit{Positions: map[string]int64{"t": 7}, NextSeq: 5}, c)
+	first[0] = commitVersion + 1
+	_, err = parseCommit(first)
+	require.ErrorContains(t, err, "its version is not between 1 and 2")
+}
+
 func FuzzParseCommit(f *testing.F) {
 	f.Add((&Commit{Positions: map[string]int64{"t": 1}, NextSeq: 3, Outbox: []Pending{{Topic: "o", Key: []byte("k")}}}).append(nil))
+	f.Add(append([]byte{1}, (&Commit{Positions: map[string]int64{"t": 1}}).append(nil)[1:]...))
+	f.Add((&Commit{Positions: map[string]int64{"t": 1}, TopicIDs: map[string][16]byte{"t": {7}}}).append(nil))
 	f.Add([]byte{commitVersion, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := parseCommit(data)

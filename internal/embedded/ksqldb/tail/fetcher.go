@@ -25,13 +25,20 @@ type fetcher struct {
 
 	// The rest belongs to the loop.
 	session, epoch int32
-	asked          map[Partition]int64 // the offsets that the session knows
+	asked          map[Partition]asked // what the session knows
+	names          map[topicID]string  // of the topics in it
+}
+
+// asked is what a fetch session knows of a partition.
+type asked struct {
+	topic  topicID
+	offset int64
 }
 
 func newFetcher(r *Reader, broker int32) *fetcher {
 	return &fetcher{
 		reader: r, broker: broker, logs: map[Partition]*tailLog{},
-		changed: make(chan struct{}, 1), asked: map[Partition]int64{},
+		changed: make(chan struct{}, 1), asked: map[Partition]asked{}, names: map[topicID]string{},
 	}
 }
 
@@ -139,11 +146,12 @@ func (f *fetcher) request(ctx context.Context, moved []Partition, whole bool) (*
 		if l == nil {
 			continue
 		}
-		if offset, ok := f.asked[p]; ok && offset == l.next {
+		now := asked{l.topic, l.next}
+		if known, ok := f.asked[p]; ok && known == now {
 			continue
 		}
-		addPartition(req, p, l.next)
-		f.asked[p] = l.next
+		addPartition(req, p, l.topic, l.next)
+		f.asked[p], f.names[l.topic] = now, p.Topic
 	}
 	fetch, cancel := context.WithCancel(ctx)
 	f.cancel = cancel
@@ -154,15 +162,22 @@ func comparePartitions(a, b Partition) int {
 	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 }
 
-// forgotten tells the session which partitions are no longer read.
+// forgotten tells the session which partitions are no longer read. A session that
+// knows one of a topic whose name another topic has now ends: in one that goes by
+// names the two could not be told apart.
 func (f *fetcher) forgotten(req *kmsg.FetchRequest) {
-	for p := range f.asked {
-		if f.logs[p] != nil {
+	for p, known := range f.asked {
+		if l := f.logs[p]; l != nil {
+			if l.topic != known.topic {
+				f.reset()
+				req.SessionEpoch, req.ForgottenTopics = f.epoch, nil
+				return
+			}
 			continue
 		}
 		delete(f.asked, p)
 		t := kmsg.NewFetchRequestForgottenTopic()
-		t.Topic, t.Partitions = p.Topic, []int32{p.Partition}
+		t.Topic, t.TopicID, t.Partitions = p.Topic, known.topic, []int32{p.Partition}
 		req.ForgottenTopics = append(req.ForgottenTopics, t)
 	}
 }
@@ -172,6 +187,7 @@ func (f *fetcher) forgotten(req *kmsg.FetchRequest) {
 func (f *fetcher) reset() {
 	f.epoch = 0
 	clear(f.asked)
+	clear(f.names)
 }
 
 func (f *fetcher) done() {
@@ -200,13 +216,17 @@ func (f *fetcher) answered(resp *kmsg.FetchResponse) {
 func (f *fetcher) take(resp *kmsg.FetchResponse) (moved []Partition, stale []*tailLog) {
 	for i := range resp.Topics {
 		t := &resp.Topics[i]
+		name := t.Topic
+		if name == "" { // the answer has ids only
+			name = f.names[t.TopicID]
+		}
 		for j := range t.Partitions {
 			rp := &t.Partitions[j]
-			p := Partition{t.Topic, rp.Partition}
+			p := Partition{name, rp.Partition}
 			f.mu.Lock()
 			l := f.logs[p]
 			f.mu.Unlock()
-			if offset, ok := f.asked[p]; l == nil || !ok || offset != l.next {
+			if known, ok := f.asked[p]; l == nil || !ok || known != (asked{l.topic, l.next}) || t.Topic == "" && t.TopicID != l.topic {
 				continue // asked for on behalf of one that is gone
 			}
 			b, err := parse(p, l.next, rp)
@@ -254,27 +274,29 @@ func (f *fetcher) relocate(ctx context.Context, logs []*tailLog) {
 		return
 	}
 	for _, l := range logs {
-		leader, ok := leaders[l.Partition]
+		at, ok := leaders[l.Partition]
 		switch {
 		case !ok:
 			f.reader.give(l, explain(l.Partition, l.next, errMissing))
-		case leader >= 0:
-			f.reader.move(l, leader)
+		case at.topic != l.topic:
+			f.reader.give(l, explain(l.Partition, l.next, errAnew))
+		case at.broker >= 0:
+			f.reader.move(l, at)
 		}
 	}
 }
 
 // move hands a partition to the loop of the broker that leads it now.
-func (r *Reader) move(l *tailLog, leader int32) {
+func (r *Reader) move(l *tailLog, to place) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.logs[l.Partition] != l {
 		return
 	}
-	r.leaders[l.Partition] = leader
-	if l.broker == leader {
+	r.leaders[l.Partition] = to
+	if l.broker == to.broker {
 		return
 	}
 	r.fetchers[l.broker].remove(l)
-	r.fetcher(leader).add(l)
+	r.fetcher(to.broker).add(l)
 }

@@ -24,6 +24,7 @@ type chunk struct {
 // tailLog is the tail of a partition.
 type tailLog struct {
 	Partition
+	topic  topicID // which has the partition
 	buffer int64
 	broker int32 // that reads it; guarded by the Reader's lock
 	next   int64 // the offset to fetch next; the fetcher's
@@ -35,9 +36,9 @@ type tailLog struct {
 	cursors map[*Cursor]struct{}
 }
 
-func newTailLog(p Partition, end int64, buffer int) *tailLog {
+func newTailLog(p Partition, topic topicID, end int64, buffer int) *tailLog {
 	return &tailLog{
-		Partition: p, buffer: int64(buffer), next: end,
+		Partition: p, topic: topic, buffer: int64(buffer), next: end,
 		last: &chunk{upto: end}, end: end, cursors: map[*Cursor]struct{}{},
 	}
 }
@@ -158,7 +159,7 @@ func (c *Cursor) Read(ctx context.Context) (Batch, error) {
 
 // readPast reads what lies before the place where the cursor joins the tail.
 func (c *Cursor) readPast(ctx context.Context, joined, end int64) (Batch, error) {
-	b, err := c.reader.ReadAt(ctx, c.log.Partition, c.next)
+	b, err := c.reader.readOf(ctx, c.log.Partition, &c.log.topic, c.next)
 	if err != nil {
 		return Batch{}, err
 	}

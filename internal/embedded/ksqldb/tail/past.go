@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	fetchKey = 1
 	// fetchBytes and partitionBytes bound what a fetch gives.
 	fetchBytes     = 8 << 20
 	partitionBytes = 1 << 20
@@ -25,8 +24,24 @@ const (
 // ReadAt reads from an offset on, without following the partition: up to about a
 // megabyte of records, none when the partition ends there.
 func (r *Reader) ReadAt(ctx context.Context, p Partition, offset int64) (Batch, error) {
+	return r.readOf(ctx, p, nil, offset)
+}
+
+// readOf is ReadAt, of one topic of that name only unless it is nil.
+func (r *Reader) readOf(ctx context.Context, p Partition, topic *topicID, offset int64) (Batch, error) {
 	for try := 0; ; try++ {
-		b, err := r.readAt(ctx, p, offset)
+		at, known, err := r.leader(ctx, p)
+		if err == nil && topic != nil && at.topic != *topic {
+			err = errAnew
+		}
+		var b Batch
+		if err == nil {
+			b, err = r.readAt(ctx, p, at, offset)
+		}
+		if known && (errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, errAnew)) {
+			r.forget(p) // the topic may have been deleted and made anew since
+			continue
+		}
 		if err == nil || ctx.Err() != nil || try == pastTries || !passing(err) {
 			if err != nil {
 				err = fmt.Errorf("reading %s from offset %d: %w", p, offset, explain(p, offset, err))
@@ -40,17 +55,11 @@ func (r *Reader) ReadAt(ctx context.Context, p Partition, offset int64) (Batch, 
 	}
 }
 
-func (r *Reader) readAt(ctx context.Context, p Partition, offset int64) (Batch, error) {
-	if err := r.findLeaders(ctx, []Partition{p}); err != nil {
-		return Batch{}, err
-	}
-	r.mu.Lock()
-	leader := r.leaders[p]
-	r.mu.Unlock()
+func (r *Reader) readAt(ctx context.Context, p Partition, at place, offset int64) (Batch, error) {
 	req := newFetch(pastWait)
 	req.SessionEpoch = -1
-	addPartition(req, p, offset)
-	resp, err := req.RequestWith(ctx, broker{r.past, leader})
+	addPartition(req, p, at.topic, offset)
+	resp, err := req.RequestWith(ctx, broker{r.past, at.broker})
 	if err != nil {
 		return Batch{}, err
 	}
@@ -60,8 +69,8 @@ func (r *Reader) readAt(ctx context.Context, p Partition, offset int64) (Batch, 
 	for i := range resp.Topics {
 		for j := range resp.Topics[i].Partitions {
 			rp := &resp.Topics[i].Partitions[j]
-			if resp.Topics[i].Topic != p.Topic || rp.Partition != p.Partition {
-				continue
+			if rp.Partition != p.Partition {
+				continue // there is but one topic
 			}
 			return parse(p, offset, rp)
 		}
@@ -90,10 +99,10 @@ func newFetch(wait time.Duration) *kmsg.FetchRequest {
 
 // addPartition adds a partition to a fetch. Those of a topic come one after the
 // other.
-func addPartition(req *kmsg.FetchRequest, p Partition, offset int64) {
-	if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != p.Topic {
+func addPartition(req *kmsg.FetchRequest, p Partition, topic topicID, offset int64) {
+	if n := len(req.Topics); n == 0 || req.Topics[n-1].Topic != p.Topic || req.Topics[n-1].TopicID != topic {
 		t := kmsg.NewFetchRequestTopic()
-		t.Topic = p.Topic
+		t.Topic, t.TopicID = p.Topic, topic
 		req.Topics = append(req.Topics, t)
 	}
 	t := &req.Topics[len(req.Topics)-1]
@@ -137,7 +146,7 @@ func passing(err error) bool {
 		return kafka.Retriable && !errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.FencedLeaderEpoch)
 	}
 	var damaged *damagedError
-	return !errors.As(err, &damaged) && !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, errMissing) && !errors.Is(err, context.Canceled)
+	return !errors.As(err, &damaged) && !errors.Is(err, kgo.ErrClientClosed) && !errors.Is(err, errMissing) && !errors.Is(err, errAnew) && !errors.Is(err, context.Canceled)
 }
 
 // explain says in full what the errors mean that come from changes to a topic.
@@ -145,6 +154,8 @@ func explain(p Partition, offset int64, err error) error {
 	switch {
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		return fmt.Errorf("%s has no offset %d any more: its records were removed before they were read, or the topic was deleted and made anew: %w", p, offset, err)
+	case errors.Is(err, errAnew):
+		return fmt.Errorf("reading topic %s: %w", p.Topic, errAnew)
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, errMissing):
 		return fmt.Errorf("topic %s does not exist or has no partition %d any more: it was deleted while it was being read; drop what reads it, or create it again: %w", p.Topic, p.Partition, err)
 	default:

@@ -9,7 +9,8 @@
 // partitions, not by followers.
 //
 // Invariants: a Cursor gives every committed record from its position on exactly
-// once and in order, control records included; aborted records are left out. The
+// once and in order, control records included; aborted records are left out. It
+// reads one topic: when another one has taken its name, it ends with an error. The
 // fetch loop never waits for a follower. A Cursor belongs to one goroutine. The
 // lock of a Reader is taken before that of a partition, never the other way round.
 package tail
@@ -23,7 +24,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Partition names a partition of a topic.
@@ -90,7 +90,7 @@ type Reader struct {
 	loops  sync.WaitGroup
 
 	mu       sync.Mutex
-	leaders  map[Partition]int32
+	leaders  map[Partition]place
 	logs     map[Partition]*tailLog
 	fetchers map[int32]*fetcher
 	closed   bool
@@ -102,16 +102,12 @@ func New(cfg Config) (*Reader, error) {
 		return nil, err
 	}
 	cfg.setDefaults()
-	// Version 12 is the last one that names topics; later ones know their ids only.
-	versions := kversion.Stable()
-	versions.SetMaxKeyVersion(fetchKey, 12)
 	var clients [2]*kgo.Client
 	for i, name := range []string{"-tail", "-past"} {
 		var err error
 		clients[i], err = kgo.NewClient(append([]kgo.Opt{
 			kgo.SeedBrokers(cfg.Brokers...),
 			kgo.ClientID(cfg.ClientID + name),
-			kgo.MaxVersions(versions),
 			kgo.MetadataMinAge(100 * time.Millisecond),
 		}, cfg.KafkaOptions...)...)
 		if err != nil {
@@ -124,7 +120,7 @@ func New(cfg Config) (*Reader, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Reader{
 		cfg: cfg, log: cfg.Logger, tail: clients[0], past: clients[1], ctx: ctx, cancel: cancel,
-		leaders: map[Partition]int32{}, logs: map[Partition]*tailLog{}, fetchers: map[int32]*fetcher{},
+		leaders: map[Partition]place{}, logs: map[Partition]*tailLog{}, fetchers: map[int32]*fetcher{},
 	}, nil
 }
 
@@ -164,7 +160,8 @@ func (r *Reader) Follow(ctx context.Context, starts []Start, wake func()) ([]*Cu
 	for i := range starts {
 		partitions[i] = starts[i].Partition
 	}
-	if err := r.findLeaders(ctx, partitions); err != nil {
+	places, err := r.findLeaders(ctx, partitions)
+	if err != nil {
 		return nil, err
 	}
 	r.mu.Lock()
@@ -175,10 +172,15 @@ func (r *Reader) Follow(ctx context.Context, starts []Start, wake func()) ([]*Cu
 	cursors := make([]*Cursor, len(starts))
 	for i, s := range starts {
 		l := r.logs[s.Partition]
+		if l != nil && l.topic != places[s.Partition].topic {
+			r.drop(l)
+			l.fail(explain(l.Partition, s.Offset, errAnew))
+			l = nil
+		}
 		if l == nil {
-			l = newTailLog(s.Partition, s.End, r.cfg.Buffer)
+			l = newTailLog(s.Partition, places[s.Partition].topic, s.End, r.cfg.Buffer)
 			r.logs[s.Partition] = l
-			r.fetcher(r.leaders[s.Partition]).add(l)
+			r.fetcher(places[s.Partition].broker).add(l)
 		}
 		cursors[i] = &Cursor{reader: r, log: l, next: s.Offset, wake: wake}
 		l.join(cursors[i])

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 type world struct {
@@ -265,4 +266,63 @@ func TestAClosedReaderSaysSo(t *testing.T) {
 func TestConfigSaysWhatIsMissing(t *testing.T) {
 	require.ErrorContains(t, (&Config{}).Validate(), "address of a Kafka broker")
 	require.ErrorContains(t, (&Config{Brokers: []string{"x:1"}, Buffer: -1}).Validate(), "must not be negative")
+}
+
+func TestATopicThatIsMadeAnewIsAnother(t *testing.T) {
+	for _, maxVersion := range []int16{12, 18} { // by names, and by ids
+		t.Run(fmt.Sprint("fetch version ", maxVersion), func(t *testing.T) {
+			w := newWorld(t, 2)
+			versions := kversion.Stable()
+			versions.SetMaxKeyVersion(1, maxVersion)
+			r := w.reader(Config{KafkaOptions: []kgo.Opt{kgo.MaxVersions(versions)}})
+			p, other := Partition{"a", 0}, w.follow(r, Partition{"b", 0}, 0, 0)
+			admin := kadm.NewClient(w.client)
+			before := w.follow(r, p, 0, 0)
+			for round := range 4 {
+				w.write("a", 0, 0, 3)
+				require.NoError(t, before.read(deadline(t), 3))
+				require.Equal(t, numbers(3), before.values)
+				b, err := r.ReadAt(t.Context(), p, 1)
+				require.NoError(t, err)
+				require.Len(t, b.Records, 2)
+
+				_, err = admin.DeleteTopics(t.Context(), "a")
+				require.NoError(t, err)
+				_, err = admin.CreateTopic(t.Context(), 2, 1, nil, "a")
+				require.NoError(t, err)
+				w.client.PurgeTopicsFromProducing("a")
+				after := w.follow(r, p, 0, 0)
+				require.ErrorIs(t, before.read(deadline(t), 4), errAnew, "whoever reads the old one is told")
+				before.Close()
+				before = after
+
+				w.write("b", 0, round, 1)
+				require.NoError(t, other.read(deadline(t), round+1), "nobody else notices")
+			}
+			require.NoError(t, w.cluster.MoveTopicPartition("a", 0, 1))
+			w.write("a", 0, 0, 1)
+			require.NoError(t, before.read(deadline(t), 1))
+			require.Equal(t, numbers(4), other.values)
+		})
+	}
+}
+
+func TestAFollowerOfADeletedTopicIsToldWithoutAnotherOne(t *testing.T) {
+	w := newWorld(t, 1)
+	r := w.reader(Config{})
+	p := Partition{"a", 0}
+	w.write("a", 0, 0, 3)
+	f := w.follow(r, p, 0, 3)
+	require.NoError(t, f.read(deadline(t), 3))
+	admin := kadm.NewClient(w.client)
+	_, err := admin.DeleteTopics(t.Context(), "a")
+	require.NoError(t, err)
+	_, err = admin.CreateTopic(t.Context(), 2, 1, nil, "a")
+	require.NoError(t, err)
+	w.client.PurgeTopicsFromProducing("a")
+	w.write("a", 0, 0, 9)
+	require.ErrorIs(t, f.read(deadline(t), 4), errAnew)
+	require.Equal(t, numbers(3), f.values, "nothing is read from the middle of the new one")
+	behind := w.follow(r, p, 0, 9)
+	require.NoError(t, behind.read(deadline(t), 9))
 }

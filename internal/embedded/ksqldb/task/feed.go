@@ -19,6 +19,8 @@ type Reader interface {
 type Source struct {
 	exec.Source
 	Reader Reader
+	// TopicID is that of the topic; zeros when it isn't known.
+	TopicID [16]byte
 	// Position is the offset of the next record to process.
 	Position int64
 	// End is where the partition ended when it was last heard of.

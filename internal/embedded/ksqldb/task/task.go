@@ -254,7 +254,14 @@ func (t *Task) Commit() error {
 		c.Bounds = append(c.Bounds, state.Bound{Topic: p.Topic, Partition: p.Partition, Offset: end})
 	}
 	for i := range t.Sources {
-		c.Positions[t.Sources[i].Topic] = t.Sources[i].Position
+		src := &t.Sources[i]
+		c.Positions[src.Topic] = src.Position
+		if src.TopicID != ([16]byte{}) {
+			if c.TopicIDs == nil {
+				c.TopicIDs = make(map[string][16]byte, len(t.Sources))
+			}
+			c.TopicIDs[src.Topic] = src.TopicID
+		}
 	}
 	if err := t.cfg.State.Commit(c); err != nil {
 		return err
