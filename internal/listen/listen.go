@@ -33,6 +33,8 @@ type Config struct {
 	Name string
 	// Addr is the "host:port" to listen on; port 0 takes a free one.
 	Addr string
+	// Listen opens Addr. Nil means the operating system's network.
+	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
 	// Setting is the flag that sets Addr, with its dashes, for error messages. May
 	// be empty.
 	Setting string
@@ -118,8 +120,11 @@ func Bind(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func bind(ctx context.Context, cfg Config) (net.Listener, error) {
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", cfg.Addr)
+	open := cfg.Listen
+	if open == nil {
+		open = new(net.ListenConfig).Listen
+	}
+	listener, err := open(ctx, "tcp", cfg.Addr)
 	if err == nil {
 		return listener, nil
 	}

@@ -93,14 +93,14 @@ func (b *Broker) Start(ctx context.Context) error {
 		return fmt.Errorf("starting the broker: %w", err)
 	}
 	inst := &instance{quit: make(chan struct{})}
-	if err := b.start(inst); err != nil {
+	if err := b.start(ctx, inst); err != nil {
 		return errors.Join(err, b.stop(inst))
 	}
 	b.running = inst
 	return nil
 }
 
-func (b *Broker) start(inst *instance) error {
+func (b *Broker) start(ctx context.Context, inst *instance) error {
 	dir := b.cfg.DataDir
 	files := b.cfg.Files
 	if dir == "" {
@@ -122,7 +122,7 @@ func (b *Broker) start(inst *instance) error {
 			return err
 		}
 	}
-	ln, err := b.listen()
+	ln, err := b.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -199,8 +199,12 @@ func refuseForeign(files disk.FS, dir string) error {
 	return nil
 }
 
-func (b *Broker) listen() (net.Listener, error) {
-	ln, err := net.Listen("tcp", b.cfg.Addr)
+func (b *Broker) listen(ctx context.Context) (net.Listener, error) {
+	open := b.cfg.Listen
+	if open == nil {
+		open = new(net.ListenConfig).Listen
+	}
+	ln, err := open(ctx, "tcp", b.cfg.Addr)
 	if err == nil {
 		return ln, nil
 	}

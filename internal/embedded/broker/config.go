@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,8 @@ const (
 type Config struct {
 	// Addr is the host:port to listen on; port 0 takes a free one.
 	Addr string
+	// Listen opens Addr. Nil means the operating system's network.
+	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
 	// Advertise is the host:port that clients are told to connect to. Empty means
 	// the address listened on, with the loopback address for a wildcard host.
 	Advertise string

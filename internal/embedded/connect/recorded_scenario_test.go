@@ -64,7 +64,7 @@ type recordedRecord struct {
 // replayScenario does what the recorder did and gives the first difference.
 func replayScenario(t *testing.T, unit string, sc scenario) error {
 	s := newStack(t)
-	es := newFakeElasticsearch(t)
+	es := newFakeElasticsearch(s)
 	r := &replay{mapping: mapping{s: s, es: es.URL, unit: unit}, sc: sc, elasticsearch: es, seen: map[string]int{}, ids: map[uint32]uint32{}}
 	r.planFaults()
 	for i, e := range r.inOrder() {
@@ -124,12 +124,12 @@ func (r *replay) step(e event) error {
 			return err
 		}
 		method, path, _ := strings.Cut(request, " ")
-		req, err := http.NewRequest(method, r.s.registryURL()+path, bytes.NewReader(e.Body))
+		req, err := http.NewRequest(method, r.s.registryURL+path, bytes.NewReader(e.Body))
 		if err != nil {
 			return err
 		}
 		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
+		res, err := r.s.http.Do(req)
 		if err != nil {
 			return err
 		}
@@ -167,9 +167,6 @@ func dropTaskConfigs(v any) {
 	}
 }
 
-// pollInterval makes replays quick; no answer depends on it.
-const pollInterval = "20"
-
 func (r *replay) create(e event) error {
 	config := map[string]any{}
 	for k, v := range r.sc.Config {
@@ -180,9 +177,6 @@ func (r *replay) create(e event) error {
 	}
 	prefix := "es-"
 	if config["mode"] != nil || strings.Contains(fmt.Sprint(config["connector.class"]), "Jdbc") {
-		if config["mode"] != "bulk" {
-			config["poll.interval.ms"] = pollInterval
-		}
 		prefix = "jdbc-"
 	}
 	raw, err := json.Marshal(map[string]any{"name": prefix + r.sc.Name, "config": config})
@@ -199,10 +193,11 @@ func (r *replay) create(e event) error {
 }
 
 // lookAgain passes the time between two looks at a condition.
-func lookAgain() { <-time.After(5 * time.Millisecond) }
+func lookAgain() { <-time.After(20 * time.Millisecond) }
 
-// quiet is how long nothing may come for records to be taken as all.
-const quiet = 150 * time.Millisecond
+// quiet is how long nothing may come for records to be taken as all: longer than
+// any interval of polls that the recordings have.
+const quiet = 6 * time.Second
 
 func (r *replay) records(e event) error {
 	if e.Since == "" {
@@ -229,21 +224,15 @@ func (r *replay) records(e event) error {
 		}
 		r.seen[topic] += len(want)
 	}
-	still := time.Now()
 	if len(byTopic) == 0 {
-		still = still.Add(quiet)
+		<-time.After(quiet)
 	}
-	for {
-		for topic, count := range r.seen {
-			if end := r.s.end(topic); end != int64(count) {
-				return fmt.Errorf("since %s: topic %s has %d records, recorded %d", e.Since, topic, end, count)
-			}
+	for topic, count := range r.seen {
+		if end := r.s.end(topic); end != int64(count) {
+			return fmt.Errorf("since %s: topic %s has %d records, recorded %d", e.Since, topic, end, count)
 		}
-		if !time.Now().Before(still) {
-			return nil
-		}
-		lookAgain()
 	}
+	return nil
 }
 
 func compareRecord(want recordedRecord, got *kgo.Record) error {
@@ -329,7 +318,7 @@ func (r *replay) translate(raw []byte, value json.RawMessage) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := http.Post(r.s.registryURL()+"/subjects/recorded-value/versions", "application/json", bytes.NewReader(body))
+	res, err := r.s.http.Post(r.s.registryURL+"/subjects/recorded-value/versions", "application/json", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,54 +22,60 @@ func tableConfig(s *stack) map[string]string {
 }
 
 func TestStatesSurviveARestart(t *testing.T) {
-	s := newStack(t)
-	config := tableConfig(s)
-	s.create("running", config)
-	s.create("paused", config)
-	s.create("stopped", config)
-	s.create("deleted", config)
-	for _, name := range []string{"running", "paused", "stopped", "deleted"} {
-		s.waitRunning(name)
-	}
-	assert.Len(t, s.records("x-t", 0, 4), 4)
-	require.Equal(t, http.StatusAccepted, s.request(http.MethodPut, "/connectors/paused/pause", nil).status)
-	require.Equal(t, http.StatusNoContent, s.request(http.MethodPut, "/connectors/stopped/stop", nil).status)
-	require.Equal(t, http.StatusNoContent, s.request(http.MethodDelete, "/connectors/deleted", nil).status)
-	s.restart()
-	s.waitRunning("running")
-	s.waitFor("paused is paused", func() bool { return s.status("paused").Connector.State == "PAUSED" })
-	s.waitFor("stopped is stopped", func() bool { return s.status("stopped").Connector.State == "STOPPED" })
-	assert.Equal(t, `["paused","running","stopped"]`, string(s.request(http.MethodGet, "/connectors", nil).body))
-	assert.JSONEq(t, `{"running":{"topics":["x-t"]}}`, string(s.request(http.MethodGet, "/connectors/running/topics", nil).body))
-	assert.EqualValues(t, 4, s.end("x-t"), "nothing is read twice")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		config := tableConfig(s)
+		s.create("running", config)
+		s.create("paused", config)
+		s.create("stopped", config)
+		s.create("deleted", config)
+		for _, name := range []string{"running", "paused", "stopped", "deleted"} {
+			s.waitRunning(name)
+		}
+		assert.Len(t, s.records("x-t", 0, 4), 4)
+		require.Equal(t, http.StatusAccepted, s.request(http.MethodPut, "/connectors/paused/pause", nil).status)
+		require.Equal(t, http.StatusNoContent, s.request(http.MethodPut, "/connectors/stopped/stop", nil).status)
+		require.Equal(t, http.StatusNoContent, s.request(http.MethodDelete, "/connectors/deleted", nil).status)
+		s.restart()
+		s.waitRunning("running")
+		s.waitFor("paused is paused", func() bool { return s.status("paused").Connector.State == "PAUSED" })
+		s.waitFor("stopped is stopped", func() bool { return s.status("stopped").Connector.State == "STOPPED" })
+		assert.Equal(t, `["paused","running","stopped"]`, string(s.request(http.MethodGet, "/connectors", nil).body))
+		assert.JSONEq(t, `{"running":{"topics":["x-t"]}}`, string(s.request(http.MethodGet, "/connectors/running/topics", nil).body))
+		assert.EqualValues(t, 4, s.end("x-t"), "nothing is read twice")
 
-	require.Equal(t, http.StatusAccepted, s.request(http.MethodPut, "/connectors/paused/resume", nil).status)
-	s.waitRunning("paused")
-	s.exec(s.database("t.db"), "INSERT INTO t VALUES (2, 'b')")
-	assert.Len(t, s.records("x-t", 4, 2), 2)
+		require.Equal(t, http.StatusAccepted, s.request(http.MethodPut, "/connectors/paused/resume", nil).status)
+		s.waitRunning("paused")
+		s.exec(s.database("t.db"), "INSERT INTO t VALUES (2, 'b')")
+		assert.Len(t, s.records("x-t", 4, 2), 2)
+	})
 }
 
 func TestATableThatComesLaterIsRead(t *testing.T) {
-	s := newStack(t)
-	config := tableConfig(s)
-	config["table.whitelist"], config["table.poll.interval.ms"] = "later", "10"
-	s.create("c", config)
-	failed := s.waitFailed("c")
-	assert.Contains(t, failed.Tasks[0].Trace, "Task is being killed because it was not assigned a table nor a query to execute.")
-	s.exec(s.database("t.db"), "CREATE TABLE later (id INTEGER PRIMARY KEY NOT NULL)", "INSERT INTO later VALUES (5)")
-	s.waitRunning("c")
-	assert.Equal(t, `{"id":5}`, string(s.records("x-later", 0, 1)[0].Value))
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		config := tableConfig(s)
+		config["table.whitelist"], config["table.poll.interval.ms"] = "later", "10"
+		s.create("c", config)
+		failed := s.waitFailed("c")
+		assert.Contains(t, failed.Tasks[0].Trace, "Task is being killed because it was not assigned a table nor a query to execute.")
+		s.exec(s.database("t.db"), "CREATE TABLE later (id INTEGER PRIMARY KEY NOT NULL)", "INSERT INTO later VALUES (5)")
+		s.waitRunning("c")
+		assert.Equal(t, `{"id":5}`, string(s.records("x-later", 0, 1)[0].Value))
+	})
 }
 
 func TestUnsupportedSettingsAreRefused(t *testing.T) {
-	s := newStack(t)
-	for key, value := range map[string]string{"dialect.name": "SqliteDatabaseDialect", "transforms": "x", "predicates": "p", "exactly.once.support": "required"} {
-		config := tableConfig(&stack{t: t, dir: t.TempDir()})
-		config[key] = value
-		res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})
-		assert.Equal(t, http.StatusBadRequest, res.status, key)
-		assert.Contains(t, string(res.body), key)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		for key, value := range map[string]string{"dialect.name": "SqliteDatabaseDialect", "transforms": "x", "predicates": "p", "exactly.once.support": "required"} {
+			config := tableConfig(&stack{t: t, dir: t.TempDir()})
+			config[key] = value
+			res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})
+			assert.Equal(t, http.StatusBadRequest, res.status, key)
+			assert.Contains(t, string(res.body), key)
+		}
+	})
 }
 
 func TestAPortInUseIsTold(t *testing.T) {

@@ -27,7 +27,7 @@ func TestOrdersAreFoundInTheEmbeddedElasticsearch(t *testing.T) {
 	def := connectors.Definition{Templates: []connectors.Template{{Name: "orders.v1", Body: template}}}
 	require.NoError(t, connectors.PutTemplates(t.Context(), def, base, nil))
 	config := connectorFile(t, "orders.v1.json", map[string]string{
-		"ORDERFLOW_CONNECT_ELASTICSEARCH": base, "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL(),
+		"ORDERFLOW_CONNECT_ELASTICSEARCH": s.serve(es.Handler()), "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL,
 	})
 	s.create("orders.v1", config)
 	o.produce("o-1", "CREATED")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,91 +27,99 @@ func (s *stack) everything() string {
 }
 
 func TestSettingsNameSecretsThatAreNeverShown(t *testing.T) {
-	s := newStack(t)
-	secretsFile := filepath.Join(s.dir, "secret.properties")
-	require.NoError(t, os.WriteFile(secretsFile, []byte("# a comment\nother=1\nthe\\ url : "+s.jdbcURL("t.db")+"\nlong = a\\\n   b\n"), 0o600))
-	t.Setenv("ORDERFLOW_TEST_PREFIX", "quite-hidden-")
-	config := tableConfig(s)
-	config["connection.url"] = "${file:" + secretsFile + ":the url}"
-	config["topic.prefix"] = "${env:ORDERFLOW_TEST_PREFIX}"
-	config["poll.interval.ms"] = "10"
-	s.create("c", config)
-	s.waitRunning("c")
-	assert.Len(t, s.records("quite-hidden-t", 0, 1), 1)
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		secretsFile := filepath.Join(s.dir, "secret.properties")
+		require.NoError(t, os.WriteFile(secretsFile, []byte("# a comment\nother=1\nthe\\ url : "+s.jdbcURL("t.db")+"\nlong = a\\\n   b\n"), 0o600))
+		t.Setenv("ORDERFLOW_TEST_PREFIX", "quite-hidden-")
+		config := tableConfig(s)
+		config["connection.url"] = "${file:" + secretsFile + ":the url}"
+		config["topic.prefix"] = "${env:ORDERFLOW_TEST_PREFIX}"
+		config["poll.interval.ms"] = "10"
+		s.create("c", config)
+		s.waitRunning("c")
+		assert.Len(t, s.records("quite-hidden-t", 0, 1), 1)
 
-	for _, path := range []string{"/connectors/c", "/connectors/c/config", "/connectors/c/tasks", "/connectors/c/tasks-config", "/connectors/c/status", "/connectors?expand=info"} {
-		body := string(s.request(http.MethodGet, path, nil).body)
-		assert.NotContains(t, body, "quite-hidden", path)
-		assert.NotContains(t, body, "jdbc:sqlite", path)
-	}
-	assert.Contains(t, string(s.request(http.MethodGet, "/connectors/c/tasks", nil).body), "${env:ORDERFLOW_TEST_PREFIX}")
-	stored := s.everything()
-	assert.NotContains(t, stored, "jdbc:sqlite")
-	assert.Contains(t, stored, `"topic.prefix":"${env:ORDERFLOW_TEST_PREFIX}"`)
+		for _, path := range []string{"/connectors/c", "/connectors/c/config", "/connectors/c/tasks", "/connectors/c/tasks-config", "/connectors/c/status", "/connectors?expand=info"} {
+			body := string(s.request(http.MethodGet, path, nil).body)
+			assert.NotContains(t, body, "quite-hidden", path)
+			assert.NotContains(t, body, "jdbc:sqlite", path)
+		}
+		assert.Contains(t, string(s.request(http.MethodGet, "/connectors/c/tasks", nil).body), "${env:ORDERFLOW_TEST_PREFIX}")
+		stored := s.everything()
+		assert.NotContains(t, stored, "jdbc:sqlite")
+		assert.Contains(t, stored, `"topic.prefix":"${env:ORDERFLOW_TEST_PREFIX}"`)
 
-	// A restart finds the values again.
-	s.restart()
-	s.exec(s.database("t.db"), "INSERT INTO t VALUES (8, 'x')")
-	assert.Len(t, s.records("quite-hidden-t", 1, 1), 1)
+		// A restart finds the values again.
+		s.restart()
+		s.exec(s.database("t.db"), "INSERT INTO t VALUES (8, 'x')")
+		assert.Len(t, s.records("quite-hidden-t", 1, 1), 1)
+	})
 }
 
 func TestErrorsShowTheNamesOfSecrets(t *testing.T) {
-	s := newStack(t)
-	t.Setenv("ORDERFLOW_TEST_MODE", "not-a-number")
-	config := tableConfig(s)
-	config["batch.max.rows"], config["db.timezone"] = "${env:ORDERFLOW_TEST_MODE}", "${env:ORDERFLOW_TEST_NONE}"
-	config["connection.password"] = "pa55"
-	res := s.request(http.MethodPut, "/connector-plugins/JdbcSourceConnector/config/validate", config)
-	require.Equal(t, http.StatusOK, res.status, "%s", res.body)
-	assert.NotContains(t, string(res.body), "not-a-number")
-	assert.NotContains(t, string(res.body), "pa55")
-	assert.Contains(t, string(res.body), "Invalid value ${env:ORDERFLOW_TEST_MODE} for configuration batch.max.rows")
-	assert.Contains(t, string(res.body), "${env:ORDERFLOW_TEST_NONE}", "what is not set stays")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		t.Setenv("ORDERFLOW_TEST_MODE", "not-a-number")
+		config := tableConfig(s)
+		config["batch.max.rows"], config["db.timezone"] = "${env:ORDERFLOW_TEST_MODE}", "${env:ORDERFLOW_TEST_NONE}"
+		config["connection.password"] = "pa55"
+		res := s.request(http.MethodPut, "/connector-plugins/JdbcSourceConnector/config/validate", config)
+		require.Equal(t, http.StatusOK, res.status, "%s", res.body)
+		assert.NotContains(t, string(res.body), "not-a-number")
+		assert.NotContains(t, string(res.body), "pa55")
+		assert.Contains(t, string(res.body), "Invalid value ${env:ORDERFLOW_TEST_MODE} for configuration batch.max.rows")
+		assert.Contains(t, string(res.body), "${env:ORDERFLOW_TEST_NONE}", "what is not set stays")
 
-	config["batch.max.rows"] = "9"
-	config["connection.url"] = "${file:" + filepath.Join(s.dir, "none") + ":key}"
-	res = s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})
-	assert.Equal(t, http.StatusInternalServerError, res.status)
-	assert.Contains(t, string(res.body), "Could not read properties from file "+filepath.Join(s.dir, "none"))
+		config["batch.max.rows"] = "9"
+		config["connection.url"] = "${file:" + filepath.Join(s.dir, "none") + ":key}"
+		res = s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})
+		assert.Equal(t, http.StatusInternalServerError, res.status)
+		assert.Contains(t, string(res.body), "Could not read properties from file "+filepath.Join(s.dir, "none"))
+	})
 }
 
 func TestTracesShowTheNamesOfSecrets(t *testing.T) {
-	s := newStack(t)
-	t.Setenv("ORDERFLOW_TEST_COLUMN", "secret_column")
-	config := tableConfig(s)
-	config["incrementing.column.name"] = "${env:ORDERFLOW_TEST_COLUMN}"
-	s.create("c", config)
-	trace := s.waitFailed("c").Tasks[0].Trace
-	assert.NotContains(t, trace, "secret_column")
-	assert.Contains(t, trace, "Incrementing column: ${env:ORDERFLOW_TEST_COLUMN} does not exist")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		t.Setenv("ORDERFLOW_TEST_COLUMN", "secret_column")
+		config := tableConfig(s)
+		config["incrementing.column.name"] = "${env:ORDERFLOW_TEST_COLUMN}"
+		s.create("c", config)
+		trace := s.waitFailed("c").Tasks[0].Trace
+		assert.NotContains(t, trace, "secret_column")
+		assert.Contains(t, trace, "Incrementing column: ${env:ORDERFLOW_TEST_COLUMN} does not exist")
+	})
 }
 
 func TestRecordsThatFailGoToTheDeadLetterTopic(t *testing.T) {
-	s := newStack(t)
-	es := newFakeElasticsearch(t)
-	s.createTopic("letters-in")
-	s.create("sink", map[string]string{
-		"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "connection.url": es.URL, "topics": "letters-in",
-		"key.ignore": "false", "schema.ignore": "true", "key.converter": "org.apache.kafka.connect.storage.StringConverter",
-		"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
-		"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "letters-dead",
-		"errors.deadletterqueue.topic.replication.factor": "1", "errors.deadletterqueue.context.headers.enable": "true",
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		es := newFakeElasticsearch(s)
+		s.createTopic("letters-in")
+		s.create("sink", map[string]string{
+			"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "connection.url": es.URL, "topics": "letters-in",
+			"key.ignore": "false", "schema.ignore": "true", "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+			"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false",
+			"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "letters-dead",
+			"errors.deadletterqueue.topic.replication.factor": "1", "errors.deadletterqueue.context.headers.enable": "true",
+		})
+		s.waitRunning("sink")
+		for _, value := range []string{`{"a":1}`, `{"a":`, `{"a":2}`} {
+			require.NoError(t, s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "letters-in", Key: []byte("k" + value), Value: []byte(value)}).FirstErr())
+		}
+		letter := s.records("letters-dead", 0, 1)[0]
+		assert.Equal(t, `{"a":`, string(letter.Value))
+		headers := map[string]string{}
+		for _, h := range letter.Headers {
+			headers[h.Key] = string(h.Value)
+		}
+		assert.Equal(t, "letters-in", headers["__connect.errors.topic"])
+		assert.Equal(t, "1", headers["__connect.errors.offset"])
+		assert.Equal(t, "sink", headers["__connect.errors.connector.name"])
+		assert.Equal(t, "VALUE_CONVERTER", headers["__connect.errors.stage"])
+		assert.Equal(t, "org.apache.kafka.connect.json.JsonConverter", headers["__connect.errors.class.name"])
+		assert.Equal(t, "org.apache.kafka.connect.errors.DataException", headers["__connect.errors.exception.class.name"])
+		s.waitFor("the records after it are written", func() bool { return len(actions(es.bulkText())) == 2 })
 	})
-	s.waitRunning("sink")
-	for _, value := range []string{`{"a":1}`, `{"a":`, `{"a":2}`} {
-		require.NoError(t, s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "letters-in", Key: []byte("k" + value), Value: []byte(value)}).FirstErr())
-	}
-	letter := s.records("letters-dead", 0, 1)[0]
-	assert.Equal(t, `{"a":`, string(letter.Value))
-	headers := map[string]string{}
-	for _, h := range letter.Headers {
-		headers[h.Key] = string(h.Value)
-	}
-	assert.Equal(t, "letters-in", headers["__connect.errors.topic"])
-	assert.Equal(t, "1", headers["__connect.errors.offset"])
-	assert.Equal(t, "sink", headers["__connect.errors.connector.name"])
-	assert.Equal(t, "VALUE_CONVERTER", headers["__connect.errors.stage"])
-	assert.Equal(t, "org.apache.kafka.connect.json.JsonConverter", headers["__connect.errors.class.name"])
-	assert.Equal(t, "org.apache.kafka.connect.errors.DataException", headers["__connect.errors.exception.class.name"])
-	s.waitFor("the records after it are written", func() bool { return len(actions(es.bulkText())) == 2 })
 }

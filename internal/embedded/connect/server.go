@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -47,6 +48,11 @@ const Version = "3.9.1"
 type Config struct {
 	// Addr is the host:port to listen on; port 0 takes a free one.
 	Addr string
+	// Listen opens Addr. Nil means the operating system's network.
+	Listen func(ctx context.Context, network, addr string) (net.Listener, error)
+	// Dial connects to what connectors and converters name by URL: Elasticsearch
+	// and Schema Registries. Nil means the operating system's network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// AddrSetting is the name of the flag or variable that sets Addr, for error
 	// messages. May be empty.
 	AddrSetting string
@@ -116,7 +122,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return nil
 	}
 	server, err := listen.Bind(ctx, listen.Config{
-		Name: "Connect", Addr: s.cfg.Addr, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
+		Name: "Connect", Addr: s.cfg.Addr, Listen: s.cfg.Listen, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
 	})
 	if err != nil {
 		return err

@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,7 +28,7 @@ import (
 // fakeElasticsearch answers as Elasticsearch does, as far as the sink asks, and
 // keeps what it was asked.
 type fakeElasticsearch struct {
-	*httptest.Server
+	URL string
 
 	mu        sync.Mutex
 	requests  []string // "METHOD path" of all but GET /
@@ -66,11 +66,10 @@ type fault struct {
 	body   string
 }
 
-func newFakeElasticsearch(t testing.TB) *fakeElasticsearch {
-	t.Helper()
+func newFakeElasticsearch(s *stack) *fakeElasticsearch {
+	s.t.Helper()
 	f := &fakeElasticsearch{documents: map[string]string{}, versions: map[string]int64{}, indices: map[string]bool{}, mappings: map[string]string{}}
-	f.Server = httptest.NewServer(f)
-	t.Cleanup(f.Close)
+	f.URL = s.serve(f)
 	return f
 }
 
@@ -244,7 +243,7 @@ func (o *orders) put(key string, value []byte) {
 func (s *stack) createOrdersSink(es *fakeElasticsearch, changes ...string) {
 	s.t.Helper()
 	config := connectorFile(s.t, "orders.v1.json", map[string]string{
-		"ORDERFLOW_CONNECT_ELASTICSEARCH": es.URL, "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL(),
+		"ORDERFLOW_CONNECT_ELASTICSEARCH": es.URL, "ORDERFLOW_CONNECT_SCHEMA_REGISTRY": s.registryURL,
 	})
 	for i := 0; i < len(changes); i += 2 {
 		config[changes[i]] = changes[i+1]
@@ -254,94 +253,104 @@ func (s *stack) createOrdersSink(es *fakeElasticsearch, changes ...string) {
 }
 
 func TestOrdersBecomeOneDocumentEach(t *testing.T) {
-	s := newStack(t)
-	o := newOrders(s)
-	es := newFakeElasticsearch(t)
-	o.produce("o-1", "CREATED")
-	s.createOrdersSink(es)
-	s.waitFor("the first order", func() bool { return es.document("orders.v1/o-1") != "" })
-	began := time.Now()
-	o.produce("o-1", "VALIDATED")
-	s.waitFor("its next state", func() bool { return strings.Contains(es.document("orders.v1/o-1"), "VALIDATED") })
-	t.Logf("a change took %s", time.Since(began))
-	o.put("o-1", nil)
-	s.waitFor("its end", func() bool { return es.document("orders.v1/o-1") == "" })
-	assert.Equal(t, `{"index":{"_index":"orders.v1","_id":"o-1","version":0,"version_type":"external"}}
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		o := newOrders(s)
+		es := newFakeElasticsearch(s)
+		o.produce("o-1", "CREATED")
+		s.createOrdersSink(es)
+		s.waitFor("the first order", func() bool { return es.document("orders.v1/o-1") != "" })
+		began := time.Now()
+		o.produce("o-1", "VALIDATED")
+		s.waitFor("its next state", func() bool { return strings.Contains(es.document("orders.v1/o-1"), "VALIDATED") })
+		t.Logf("a change took %s", time.Since(began))
+		o.put("o-1", nil)
+		s.waitFor("its end", func() bool { return es.document("orders.v1/o-1") == "" })
+		assert.Equal(t, `{"index":{"_index":"orders.v1","_id":"o-1","version":0,"version_type":"external"}}
 {"id":"o-1","customerId":15,"state":"CREATED","product":"JUMPERS","quantity":3,"price":5.0,"updatedAt":TIME}
 {"index":{"_index":"orders.v1","_id":"o-1","version":1,"version_type":"external"}}
 {"id":"o-1","customerId":15,"state":"VALIDATED","product":"JUMPERS","quantity":3,"price":5.0,"updatedAt":TIME}
 {"delete":{"_index":"orders.v1","_id":"o-1","version":2,"version_type":"external"}}
-`, regexp.MustCompile(`"updatedAt":1\d{12}\b`).ReplaceAllString(es.bulkText(), `"updatedAt":TIME`))
-	assert.Equal(t, []string{"HEAD /orders.v1", "PUT /orders.v1?master_timeout=30s&timeout=30s", "POST /_bulk?timeout=1m"}, es.requests[:3])
+`, regexp.MustCompile(`"updatedAt":\d{12}\b`).ReplaceAllString(es.bulkText(), `"updatedAt":TIME`))
+		assert.Equal(t, []string{"HEAD /orders.v1", "PUT /orders.v1?master_timeout=30s&timeout=30s", "POST /_bulk?timeout=1m"}, es.requests[:3])
 
-	s.waitFor("the offset", func() bool {
-		return strings.Contains(string(s.request(http.MethodGet, "/connectors/orders.v1/offsets", nil).body), `"kafka_offset":3`)
+		s.waitFor("the offset", func() bool {
+			return strings.Contains(string(s.request(http.MethodGet, "/connectors/orders.v1/offsets", nil).body), `"kafka_offset":3`)
+		})
+		s.restart()
+		o.produce("o-2", "CREATED")
+		s.waitFor("an order after a restart", func() bool { return es.document("orders.v1/o-2") != "" })
+		assert.Equal(t, 1, strings.Count(es.bulkText(), "VALIDATED"), "nothing is sent twice after a clean stop")
 	})
-	s.restart()
-	o.produce("o-2", "CREATED")
-	s.waitFor("an order after a restart", func() bool { return es.document("orders.v1/o-2") != "" })
-	assert.Equal(t, 1, strings.Count(es.bulkText(), "VALIDATED"), "nothing is sent twice after a clean stop")
 }
 
 func TestElasticsearchMayFailForAWhile(t *testing.T) {
-	s := newStack(t)
-	o := newOrders(s)
-	es := newFakeElasticsearch(t)
-	s.createOrdersSink(es, "retry.backoff.ms", "1")
-	es.fail(
-		fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`},
-		fault{status: http.StatusServiceUnavailable}, fault{status: 0},
-	)
-	o.produce("o-1", "CREATED")
-	s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
-	assert.Equal(t, "RUNNING", s.status("orders.v1").Tasks[0].State)
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		o := newOrders(s)
+		es := newFakeElasticsearch(s)
+		s.createOrdersSink(es, "retry.backoff.ms", "1")
+		es.fail(
+			fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`},
+			fault{status: http.StatusServiceUnavailable}, fault{status: 0},
+		)
+		o.produce("o-1", "CREATED")
+		s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
+		assert.Equal(t, "RUNNING", s.status("orders.v1").Tasks[0].State)
+	})
 }
 
 func TestATaskThatGivesUpFailsAndGoesOnAfterARestart(t *testing.T) {
-	s := newStack(t)
-	o := newOrders(s)
-	es := newFakeElasticsearch(t)
-	s.createOrdersSink(es, "retry.backoff.ms", "1", "max.retries", "1")
-	rejected := fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`}
-	es.fail(rejected, rejected)
-	o.produce("o-1", "CREATED")
-	failed := s.waitFailed("orders.v1")
-	assert.Equal(t, "RUNNING", failed.Connector.State)
-	assert.Contains(t, failed.Tasks[0].Trace, `org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		o := newOrders(s)
+		es := newFakeElasticsearch(s)
+		s.createOrdersSink(es, "retry.backoff.ms", "1", "max.retries", "1")
+		rejected := fault{status: http.StatusTooManyRequests, body: `{"error":{"type":"es_rejected_execution_exception","reason":"rejected execution"},"status":429}`}
+		es.fail(rejected, rejected)
+		o.produce("o-1", "CREATED")
+		failed := s.waitFailed("orders.v1")
+		assert.Equal(t, "RUNNING", failed.Connector.State)
+		assert.Contains(t, failed.Tasks[0].Trace, `org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable exception.
 Caused by: org.apache.kafka.connect.errors.ConnectException: Bulk request failed
 Caused by: org.apache.kafka.connect.errors.ConnectException: Failed to execute bulk request due to 'ElasticsearchStatusException[Elasticsearch exception [type=es_rejected_execution_exception, reason=rejected execution]]' after 2 attempt(s)
 Caused by: ElasticsearchStatusException`)
-	res := s.request(http.MethodPost, "/connectors/orders.v1/restart?includeTasks=true&onlyFailed=true", nil)
-	assert.Equal(t, http.StatusAccepted, res.status)
-	s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
-	s.waitRunning("orders.v1")
+		res := s.request(http.MethodPost, "/connectors/orders.v1/restart?includeTasks=true&onlyFailed=true", nil)
+		assert.Equal(t, http.StatusAccepted, res.status)
+		s.waitFor("the order", func() bool { return es.document("orders.v1/o-1") != "" })
+		s.waitRunning("orders.v1")
+	})
 }
 
 func TestMalformedDocumentsGoByTheSetting(t *testing.T) {
-	s := newStack(t)
-	o := newOrders(s)
-	es := newFakeElasticsearch(t)
-	s.createOrdersSink(es)
-	o.produce("malformed", "CREATED")
-	o.produce("o-2", "CREATED")
-	s.waitFor("the order after it", func() bool { return es.document("orders.v1/o-2") != "" })
-	assert.Empty(t, es.document("orders.v1/malformed"))
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		o := newOrders(s)
+		es := newFakeElasticsearch(s)
+		s.createOrdersSink(es)
+		o.produce("malformed", "CREATED")
+		o.produce("o-2", "CREATED")
+		s.waitFor("the order after it", func() bool { return es.document("orders.v1/o-2") != "" })
+		assert.Empty(t, es.document("orders.v1/malformed"))
 
-	o.put("o-3", []byte("no Avro"))
-	failed := s.waitFailed("orders.v1")
-	assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
+		o.put("o-3", []byte("no Avro"))
+		failed := s.waitFailed("orders.v1")
+		assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
 Caused by: org.apache.kafka.connect.errors.DataException: Failed to deserialize data for topic orders.v1 to Avro: 
 Caused by: org.apache.kafka.common.errors.SerializationException: Unknown magic byte!`, failed.Tasks[0].Trace)
+	})
 }
 
 func TestASinkWithoutElasticsearchIsRefused(t *testing.T) {
-	s := newStack(t)
-	res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "x", "config": map[string]any{
-		"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "topics": "t", "schema.ignore": true, "key.ignore": false,
-		"connection.url": "http://127.0.0.1:1",
-	}})
-	assert.Equal(t, http.StatusBadRequest, res.status)
-	var answer struct{ Message string }
-	res.decode(t, &answer)
-	assert.Contains(t, answer.Message, "contains the following 2 error(s):\nCould not connect to Elasticsearch. Error message: java.util.concurrent.ExecutionException: java.net.ConnectException: Connection refused")
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "x", "config": map[string]any{
+			"connector.class": "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector", "topics": "t", "schema.ignore": true, "key.ignore": false,
+			"connection.url": "http://127.0.0.1:1",
+		}})
+		assert.Equal(t, http.StatusBadRequest, res.status)
+		var answer struct{ Message string }
+		res.decode(t, &answer)
+		assert.Contains(t, answer.Message, "contains the following 2 error(s):\nCould not connect to Elasticsearch. Error message: java.util.concurrent.ExecutionException: java.net.ConnectException: Connection refused")
+	})
 }

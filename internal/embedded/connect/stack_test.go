@@ -36,8 +36,12 @@ type stack struct {
 	registry *registry.Registry
 	server   *connect.Server
 	client   *kgo.Client
+	network  *network
+	http     *http.Client
 	sr       *sr.Client
 	dir      string
+	// registryURL is the address of the registry.
+	registryURL string
 }
 
 func testLogger() *slog.Logger {
@@ -50,33 +54,53 @@ func testLogger() *slog.Logger {
 func newStack(t testing.TB) *stack {
 	t.Helper()
 	ctx := context.Background()
-	s := &stack{t: t, dir: t.TempDir()}
+	s := &stack{t: t, dir: t.TempDir(), network: newNetwork()}
+	s.http = &http.Client{Transport: &http.Transport{DialContext: s.network.Dial}}
+	t.Cleanup(s.http.CloseIdleConnections)
 	var err error
-	s.broker, err = broker.New(broker.Config{Addr: "127.0.0.1:0", Logger: testLogger()})
+	s.broker, err = broker.New(broker.Config{Addr: "127.0.0.1:0", Listen: s.network.Listen, Logger: testLogger()})
 	require.NoError(t, err)
 	require.NoError(t, s.broker.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, s.broker.Stop()) })
-	s.registry, err = registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, Logger: testLogger()})
+	s.registry, err = registry.New(registry.Config{Brokers: []string{s.broker.Addr()}, KafkaOptions: s.kafka(), Logger: testLogger()})
 	require.NoError(t, err)
-	require.NoError(t, s.registry.Start(ctx))
+	require.NoError(t, s.registry.Load(ctx))
 	t.Cleanup(func() { require.NoError(t, s.registry.Stop()) })
-	s.client, err = kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.MetadataMinAge(50*time.Millisecond))
+	s.registryURL = s.serve(s.registry.Handler())
+	s.client, err = kgo.NewClient(append(s.kafka(), kgo.SeedBrokers(s.broker.Addr()), kgo.MetadataMinAge(50*time.Millisecond))...)
 	require.NoError(t, err)
 	t.Cleanup(s.client.Close)
-	s.sr, err = sr.NewClient(sr.URLs(s.registryURL()))
+	s.sr, err = sr.NewClient(sr.URLs(s.registryURL), sr.HTTPClient(s.http))
 	require.NoError(t, err)
 	s.start()
 	t.Cleanup(func() { require.NoError(t, s.server.Stop()) })
 	return s
 }
 
-func (s *stack) registryURL() string { return "http://" + s.registry.Addr() }
+// kafka are the options of every Kafka client.
+func (s *stack) kafka() []kgo.Opt { return []kgo.Opt{kgo.Dialer(s.network.Dial)} }
+
+// serve answers HTTP requests on an address of its own and gives its URL.
+func (s *stack) serve(h http.Handler) string {
+	s.t.Helper()
+	ln, err := s.network.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	require.NoError(s.t, err)
+	server := &http.Server{Handler: h}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ln) }()
+	s.t.Cleanup(func() {
+		require.NoError(s.t, server.Close())
+		require.ErrorIs(s.t, <-ended, http.ErrServerClosed)
+	})
+	return "http://" + ln.Addr().String()
+}
 
 // start brings up a worker that knows nothing but its topics.
 func (s *stack) start() {
 	s.t.Helper()
 	var err error
-	s.server, err = connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, SchemaRegistry: s.registryURL(), Logger: testLogger()})
+	s.server, err = connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, SchemaRegistry: s.registryURL,
+		KafkaOptions: s.kafka(), Listen: s.network.Listen, Dial: s.network.Dial, Logger: testLogger()})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(context.Background()))
 }
@@ -121,7 +145,7 @@ func (s *stack) request(method, path string, body any) response {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := s.http.Do(req)
 	require.NoError(s.t, err)
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
@@ -185,8 +209,8 @@ func (s *stack) records(topic string, from, n int) []*kgo.Record {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(s.broker.Addr()), kgo.MetadataMinAge(20*time.Millisecond),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(int64(from))}}))
+	consumer, err := kgo.NewClient(append(s.kafka(), kgo.SeedBrokers(s.broker.Addr()), kgo.MetadataMinAge(20*time.Millisecond),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(int64(from))}}))...)
 	require.NoError(s.t, err)
 	defer consumer.Close()
 	var list []*kgo.Record

@@ -14,6 +14,7 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/elasticsearch"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+	"github.com/orderflow/orderflow/internal/embedded/connect/file"
 	"github.com/orderflow/orderflow/internal/embedded/connect/jdbc"
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
@@ -31,7 +32,7 @@ const (
 
 // plugins are the classes of connectors, by kind and name as the REST interface
 // lists them.
-var plugins = []plugin.Connector{elasticsearch.Connector{}, jdbc.Connector{}}
+var plugins = []plugin.Connector{elasticsearch.Connector{}, file.Sink{}, jdbc.Connector{}, file.Source{}}
 
 // worker runs connectors.
 //
@@ -288,7 +289,7 @@ func (w *worker) environment(c *connector) plugin.Environment {
 	if c.class != nil {
 		log = w.loggers.named(w.cfg.Logger, c.class.Class())
 	}
-	return plugin.Environment{Name: c.name, Log: log, Clock: w.cfg.Clock}
+	return plugin.Environment{Name: c.name, Log: log, Clock: w.cfg.Clock, Dial: w.cfg.Dial}
 }
 
 // closeInstance needs run.

@@ -59,8 +59,8 @@ type avroReader struct {
 	connect *data.Schema
 }
 
-func newAvroConverter(key bool, s config.Settings) (Converter, error) {
-	registry, err := newSubjects(key, s)
+func newAvroConverter(env Environment, key bool, s config.Settings) (Converter, error) {
+	registry, err := newSubjects(env, key, s)
 	if err != nil {
 		return nil, err
 	}

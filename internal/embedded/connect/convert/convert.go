@@ -9,6 +9,7 @@ package convert
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
@@ -21,6 +22,12 @@ type Converter interface {
 	ToConnect(ctx context.Context, topic string, raw []byte) (*data.Schema, any, error)
 }
 
+// Environment is what a converter gets from the worker.
+type Environment struct {
+	// Dial connects to the Schema Registry; nil means the operating system's network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
 // Class is a kind of converter.
 type Class struct {
 	// Name is the Java class it stands for.
@@ -29,7 +36,7 @@ type Class struct {
 	Definition *config.Definition
 	// registry marks those that keep schemas in a Schema Registry.
 	registry bool
-	make     func(key bool, settings config.Settings) (Converter, error)
+	make     func(env Environment, key bool, settings config.Settings) (Converter, error)
 }
 
 // Bundled reports whether the class comes with Kafka Connect.
@@ -81,7 +88,7 @@ const (
 
 // New makes a converter from its settings, whose names are without the
 // converter's prefix.
-func New(class string, use Use, settings map[string]string) (Converter, error) {
+func New(env Environment, class string, use Use, settings map[string]string) (Converter, error) {
 	c, ok := Find(class)
 	if use == Header {
 		c, ok = FindHeader(class)
@@ -89,7 +96,7 @@ func New(class string, use Use, settings map[string]string) (Converter, error) {
 	if !ok {
 		return nil, fmt.Errorf("making a converter: the class %s is not one of this worker", class)
 	}
-	return c.make(use == Key, config.NewSettings(c.Definition, settings))
+	return c.make(env, use == Key, config.NewSettings(c.Definition, settings))
 }
 
 func typeKey(def string) config.Key {

@@ -14,7 +14,7 @@ import (
 
 func newConverter(t testing.TB, class string, settings map[string]string) convert.Converter {
 	t.Helper()
-	c, err := convert.New(class, convert.Value, settings)
+	c, err := convert.New(convert.Environment{}, class, convert.Value, settings)
 	require.NoError(t, err)
 	return c
 }

@@ -22,7 +22,7 @@ func jsonClass() Class {
 			{Name: "schemas.enable", Type: config.Boolean, Default: config.Default("true"), Importance: config.High, Group: "Schemas", Order: 0, Width: config.Middle,
 				Display: "Enable Schemas", Doc: "Whether every key or value carries its schema."},
 		}},
-		make: func(_ bool, s config.Settings) (Converter, error) {
+		make: func(_ Environment, _ bool, s config.Settings) (Converter, error) {
 			return &jsonConverter{
 				schemas: s.Flag("schemas.enable"),
 				format:  JSONFormat{NumericDecimals: s.Text("decimal.format") == "NUMERIC", ReplaceNull: s.Flag("replace.null.with.default")},

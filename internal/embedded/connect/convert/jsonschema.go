@@ -48,8 +48,8 @@ type jsonSchemaConverter struct {
 	readers map[int]*data.Schema
 }
 
-func newJSONSchemaConverter(key bool, s config.Settings) (Converter, error) {
-	registry, err := newSubjects(key, s)
+func newJSONSchemaConverter(env Environment, key bool, s config.Settings) (Converter, error) {
+	registry, err := newSubjects(env, key, s)
 	if err != nil {
 		return nil, err
 	}

@@ -65,8 +65,8 @@ type protobufForm struct {
 	message protoreflect.MessageDescriptor
 }
 
-func newProtobufConverter(key bool, s config.Settings) (Converter, error) {
-	registry, err := newSubjects(key, s)
+func newProtobufConverter(env Environment, key bool, s config.Settings) (Converter, error) {
+	registry, err := newSubjects(env, key, s)
 	if err != nil {
 		return nil, err
 	}

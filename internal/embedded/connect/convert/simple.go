@@ -18,7 +18,7 @@ func stringClass() Class {
 				Display: "converter.encoding", Unsupported: true, Doc: "The name of the character set of strings."},
 			typeKey(""),
 		}},
-		make: func(bool, config.Settings) (Converter, error) { return stringConverter{}, nil },
+		make: func(Environment, bool, config.Settings) (Converter, error) { return stringConverter{}, nil },
 	}
 }
 
@@ -43,7 +43,7 @@ func numberClass(name string, t data.Type) Class {
 	return Class{
 		Name:       "org.apache.kafka.connect.converters." + name,
 		Definition: &config.Definition{Keys: []config.Key{typeKey("")}},
-		make:       func(bool, config.Settings) (Converter, error) { return numberConverter{t}, nil },
+		make:       func(Environment, bool, config.Settings) (Converter, error) { return numberConverter{t}, nil },
 	}
 }
 
@@ -115,7 +115,7 @@ func booleanClass() Class {
 	return Class{
 		Name:       "org.apache.kafka.connect.converters.BooleanConverter",
 		Definition: &config.Definition{Keys: []config.Key{typeKey("")}},
-		make:       func(bool, config.Settings) (Converter, error) { return booleanConverter{}, nil },
+		make:       func(Environment, bool, config.Settings) (Converter, error) { return booleanConverter{}, nil },
 	}
 }
 
@@ -155,7 +155,7 @@ func bytesClass() Class {
 	return Class{
 		Name:       "org.apache.kafka.connect.converters.ByteArrayConverter",
 		Definition: &config.Definition{Keys: []config.Key{typeKey("")}},
-		make:       func(bool, config.Settings) (Converter, error) { return bytesConverter{}, nil },
+		make:       func(Environment, bool, config.Settings) (Converter, error) { return bytesConverter{}, nil },
 	}
 }
 
@@ -190,7 +190,7 @@ func simpleHeaderClass() Class {
 	return Class{
 		Name:       SimpleHeaderClass,
 		Definition: &config.Definition{},
-		make:       func(bool, config.Settings) (Converter, error) { return simpleHeaderConverter{}, nil },
+		make:       func(Environment, bool, config.Settings) (Converter, error) { return simpleHeaderConverter{}, nil },
 	}
 }
 

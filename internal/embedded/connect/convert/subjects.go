@@ -5,11 +5,19 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+)
+
+const (
+	registryTimeout = 30 * time.Second // for one request
+	registryIdle    = time.Minute      // an unused connection is kept
 )
 
 // wireHeader is the length of the magic byte and the schema id.
@@ -29,8 +37,13 @@ type chosen struct {
 	text string
 }
 
-func newSubjects(key bool, s config.Settings) (subjects, error) {
-	client, err := sr.NewClient(sr.URLs(s.List("schema.registry.url")...), sr.UserAgent("orderflow-connect"))
+func newSubjects(env Environment, key bool, s config.Settings) (subjects, error) {
+	dial := env.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	client, err := sr.NewClient(sr.URLs(s.List("schema.registry.url")...), sr.UserAgent("orderflow-connect"),
+		sr.HTTPClient(&http.Client{Timeout: registryTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial, IdleConnTimeout: registryIdle}}))
 	if err != nil {
 		return subjects{}, fmt.Errorf("connecting to the Schema Registry: %w", err)
 	}

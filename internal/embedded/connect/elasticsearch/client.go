@@ -41,10 +41,10 @@ type client struct {
 	compress bool
 }
 
-func newClient(s config.Settings) (*client, error) {
+func newClient(env plugin.Environment, s config.Settings) (*client, error) {
 	c := &client{
 		user: s.Text("connection.username"), password: s.Text("connection.password"),
-		retries: s.Number("max.retries"), backoff: s.Milliseconds("retry.backoff.ms"), log: slog.Default(), clock: plugin.SystemClock{}, compress: s.Flag("connection.compression"),
+		retries: s.Number("max.retries"), backoff: s.Milliseconds("retry.backoff.ms"), log: env.Log.With("connector", env.Name), clock: env.Clock, compress: s.Flag("connection.compression"),
 	}
 	for _, raw := range s.List("connection.url") {
 		u, err := url.Parse(raw)
@@ -56,9 +56,20 @@ func newClient(s config.Settings) (*client, error) {
 	if len(c.urls) == 0 {
 		return nil, config.Errorf("Invalid value for configuration connection.url: it is empty")
 	}
-	dialer := &net.Dialer{Timeout: s.Milliseconds("connection.timeout.ms")}
+	dial := env.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	within := s.Milliseconds("connection.timeout.ms")
 	c.http = &http.Client{Transport: &http.Transport{
-		DialContext:           dialer.DialContext,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, within)
+				defer cancel()
+			}
+			return dial(ctx, network, addr)
+		},
 		ResponseHeaderTimeout: s.Milliseconds("read.timeout.ms"),
 		IdleConnTimeout:       s.Milliseconds("max.connection.idle.time.ms"),
 		MaxIdleConnsPerHost:   2,

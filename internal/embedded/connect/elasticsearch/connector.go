@@ -37,7 +37,7 @@ func (Connector) Kind() plugin.Kind { return plugin.Sink }
 func (Connector) Definition() *config.Definition { return definition }
 
 // Validate tries to reach Elasticsearch when the settings are right otherwise.
-func (Connector) Validate(ctx context.Context, settings map[string]string, values *config.Values) error {
+func (Connector) Validate(ctx context.Context, env plugin.Environment, settings map[string]string, values *config.Values) error {
 	s := config.NewSettings(definition, settings)
 	if isStream := !strings.EqualFold(s.Text(streamTypeSetting), noStream); isStream != (s.Text(streamDatasetSetting) != "") {
 		for _, name := range []string{streamDatasetSetting, streamTypeSetting} {
@@ -47,7 +47,7 @@ func (Connector) Validate(ctx context.Context, settings map[string]string, value
 	if len(values.Errors()) > 0 {
 		return nil
 	}
-	c, err := newClient(s)
+	c, err := newClient(env, s)
 	if err != nil {
 		values.AddError("connection.url", "%s", err)
 		return nil

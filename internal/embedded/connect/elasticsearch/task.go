@@ -32,11 +32,10 @@ type task struct {
 // Start reads the settings; Elasticsearch is asked for at the first record.
 func (t *task) Start(_ context.Context, env plugin.Environment, settings map[string]string) error {
 	s := config.NewSettings(definition, settings)
-	c, err := newClient(s)
+	c, err := newClient(env, s)
 	if err != nil {
 		return fault.New(fault.Config, "%s", err)
 	}
-	c.log, c.clock = env.Log.With("connector", env.Name), env.Clock
 	t.env, t.client = env, c
 	t.documents = documents{
 		ignoreKey: s.Flag("key.ignore"), ignoreKeyTopics: s.List("topic.key.ignore"),

@@ -10,6 +10,7 @@ package jdbc
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -63,7 +64,7 @@ func (Connector) Kind() plugin.Kind { return plugin.Source }
 func (Connector) Definition() *config.Definition { return definition }
 
 // Validate wants a mode.
-func (Connector) Validate(_ context.Context, settings map[string]string, values *config.Values) error {
+func (Connector) Validate(_ context.Context, _ plugin.Environment, settings map[string]string, values *config.Values) error {
 	mode := settings["mode"]
 	if !slices.Contains(modes, mode) {
 		return fault.New(fault.Config, "Invalid value %s for configuration mode: String must be one of: %s", mode, strings.Join(modes, ", "))
@@ -82,10 +83,6 @@ func (Connector) NewSourceTask() plugin.SourceTask { return &task{} }
 // Open looks for the tables to read.
 func (Connector) Open(ctx context.Context, env plugin.Environment, settings map[string]string) (plugin.Instance, error) {
 	s := config.NewSettings(definition, settings)
-	db, err := open(s.Text("connection.url"))
-	if err != nil {
-		return nil, err
-	}
 	filters := len(s.List("table.whitelist")) + len(s.List("table.blacklist"))
 	if s.Text(querySetting) != "" && filters > 0 {
 		return nil, fault.New(fault.Connect, "query may not be combined with whole-table copying settings.")
@@ -93,10 +90,14 @@ func (Connector) Open(ctx context.Context, env plugin.Environment, settings map[
 	if len(s.List("table.whitelist")) > 0 && len(s.List("table.blacklist")) > 0 {
 		return nil, fault.New(fault.Connect, "table.whitelist and table.blacklist are exclusive.")
 	}
+	db, err := open(s.Text("connection.url"))
+	if err != nil {
+		return nil, err
+	}
 	var tables []string
 	if s.Text(querySetting) == "" {
 		if tables, err = selectTables(ctx, db, s); err != nil {
-			return nil, err
+			return nil, errors.Join(err, db.close())
 		}
 	}
 	i := &instance{db: db, settings: settings, parsed: s, env: env, tables: tables, changed: make(chan struct{}, 1), done: make(chan struct{})}

@@ -10,6 +10,7 @@ package plugin
 import (
 	"context"
 	"log/slog"
+	"net"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
@@ -63,6 +64,8 @@ type Environment struct {
 	Name  string
 	Log   *slog.Logger
 	Clock Clock
+	// Dial connects to other systems; nil means the operating system's network.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Report tells of a record that a sink task can't write and goes on without.
 	// It may put the record where such ones are kept, and then returns when it is
 	// there. Nil for sources.
@@ -79,7 +82,7 @@ type Connector interface {
 	// Validate finds what is wrong beyond single values, reaching out where
 	// the real connector does. It adds errors to the values; an error of its
 	// own is one with which the real connector breaks off.
-	Validate(ctx context.Context, settings map[string]string, values *config.Values) error
+	Validate(ctx context.Context, env Environment, settings map[string]string, values *config.Values) error
 	// Open starts a connector with validated settings.
 	Open(ctx context.Context, env Environment, settings map[string]string) (Instance, error)
 }
