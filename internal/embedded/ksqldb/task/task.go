@@ -121,7 +121,9 @@ func New(cfg Config) (*Task, error) {
 // ID names the task.
 func (t *Task) ID() state.TaskID { return t.cfg.ID }
 
-// Load takes up the last commit, which Last gives from then on.
+// Load takes up the last commit, which Last gives from then on. Outputs for a
+// partition that is there no longer, since the topic was made anew with fewer, go
+// to another one.
 func (t *Task) Load() error {
 	last, err := t.cfg.State.Last()
 	if err != nil {
@@ -129,6 +131,12 @@ func (t *Task) Load() error {
 	}
 	if t.last = last; last != nil {
 		t.seq, t.pending, t.bounds = last.NextSeq, last.Outbox, last.Bounds
+		for i := range t.pending {
+			p := &t.pending[i]
+			if count := t.cfg.Partitions[p.Topic]; p.Partition >= count && count > 0 {
+				p.Partition = t.partitioner.Partition(p.Key, p.Seq, count)
+			}
+		}
 	}
 	return nil
 }
