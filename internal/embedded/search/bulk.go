@@ -305,6 +305,12 @@ func (ix *index) bulk(c *call, items []*bulkItem, policy refreshPolicy) error {
 	if err := ix.engine.keepUp(c.ctx); err != nil {
 		return err
 	}
+	cache := ix.parsers.get()
+	def := ix.definition()
+	for _, it := range items {
+		it.op.prepare(def, cache)
+	}
+	ix.parsers.put(cache)
 	w := ix.begin()
 	defer w.end()
 	outcomes := make([]*outcome, len(items))

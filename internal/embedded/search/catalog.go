@@ -83,7 +83,7 @@ func (s *Server) create(name string, asked creation) (*index, error) {
 	if dbErr != nil {
 		return nil, fmt.Errorf("creating index %s: %w", name, dbErr)
 	}
-	ix := &index{name: name, uuid: randomID(16), number: number, created: s.cfg.Clock().UnixMilli(), srv: s, def: def, terms: newTermCache()}
+	ix := &index{name: name, uuid: randomID(16), number: number, created: s.cfg.Clock().UnixMilli(), srv: s, def: def}
 	if err := s.store.db.Set(namedKey(keyIndex, name), ix.encodeDefinition(def), pebble.Sync); err != nil {
 		return nil, fmt.Errorf("creating index %s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -32,8 +33,18 @@ const (
 	persistEvery = 500 * time.Millisecond
 )
 
-// seqKey is where a scorch index says how far it has come.
-var seqKey = []byte("orderflow.seq")
+// seqKey is where a scorch index says how far it has come, formatKey which terms
+// its documents have.
+var (
+	seqKey    = []byte("orderflow.seq")
+	formatKey = []byte("orderflow.format")
+)
+
+// scorchFormat is the version of the terms. An index of another version is built
+// anew from the database:
+//   - 1 (without a version): numbers in four forms, a term for every field's name
+//   - 2: numbers in up to three forms, a term for each combination of fields
+const scorchFormat = "2"
 
 // engine is the inverted index of one index, and the goroutine that feeds it.
 type engine struct {
@@ -41,6 +52,7 @@ type engine struct {
 	path   string
 	scorch index_api.Index
 	queue  *index_api.AnalysisQueue
+	views  documentViews // of the goroutine that feeds scorch
 
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -156,8 +168,13 @@ func (e *engine) openScorch() (uint64, error) {
 		return 0, errors.Join(err, e.closeScorch())
 	}
 	value, err := reader.GetInternal(seqKey)
-	if err = errors.Join(err, reader.Close()); err != nil {
+	format, err2 := reader.GetInternal(formatKey)
+	documents, err3 := reader.DocCount()
+	if err = errors.Join(err, err2, err3, reader.Close()); err != nil {
 		return 0, errors.Join(err, e.closeScorch())
+	}
+	if found := string(format); found != scorchFormat && (documents > 0 || value != nil) {
+		return 0, fmt.Errorf("its format is version %s, this program writes %s", cmp.Or(found, "1"), scorchFormat)
 	}
 	if len(value) != 8 {
 		return 0, nil
@@ -189,6 +206,8 @@ func (e *engine) rebuild() (uint64, error) {
 		return 0, err
 	}
 	last := e.ix.counters.nextSeq - 1
+	cache := e.ix.parsers.get()
+	defer e.ix.parsers.put(cache)
 	batch, size := index_api.NewBatch(), 0
 	flush := func() error {
 		if len(batch.IndexOps) == 0 {
@@ -204,29 +223,29 @@ func (e *engine) rebuild() (uint64, error) {
 		if err != nil || r.deleted {
 			return true, err
 		}
-		if err := e.put(batch, string(key[len(prefix):]), r); err != nil {
+		doc, err := e.document(string(key[len(prefix):]), r, cache)
+		if err != nil {
 			return false, err
 		}
+		batch.IndexOps[freshKey(doc.id)] = doc
 		if size += len(r.source); size >= batchBytes || len(batch.IndexOps) >= batchDocuments {
 			return true, flush()
 		}
 		return true, nil
 	})
 	if err == nil {
-		batch.SetInternal(seqKey, binary.BigEndian.AppendUint64(nil, last))
-		err = e.scorch.Batch(batch)
+		err = e.commit(batch, last)
 	}
 	return last, err
 }
 
-// put adds a document of the database to a batch.
-func (e *engine) put(batch *index_api.Batch, id string, r *record) error {
-	parsed, _, apiErr := parseDocument(r.source, id, e.ix.definition().mapping, mappingLimits{fields: 1 << 30, depth: maxJSONDepth}, nil)
+// document makes a document of one in the database.
+func (e *engine) document(id string, r *record, cache *termCache) (*scorchDocument, error) {
+	parsed, _, apiErr := parseDocument(r.source, id, e.ix.definition().mapping, mappingLimits{fields: 1 << 30, depth: maxJSONDepth}, cache)
 	if apiErr != nil {
-		return fmt.Errorf("indexing document %s of %s again: %w", id, e.ix.name, apiErr)
+		return nil, fmt.Errorf("indexing document %s of %s again: %w", id, e.ix.name, apiErr)
 	}
-	batch.Update(parsed.build(id, r.seq))
-	return nil
+	return e.views.document(id, r.seq, parsed), nil
 }
 
 // wrote tells that changes are in the database.
@@ -392,10 +411,17 @@ func (e *engine) catchUpIn(ctx context.Context, db *pebble.Snapshot, after, targ
 func (e *engine) indexChanges(list []change, reached uint64) error {
 	batch := index_api.NewBatch()
 	for _, c := range list {
-		if c.parsed == nil {
+		key := c.id
+		if fresh := freshKey(c.id); c.fresh || batch.IndexOps[fresh] != nil {
+			key = fresh
+		}
+		switch {
+		case c.parsed != nil:
+			batch.IndexOps[key] = e.views.document(c.id, c.seq, c.parsed)
+		case key == c.id:
 			batch.Delete(c.id)
-		} else {
-			batch.Update(c.parsed.build(c.id, c.seq))
+		default:
+			delete(batch.IndexOps, key)
 		}
 	}
 	return e.commit(batch, reached)
@@ -404,6 +430,8 @@ func (e *engine) indexChanges(list []change, reached uint64) error {
 // indexAll brings documents into the state that a state of the database has of
 // them; with it scorch has all changes up to a sequence number.
 func (e *engine) indexAll(db *pebble.Snapshot, ids []string, reached uint64) error {
+	cache := e.ix.parsers.get()
+	defer e.ix.parsers.put(cache)
 	batch, size := index_api.NewBatch(), 0
 	for i, id := range ids {
 		r, err := documentIn(db, e.ix.number, id)
@@ -413,9 +441,11 @@ func (e *engine) indexAll(db *pebble.Snapshot, ids []string, reached uint64) err
 		case r == nil || r.deleted:
 			batch.Delete(id)
 		default:
-			if err := e.put(batch, id, r); err != nil {
+			doc, err := e.document(id, r, cache)
+			if err != nil {
 				return err
 			}
+			batch.Update(doc)
 			size += len(r.source)
 		}
 		if size >= batchBytes && i < len(ids)-1 {
@@ -432,6 +462,7 @@ func (e *engine) indexAll(db *pebble.Snapshot, ids []string, reached uint64) err
 // number.
 func (e *engine) commit(batch *index_api.Batch, reached uint64) error {
 	batch.SetInternal(seqKey, binary.BigEndian.AppendUint64(nil, reached))
+	batch.SetInternal(formatKey, []byte(scorchFormat))
 	batch.SetPersistedCallback(func(err error) {
 		if err == nil {
 			for {

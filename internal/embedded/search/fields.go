@@ -1,13 +1,8 @@
 package search
 
 import (
-	"fmt"
-	"maps"
-	"math"
 	"slices"
-	"strings"
 
-	"github.com/blevesearch/bleve/v2/document"
 	"github.com/blevesearch/bleve/v2/numeric"
 	index_api "github.com/blevesearch/bleve_index_api"
 )
@@ -22,118 +17,160 @@ const (
 	coarseSuffix = "\x01"
 )
 
-// coarseStep is by how many bits each shorter form of a number is shorter.
-const coarseStep = 16
+// coarseShifts gives by how many bits the shorter forms of a field's numbers are
+// shorter. Doubles differ in their upper half, whole numbers in their lower one.
+func coarseShifts(typ string) []uint {
+	switch typ {
+	case "double", "float":
+		return []uint{32, 48}
+	case "half_float":
+		return []uint{48}
+	case "short", "byte":
+		return nil
+	case "integer":
+		return []uint{16}
+	default:
+		return []uint{16, 32}
+	}
+}
 
 // positionGap keeps phrases from matching across the values of a field.
 const positionGap = 100
 
-// termField is a field of a document as scorch takes it in, analyzed already.
-type termField struct {
-	name    string
-	options index_api.FieldIndexingOptions
-	value   []byte
-	terms   index_api.TokenFrequencies
-	length  int
-	next    int  // position of the next value's first token
-	shared  bool // by several documents: it isn't to be changed
-	exact   bool // its terms are whole texts that are scored
+// How often a term is in a document, where scorch is to keep nothing of it: terms
+// that many documents have get along with a byte less each, and those of one
+// document go into the dictionary alone.
+var (
+	rareTerm   = frequency(1)
+	commonTerm = frequency(0)
+)
+
+func frequency(n int) *index_api.TokenFreq {
+	tf := &index_api.TokenFreq{}
+	tf.SetFrequency(n)
+	return tf
 }
 
-func newTermField(name string, options index_api.FieldIndexingOptions) *termField {
-	return &termField{name: name, options: options, terms: index_api.TokenFrequencies{}}
+// termList has the several terms of a field, analyzed already.
+type termList struct {
+	terms  index_api.TokenFrequencies
+	length int
+	next   int  // position of the next value's first token
+	shared bool // by several documents: it isn't to be changed
 }
 
-func (f *termField) clone() *termField {
-	own := *f
-	own.terms, own.shared = maps.Clone(f.terms), false
-	return &own
-}
+func newTermList() *termList { return &termList{terms: index_api.TokenFrequencies{}} }
 
-func (f *termField) Name() string                                         { return f.name }
-func (f *termField) Value() []byte                                        { return f.value }
-func (f *termField) ArrayPositions() []uint64                             { return nil }
-func (f *termField) EncodedFieldType() byte                               { return 't' }
-func (f *termField) Analyze()                                             {}
-func (f *termField) Options() index_api.FieldIndexingOptions              { return f.options }
-func (f *termField) AnalyzedLength() int                                  { return f.length }
-func (f *termField) AnalyzedTokenFrequencies() index_api.TokenFrequencies { return f.terms }
-func (f *termField) NumPlainTextBytes() uint64                            { return uint64(len(f.value)) }
-func (f *termField) Size() int                                            { return len(f.name) + len(f.value) + f.terms.Size() }
-
-// add puts in a term without position.
-func (f *termField) add(term string) {
-	if _, ok := f.terms[term]; ok {
-		return
+// add puts in a term without position, unless it is there already.
+func (l *termList) add(term string, tf *index_api.TokenFreq) bool {
+	if _, ok := l.terms[term]; ok {
+		return false
 	}
-	tf := &index_api.TokenFreq{Term: []byte(term)}
-	tf.SetFrequency(1)
-	f.terms[term] = tf
-	f.length++
+	l.terms[term] = tf
+	l.length++
+	return true
 }
 
 // addText puts in the tokens of a text.
-func (f *termField) addText(text string) int {
-	tokens := analyzeText(text, f.next)
+func (l *termList) addText(text string) int {
+	tokens := analyzeText(text, l.next)
 	for _, t := range tokens {
-		tf := f.terms[t.text]
+		tf := l.terms[t.text]
 		if tf == nil {
-			tf = &index_api.TokenFreq{Term: []byte(t.text)}
-			f.terms[t.text] = tf
+			tf = &index_api.TokenFreq{}
+			l.terms[t.text] = tf
 		}
 		tf.Locations = append(tf.Locations, &index_api.TokenLocation{Start: t.start, End: t.end, Position: t.position + 1})
 		tf.SetFrequency(tf.Frequency() + 1)
-		f.next = t.position + 1
+		l.next = t.position + 1
 	}
-	f.length += len(tokens)
-	f.next += positionGap
+	l.length += len(tokens)
+	l.next += positionGap
 	return len(tokens)
+}
+
+// documentField is a field of a document: one term, or a list.
+type documentField struct {
+	name    string
+	options index_api.FieldIndexingOptions
+	term    string
+	common  bool // other documents have the term too
+	exact   bool // its terms are whole texts that are scored
+	list    *termList
+}
+
+func (f *documentField) length() int {
+	if f.list != nil {
+		return f.list.length
+	}
+	return 1
+}
+
+// own makes the field one of several terms that the document alone has.
+func (f *documentField) own() *termList {
+	switch {
+	case f.list == nil:
+		f.list = newTermList()
+		f.list.add(f.term, rareTerm)
+	case f.list.shared:
+		own := newTermList()
+		for term, tf := range f.list.terms {
+			own.add(term, tf)
+		}
+		f.list = own
+	}
+	return f.list
 }
 
 // parsedDocument is a document ready for the inverted index.
 type parsedDocument struct {
-	fields  []*termField
+	fields  []documentField
 	names   []string // the fields that it has values of
 	ignored []string
 	// lengths has the number of tokens of each text field.
 	lengths map[string]int
 	nested  []*parsedDocument
-	cache   *termCache // nil for none
-	common  *termField // the field of the names, once it is made
+	cache   *termCache
 }
 
+// newParsedDocument begins a document, with the room that the last one took.
 func newParsedDocument(cache *termCache) *parsedDocument {
-	return &parsedDocument{cache: cache, fields: make([]*termField, 0, 16), names: make([]string, 0, 8)}
+	return &parsedDocument{cache: cache, fields: make([]documentField, 0, cache.fieldsHint), names: cache.names[:0]}
 }
 
-// find gives the place of a field among those of the document, -1 for none.
-func (d *parsedDocument) find(name string) int {
-	for i, f := range d.fields {
-		if f.name == name {
-			return i
+// within begins the document of an object inside d.
+func (d *parsedDocument) within(path string) *parsedDocument {
+	inner := &parsedDocument{cache: d.cache}
+	inner.fields = append(inner.fields, documentField{name: fieldNestedPath, options: termOptions, term: path, common: true})
+	d.nested = append(d.nested, inner)
+	return inner
+}
+
+// find gives a field of the document, nil when it has none of that name.
+func (d *parsedDocument) find(name string) *documentField {
+	for i := range d.fields {
+		if d.fields[i].name == name {
+			return &d.fields[i]
 		}
 	}
-	return -1
+	return nil
 }
 
-// field gives a field that the document alone has, so that it can be added to.
-func (d *parsedDocument) field(name string, options index_api.FieldIndexingOptions) *termField {
-	i := d.find(name)
-	if i < 0 {
-		f := newTermField(name, options)
-		d.fields = append(d.fields, f)
-		return f
+// many gives a field of the document to which terms can be added.
+func (d *parsedDocument) many(name string, options index_api.FieldIndexingOptions) *termList {
+	f := d.find(name)
+	if f == nil {
+		d.fields = append(d.fields, documentField{name: name, options: options, list: newTermList()})
+		f = &d.fields[len(d.fields)-1]
 	}
-	if d.fields[i].shared {
-		d.fields[i] = d.fields[i].clone()
-	}
-	return d.fields[i]
+	return f.own()
 }
 
 const (
 	termOptions  = index_api.IndexField | index_api.SkipFreqNorm
 	valueOptions = termOptions | index_api.DocValues
 	textOptions  = index_api.IndexField | index_api.IncludeTermVectors
+	idOptions    = index_api.IndexField | index_api.StoreField
 )
 
 // present notes that the document has a value of a field.
@@ -151,47 +188,81 @@ func optionsOf(m *mapping) index_api.FieldIndexingOptions {
 }
 
 func (d *parsedDocument) addTerm(m *mapping, term string) {
-	d.present(m.path)
-	if d.cache != nil && d.find(m.path) < 0 {
-		d.fields = append(d.fields, d.cache.term(m, term))
+	f := d.find(m.path)
+	if f == nil {
+		known, common := d.cache.term(m.path, term)
+		d.addOnly(m, known, common)
 		return
 	}
-	f := d.field(m.path, optionsOf(m))
-	f.exact = m.typ == "keyword" || m.typ == "boolean" || m.typ == "flattened"
-	f.add(term)
+	f.own().add(term, rareTerm)
+}
+
+// addOnly puts in the first term of a field.
+func (d *parsedDocument) addOnly(m *mapping, term string, common bool) {
+	d.present(m.path)
+	exact := m.typ == "keyword" || m.typ == "boolean" || m.typ == "flattened"
+	d.fields = append(d.fields, documentField{name: m.path, options: optionsOf(m), term: term, common: common, exact: exact})
 }
 
 func (d *parsedDocument) addText(m *mapping, text string) {
 	if d.lengths == nil {
 		d.lengths = map[string]int{}
 	}
-	d.lengths[m.path] += d.field(m.path, textOptions).addText(text)
+	d.lengths[m.path] += d.many(m.path, textOptions).addText(text)
 	d.present(m.path)
 }
 
 // addNumber puts in a number in its sortable form.
 func (d *parsedDocument) addNumber(m *mapping, sortable int64) {
-	if m.indexed && d.cache != nil && d.find(m.path) < 0 && d.find(m.path+coarseSuffix) < 0 {
-		d.present(m.path)
-		exact, coarse := d.cache.number(m, sortable)
-		d.fields = append(d.fields, exact, coarse)
+	if f := d.find(m.path); f != nil {
+		if exact := exactTerm(sortable); !f.own().add(exact, rareTerm) {
+			d.repeat(m, exact)
+			return
+		}
+	} else {
+		term, common := d.cache.number(m.path, sortable)
+		d.addOnly(m, term, common)
+	}
+	shifts := coarseShifts(m.typ)
+	if !m.indexed || len(shifts) == 0 {
 		return
 	}
-	d.addTerm(m, exactTerm(sortable))
-	if m.indexed {
-		d.field(m.path+coarseSuffix, termOptions).addCoarse(sortable)
+	name, list := d.cache.coarse(m.path, sortable, shifts)
+	if f := d.find(name); f == nil {
+		d.fields = append(d.fields, documentField{name: name, options: termOptions, list: list})
+	} else if f.list != list {
+		own := f.own()
+		for term, tf := range list.terms {
+			own.add(term, tf)
+		}
 	}
 }
 
-// addCoarse puts in the shortened forms of a number.
-func (f *termField) addCoarse(sortable int64) {
-	for shift := uint(coarseStep); shift < 64; shift += coarseStep {
-		f.add(string(numeric.MustNewPrefixCodedInt64(sortable, shift)))
+// coarseTerms are the shortened forms of a number.
+func coarseTerms(sortable int64, shifts []uint) *termList {
+	l := newTermList()
+	for _, shift := range shifts {
+		l.add(shortTerm(sortable, shift), commonTerm)
 	}
+	return l
 }
 
 // exactTerm is a number's term; terms sort as the numbers do.
-func exactTerm(sortable int64) string { return string(numeric.MustNewPrefixCodedInt64(sortable, 0)) }
+func exactTerm(sortable int64) string { return shortTerm(sortable, 0) }
+
+// shortTerm is a number's term without its lowest bits: what numeric.PrefixCoded
+// reads.
+func shortTerm(sortable int64, shift uint) string {
+	var b [11]byte
+	bits := (uint64(sortable) ^ 1<<63) >> shift
+	n := (63-int(shift))/7 + 1
+	b[0] = numeric.ShiftStartInt64 + byte(shift)
+	for i := n; i > 0; i-- {
+		b[i] = byte(bits & 0x7f)
+		bits >>= 7
+	}
+	return string(b[:n+1])
+}
 
 // exactValue reads a number back from its term.
 func exactValue(term []byte) int64 {
@@ -212,60 +283,33 @@ func sortableDouble(v float64) int64 {
 
 func doubleOf(sortable int64) float64 { return numeric.Int64ToFloat64(sortable) }
 
-// build makes scorch's document.
-func (d *parsedDocument) build(id string, seq uint64) *document.Document {
-	doc := d.tree(id, new(int))
-	order := newTermField(fieldSeq, valueOptions)
-	order.add(exactTerm(int64(seq & math.MaxInt64)))
-	doc.AddField(order)
-	return doc
-}
-
-// seal ends the use of the cache, which belongs to the writer.
+// seal completes the document and ends its use of the cache, which belongs to the
+// parser.
 func (d *parsedDocument) seal() {
-	d.common = d.namesField()
-	d.cache = nil
-}
-
-// namesField is the field of the names of all fields.
-func (d *parsedDocument) namesField() *termField {
-	if d.cache != nil {
-		return d.cache.list(d.names)
+	if shape, ok := d.cache.shape(d.names); ok {
+		d.fields = append(d.fields, documentField{name: fieldNames, options: termOptions, term: shape, common: true})
+	} else {
+		names := newTermList()
+		for _, name := range d.names {
+			names.add(namePrefix+name, commonTerm)
+		}
+		d.fields = append(d.fields, documentField{name: fieldNames, options: termOptions, list: names})
 	}
-	f := newTermField(fieldNames, termOptions)
-	for _, name := range d.names {
-		f.add(name)
-	}
-	return f
-}
-
-// tree makes the documents of a document and of the objects of its nested fields,
-// each with an id that no client can give.
-func (d *parsedDocument) tree(id string, n *int) *document.Document {
-	doc := document.NewDocument(id)
-	for _, f := range d.fields {
-		doc.AddField(f)
-	}
-	if d.common == nil {
-		d.common = d.namesField()
-	}
-	doc.AddField(d.common)
-	root, _, _ := strings.Cut(id, "\x00")
 	for _, inner := range d.nested {
-		*n++
-		doc.AddNestedDocument(inner.tree(fmt.Sprintf("%s\x00%d", root, *n), n))
+		inner.seal()
 	}
-	return doc
+	d.cache.fieldsHint, d.cache.names = len(d.fields), d.names
+	d.cache, d.names = nil, nil
 }
 
 // allLengths adds up the numbers of tokens, and of keywords beyond the first one, of a document and of all inside it.
 func (d *parsedDocument) allLengths() map[string]int {
-	for _, f := range d.fields {
-		if f.exact && f.length > 1 {
+	for i := range d.fields {
+		if f := &d.fields[i]; f.exact && f.length() > 1 {
 			if d.lengths == nil {
 				d.lengths = map[string]int{}
 			}
-			d.lengths[f.name] += f.length - 1
+			d.lengths[f.name] += f.length() - 1
 		}
 	}
 	for _, inner := range d.nested {

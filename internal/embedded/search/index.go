@@ -22,11 +22,10 @@ type index struct {
 	created int64 // milliseconds
 	srv     *Server
 
-	// writes lets one writer in at a time. It guards counters and
-	// terms.
+	// writes lets one writer in at a time. It guards counters.
 	writes   sync.Mutex
 	counters counters
-	terms    *termCache
+	parsers  parsers
 
 	// state guards def, which is replaced as a whole and never changed.
 	state sync.RWMutex
@@ -183,7 +182,7 @@ func decodeIndex(srv *Server, name string, raw []byte) (*index, error) {
 	if apiErr != nil {
 		return nil, fmt.Errorf("reading the aliases of index %s: %w", name, apiErr)
 	}
-	ix := &index{name: name, uuid: n.get("uuid").text, number: uint32(number), created: created, srv: srv, terms: newTermCache()}
+	ix := &index{name: name, uuid: n.get("uuid").text, number: uint32(number), created: created, srv: srv}
 	ix.def = &definition{settings: set, mapping: m, aliases: aliases, closed: n.get("closed").kind == kindTrue}
 	ix.def.term = firstTerm
 	if t := n.get("term"); t != nil {

@@ -325,10 +325,7 @@ func (p *documentParser) value(s scope, name string, v *node) *apiError {
 // nested takes in an object of a nested field, as a document of its own.
 func (p *documentParser) nested(v *node, s scope) *apiError {
 	within := p.out
-	inner := newParsedDocument(nil)
-	inner.field(fieldNestedPath, termOptions).add(s.m.path)
-	within.nested = append(within.nested, inner)
-	p.out = inner
+	p.out = within.within(s.m.path)
 	err := p.object(v, s)
 	p.out = within
 	if err == nil && s.m.inRoot {

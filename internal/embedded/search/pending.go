@@ -23,6 +23,7 @@ type change struct {
 	seq    uint64
 	id     string
 	parsed *parsedDocument // nil when the document was deleted
+	fresh  bool            // the database never had a document of this id before
 	bytes  int
 }
 

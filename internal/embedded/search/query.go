@@ -49,13 +49,9 @@ func (x *execution) having(path string) (uint64, error) {
 	if n, ok := x.counts[path]; ok {
 		return n, nil
 	}
-	r, err := x.postings(fieldNames, path, false, false)
-	if err != nil {
-		return 0, err
-	}
-	n := r.Count()
+	n, err := x.countPresent(path)
 	x.counts[path] = n
-	return n, r.Close()
+	return n, err
 }
 
 // term makes the iterator of a term, with scores.
@@ -364,7 +360,7 @@ func (q *existsQuery) build(x *execution) (iterator, error) {
 		var err error
 		m.leaves(func(leaf *mapping) {
 			if err == nil && leaf.typ != "alias" {
-				err = docs.term(fieldNames, leaf.path)
+				err = docs.present(leaf.path)
 			}
 		})
 		if err != nil {

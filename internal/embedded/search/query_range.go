@@ -183,16 +183,20 @@ func (x *execution) collectRange(docs *docSet, m *mapping, low, high int64) erro
 	// Unsigned arithmetic on the order-preserving form avoids overflows.
 	from, to := uint64(low)^(1<<63), uint64(high)^(1<<63)
 	signed := func(v uint64) int64 { return int64(v ^ (1 << 63)) }
-	for shift := uint(0); ; shift += coarseStep {
+	shifts := append([]uint{0}, coarseShifts(m.typ)...)
+	for i, shift := range shifts {
 		path := m.path
 		if shift > 0 {
 			path += coarseSuffix
 		}
-		span := uint64(1) << (shift + coarseStep)
-		if shift+coarseStep >= 64 || from>>(shift+coarseStep) == to>>(shift+coarseStep) {
+		next := uint(64)
+		if i+1 < len(shifts) {
+			next = shifts[i+1]
+		}
+		if next >= 64 || from>>next == to>>next {
 			return terms(path, signed(from), signed(to), shift)
 		}
-		mask := span - 1
+		mask := uint64(1)<<next - 1
 		if from&mask != 0 {
 			if err := terms(path, signed(from), signed(from|mask), shift); err != nil {
 				return err
@@ -210,4 +214,5 @@ func (x *execution) collectRange(docs *docSet, m *mapping, low, high int64) erro
 			return nil
 		}
 	}
+	return nil
 }

@@ -115,7 +115,7 @@ func (s *Server) route(c *call) (handler, error) {
 		if err != nil {
 			return nil, newError(http.StatusBadRequest, "bad_parameter_exception", "%s", err.Error())
 		}
-		segments = append(segments, decoded)
+		segments = append(segments, strings.ToValidUTF8(decoded, "\ufffd"))
 	}
 	matches := s.routes.find(segments, map[string]string{})
 	var allowed []string

@@ -46,6 +46,22 @@ type writeOp struct {
 	ifTerm      *int64
 	update      *updateRequest
 	getSource   *sourceFilter // an update gives the source back
+
+	// parsed is the source read under a mapping, before the writer's turn came.
+	parsed *parsedDocument
+	under  *mapping
+}
+
+// prepare reads the source under the mapping at hand, so that the writer needn't.
+// What can't be read, or changes the mapping, is left to the writer.
+func (op *writeOp) prepare(def *definition, cache *termCache) {
+	if op.action != "index" && op.action != "create" {
+		return
+	}
+	parsed, m, apiErr := parseDocument(op.source, op.id, def.mapping, def.limits(), cache)
+	if apiErr == nil && m == def.mapping {
+		op.parsed, op.under = parsed, m
+	}
 }
 
 // check reports what can't be asked for, whatever is stored.
@@ -107,6 +123,7 @@ type writer struct {
 	mapping  *mapping
 	overlay  map[string]*record
 	changes  []change
+	cache    *termCache
 }
 
 func (ix *index) begin() *writer {
@@ -115,12 +132,14 @@ func (ix *index) begin() *writer {
 	w.counters.tokens = maps.Clone(ix.counters.tokens)
 	w.def = ix.definition()
 	w.mapping = w.def.mapping
+	w.cache = ix.parsers.get()
 	return w
 }
 
 // end gives up what was not committed, and lets the next writer in.
 func (w *writer) end() {
 	_ = w.batch.Close() // it was committed, or is given up
+	w.ix.parsers.put(w.cache)
 	w.ix.writes.Unlock()
 }
 
@@ -223,16 +242,19 @@ func nextVersion(op *writeOp, old *record) int64 {
 
 // put stores a document.
 func (w *writer) put(op *writeOp, old *record, source []byte) (*outcome, error) {
-	parsed, m, apiErr := parseDocument(source, op.id, w.mapping, w.def.limits(), w.ix.terms)
-	if apiErr != nil {
-		return nil, apiErr
+	parsed, m := op.parsed, w.mapping
+	if parsed == nil || op.under != m {
+		var apiErr *apiError
+		if parsed, m, apiErr = parseDocument(source, op.id, w.mapping, w.def.limits(), w.cache); apiErr != nil {
+			return nil, apiErr
+		}
 	}
 	r := &record{version: nextVersion(op, old), routing: op.routing, ignored: parsed.ignored, lengths: parsed.allLengths(), source: source}
 	if err := w.store(op.id, old, r); err != nil {
 		return nil, err
 	}
 	w.mapping = m
-	w.changes = append(w.changes, change{seq: r.seq, id: op.id, parsed: parsed, bytes: len(source) + parsedOverhead})
+	w.changes = append(w.changes, change{seq: r.seq, id: op.id, parsed: parsed, fresh: old == nil, bytes: len(source) + parsedOverhead})
 	out := &outcome{id: op.id, result: "created", version: r.version, seq: r.seq, term: r.term, status: http.StatusCreated}
 	if exists(old) {
 		out.result, out.status = "updated", http.StatusOK
