@@ -132,12 +132,13 @@ func (u *up) stackConfig() (embedded.Config, error) {
 		DataDir: cfg.DataDir, Sync: u.sync, Brokers: cfg.Kafka, Logger: u.env.log,
 		KafkaOptions: u.env.access.kafka, SchemaRegistryTransport: u.env.access.schemaRegistry, ConnectTransport: u.env.access.connect,
 		KsqlDBTLS: cfg.Security.KsqlDB.TLS, KsqlDBCredentials: credentials,
-		KafkaAdvertise: cfg.KafkaAdvertise,
-		Kafka:          server("", cfg.Listen.Kafka, "kafka-listen"),
-		SchemaRegistry: server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
-		Elasticsearch:  server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),
-		Connect:        server(cfg.Connect, cfg.Listen.Connect, "connect-listen"),
-		KsqlDB:         server(cfg.KsqlDB, cfg.Listen.KsqlDB, "ksqldb-listen"),
+		KafkaAdvertise:      cfg.KafkaAdvertise,
+		Kafka:               server("", cfg.Listen.Kafka, "kafka-listen"),
+		SchemaRegistry:      server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
+		Elasticsearch:       server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),
+		Connect:             server(cfg.Connect, cfg.Listen.Connect, "connect-listen"),
+		ConnectEnvAllowlist: cfg.ConnectEnvAllowlist, ConnectFilePaths: cfg.ConnectFilePaths,
+		KsqlDB: server(cfg.KsqlDB, cfg.Listen.KsqlDB, "ksqldb-listen"),
 	}, nil
 }
 

@@ -43,6 +43,12 @@ type Config struct {
 	SchemaRegistry string
 	// Connect is the URL of a real Connect cluster. Empty: the embedded one.
 	Connect string
+	// ConnectEnvAllowlist is the pattern of the environment variables that
+	// connectors of the embedded Connect may name. Empty: its own default.
+	ConnectEnvAllowlist string
+	// ConnectFilePaths are the files and folders whose files connectors of the
+	// embedded Connect may name. Empty: none.
+	ConnectFilePaths []string
 	// KsqlDB is the URL of a real ksqlDB. Empty: the embedded one.
 	KsqlDB string
 	// KsqlDBServerName is the name that ksqlDB's certificate must have; empty means the address's.

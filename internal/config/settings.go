@@ -54,6 +54,8 @@ func NewLoader(fs *pflag.FlagSet) *Loader {
 	own.StringVar(&c.KafkaAdvertise, "kafka-advertise", c.KafkaAdvertise, "address that the embedded Kafka tells its clients to connect to, host:port (instead of the one it listens on)")
 	own.StringVar(&c.Listen.SchemaRegistry, "schema-registry-listen", c.Listen.SchemaRegistry, "address of the embedded Schema Registry")
 	own.StringVar(&c.Listen.Connect, "connect-listen", c.Listen.Connect, "address of the embedded Connect")
+	own.StringVar(&c.ConnectEnvAllowlist, "connect-env-allowlist", c.ConnectEnvAllowlist, "pattern of the environment variables that connectors of the embedded Connect may name as ${env:NAME} (default orderflow's own addresses and CONNECT_SECRET_...)")
+	own.StringSliceVar(&c.ConnectFilePaths, "connect-file-paths", c.ConnectFilePaths, "files and folders, absolute, that connectors of the embedded Connect may name as ${file:PATH:KEY}, separated by commas (default none)")
 	own.StringVar(&c.Listen.KsqlDB, "ksqldb-listen", c.Listen.KsqlDB, "address of the embedded ksqlDB")
 	own.StringVar(&c.Listen.Elasticsearch, "elasticsearch-listen", c.Listen.Elasticsearch, "address of the embedded Elasticsearch")
 

@@ -67,8 +67,12 @@ type Config struct {
 	SchemaRegistry Server
 	Elasticsearch  Server
 	Connect        Server
-	KsqlDB         Server
-	Logger         *slog.Logger
+	// ConnectEnvAllowlist and ConnectFilePaths say what connectors may read, as
+	// EnvAllowlist and AllowedPaths of connect.Config do.
+	ConnectEnvAllowlist string
+	ConnectFilePaths    []string
+	KsqlDB              Server
+	Logger              *slog.Logger
 }
 
 // Stack is the running servers.
@@ -210,7 +214,8 @@ func (s *Stack) newSearch() (component, error) {
 func (s *Stack) newConnect() (component, error) {
 	return connect.New(connect.Config{
 		Addr: s.cfg.Connect.Listen, AddrSetting: s.cfg.Connect.Setting,
-		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, SchemaRegistry: s.urls["Schema Registry"], Logger: s.log("connect"),
+		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, SchemaRegistry: s.urls["Schema Registry"],
+		EnvAllowlist: s.cfg.ConnectEnvAllowlist, AllowedPaths: s.cfg.ConnectFilePaths, Logger: s.log("connect"),
 	})
 }
 

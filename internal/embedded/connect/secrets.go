@@ -1,24 +1,13 @@
 package connect
 
 import (
-	"bufio"
 	"cmp"
-	"fmt"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
-)
-
-// The providers of values that settings name instead of saying them, as in
-// ${env:NAME} and ${file:PATH:KEY}.
-const (
-	envProvider  = "env"  // Kafka's EnvVarConfigProvider
-	fileProvider = "file" // Kafka's FileConfigProvider
 )
 
 // variable is Kafka's pattern of what stands for a provided value: a provider, a
@@ -73,7 +62,7 @@ func (w *worker) resolve(settings map[string]string) (map[string]string, secrets
 	for key, text := range settings {
 		resolved[key] = variable.ReplaceAllStringFunc(text, func(name string) string {
 			parts := variable.FindStringSubmatch(name)
-			value, ok, err := w.provided(files, parts[1], parts[3], parts[4])
+			value, ok, err := w.providers.value(files, parts[1], parts[3], parts[4])
 			if err != nil {
 				failed = err
 			}
@@ -99,34 +88,6 @@ func (w *worker) resolve(settings map[string]string) (map[string]string, secrets
 	return resolved, list, nil
 }
 
-// provided looks one value up. files keeps those that were read.
-func (w *worker) provided(files map[string]map[string]string, provider, path, key string) (string, bool, error) {
-	switch provider {
-	case envProvider:
-		if path != "" {
-			return "", false, fault.New(fault.Config, "Path is not used for EnvVarConfigProvider, invalid value '%s'", path)
-		}
-		value, ok := w.cfg.LookupEnv(key)
-		return value, ok, nil
-	case fileProvider:
-		if path == "" {
-			return "", false, nil
-		}
-		if files[path] == nil {
-			read, err := readProperties(path)
-			if err != nil {
-				w.log.Error("connect: reading a file that a setting names", "error", err)
-				return "", false, fault.New(fault.Config, "Could not read properties from file %s", path)
-			}
-			files[path] = read
-		}
-		value, ok := files[path][key]
-		return value, ok, nil
-	default:
-		return "", false, nil
-	}
-}
-
 // nameAgain makes tasks' settings say what the connector's own say where those
 // name values, so that the values are not stored.
 func nameAgain(tasks []map[string]string, given map[string]string) {
@@ -137,87 +98,6 @@ func nameAgain(tasks []map[string]string, given map[string]string) {
 			}
 		}
 	}
-}
-
-// readProperties reads a file of Java properties.
-func readProperties(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	values := map[string]string{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		line := strings.TrimLeft(lines.Text(), " \t\f")
-		if line == "" || line[0] == '#' || line[0] == '!' {
-			continue
-		}
-		for continued(line) {
-			line = line[:len(line)-1]
-			if !lines.Scan() {
-				break
-			}
-			line += strings.TrimLeft(lines.Text(), " \t\f")
-		}
-		key, value := splitProperty(line)
-		values[key] = value
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
-	}
-	return values, nil
-}
-
-// continued reports whether a line ends with a backslash that is not escaped.
-func continued(line string) bool {
-	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
-}
-
-// splitProperty splits a line at the first =, : or white space that is not escaped.
-func splitProperty(line string) (key, value string) {
-	end := 0
-	for end < len(line) && !strings.ContainsRune("=: \t\f", rune(line[end])) {
-		if line[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	end = min(end, len(line))
-	rest := strings.TrimLeft(line[end:], " \t\f")
-	if rest != "" && (rest[0] == '=' || rest[0] == ':') {
-		rest = strings.TrimLeft(rest[1:], " \t\f")
-	}
-	return unescapeProperty(line[:end]), unescapeProperty(rest)
-}
-
-var propertyEscapes = map[byte]byte{'t': '\t', 'n': '\n', 'r': '\r', 'f': '\f'}
-
-func unescapeProperty(text string) string {
-	if !strings.Contains(text, `\`) {
-		return text
-	}
-	var out strings.Builder
-	for i := 0; i < len(text); i++ {
-		if text[i] != '\\' || i+1 == len(text) {
-			out.WriteByte(text[i])
-			continue
-		}
-		i++
-		if text[i] == 'u' && i+4 < len(text) {
-			if code, err := strconv.ParseUint(text[i+1:i+5], 16, 16); err == nil {
-				out.WriteRune(rune(code))
-				i += 4
-				continue
-			}
-		}
-		if c, ok := propertyEscapes[text[i]]; ok {
-			out.WriteByte(c)
-		} else {
-			out.WriteByte(text[i])
-		}
-	}
-	return out.String()
 }
 
 // hiding notes what a connector's failures must not show.

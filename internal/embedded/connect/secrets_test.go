@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"testing/synctest"
 
@@ -122,4 +123,62 @@ func TestRecordsThatFailGoToTheDeadLetterTopic(t *testing.T) {
 		assert.Equal(t, "org.apache.kafka.connect.errors.DataException", headers["__connect.errors.exception.class.name"])
 		s.waitFor("the records after it are written", func() bool { return len(actions(es.bulkText())) == 2 })
 	})
+}
+
+func TestConnectorsReadOnlyWhatTheyMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		t.Setenv("ORDERFLOW_TOKEN", "secret-token")
+		outside := filepath.Join(t.TempDir(), "outside.properties")
+		require.NoError(t, os.WriteFile(outside, []byte("key=secret-token\n"), 0o600))
+		link := filepath.Join(s.dir, "link.properties")
+		require.NoError(t, os.Symlink(outside, link))
+		config := tableConfig(s)
+		for value, want := range map[string]string{
+			"${env:ORDERFLOW_TOKEN}":                          "Connectors may not read the environment variable ORDERFLOW_TOKEN",
+			"${env:XORDERFLOW_TEST_A}":                        "Connectors may not read the environment variable XORDERFLOW_TEST_A",
+			"${file:" + outside + ":key}":                     "Connectors may not read the file " + outside,
+			"${file:" + link + ":key}":                        "Connectors may not read the file " + link,
+			"${file:" + s.dir + "/../outside.properties:key}": "Connectors may not read the file",
+			"${file:" + s.dir + "-2/x.properties:key}":        "Connectors may not read the file",
+			"${file:relative.properties:key}":                 "Connectors may not read the file relative.properties",
+		} {
+			config["topic.prefix"] = value
+			for _, res := range []response{
+				s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config}),
+				s.request(http.MethodPut, "/connector-plugins/JdbcSourceConnector/config/validate", config),
+			} {
+				assert.Equal(t, http.StatusInternalServerError, res.status, value)
+				assert.Contains(t, string(res.body), want)
+				assert.NotContains(t, string(res.body), "secret-token")
+			}
+		}
+	})
+}
+
+func TestWhatConnectorsMayReadIsChecked(t *testing.T) {
+	base := connect.Config{Brokers: []string{"127.0.0.1:1"}}
+	for want, change := range map[string]func(*connect.Config){
+		"environment variables that connectors may read": func(c *connect.Config) { c.EnvAllowlist = "(" },
+		"is not absolute":           func(c *connect.Config) { c.AllowedPaths = []string{"secrets"} },
+		"no such file or directory": func(c *connect.Config) { c.AllowedPaths = []string{"/no/such/folder"} },
+	} {
+		config := base
+		change(&config)
+		_, err := connect.New(config)
+		require.ErrorContains(t, err, want)
+	}
+	allowed := regexp.MustCompile("^(?:" + connect.DefaultEnvAllowlist + ")$")
+	for _, file := range []string{"customers.json", "orders.v1.json"} {
+		raw, err := os.ReadFile("../../../connectors/" + file)
+		require.NoError(t, err)
+		names := regexp.MustCompile(`\$\{env:([^}]+)\}`).FindAllStringSubmatch(string(raw), -1)
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			assert.True(t, allowed.MatchString(name[1]), "%s of %s", name[1], file)
+		}
+	}
+	for _, name := range []string{"ORDERFLOW_CONNECT_PASSWORD", "ORDERFLOW_KSQLDB_PASSWORD", "PATH", "AWS_SECRET_ACCESS_KEY"} {
+		assert.False(t, allowed.MatchString(name), name)
+	}
 }

@@ -64,6 +64,14 @@ type Config struct {
 	// converter uses, for connectors that name no converter. Empty leaves such
 	// connectors without one.
 	SchemaRegistry string
+	// EnvAllowlist is the pattern that the whole names of the environment variables
+	// match which settings may name, as config.providers.env.param.allowlist.pattern
+	// of Kafka's EnvVarConfigProvider. Empty means DefaultEnvAllowlist.
+	EnvAllowlist string
+	// AllowedPaths are the files, and the folders with files, that settings may
+	// name as ${file:PATH:KEY}, as config.providers.file.param.allowed.paths of
+	// Kafka's FileConfigProvider. They are absolute and exist. Empty allows none.
+	AllowedPaths []string
 	// LookupEnv gives the environment variables that settings name as ${env:NAME}.
 	// Nil means the process's own.
 	LookupEnv func(name string) (string, bool)
@@ -78,7 +86,8 @@ func (c Config) Validate() error {
 	if len(c.Brokers) == 0 {
 		return errors.New("the Connect worker needs at least one Kafka broker")
 	}
-	return nil
+	_, err := newProviders(c)
+	return err
 }
 
 // kafka are the options that every Kafka client has.
@@ -88,7 +97,8 @@ func (c Config) kafka() []kgo.Opt {
 
 // Server is one worker. Its methods may be called from any goroutine.
 type Server struct {
-	cfg Config
+	cfg       Config
+	providers providers
 
 	startMu sync.Mutex     // held while starting and stopping
 	server  *listen.Server // nil while not started
@@ -109,7 +119,11 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = plugin.SystemClock{}
 	}
-	return &Server{cfg: cfg}, nil
+	p, err := newProviders(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &Server{cfg: cfg, providers: p}, nil
 }
 
 // Start reads the worker's topics, starts the connectors they tell of, and begins
@@ -128,7 +142,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return err
 	}
 	addr := server.Addr()
-	w, err := newWorker(ctx, s.cfg, addr)
+	w, err := newWorker(ctx, s.cfg, s.providers, addr)
 	if err != nil {
 		return errors.Join(fmt.Errorf("starting the Connect worker: %w", err), server.Stop(0))
 	}

@@ -100,7 +100,8 @@ func (s *stack) start() {
 	s.t.Helper()
 	var err error
 	s.server, err = connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, SchemaRegistry: s.registryURL,
-		KafkaOptions: s.kafka(), Listen: s.network.Listen, Dial: s.network.Dial, Logger: testLogger()})
+		KafkaOptions: s.kafka(), Listen: s.network.Listen, Dial: s.network.Dial,
+		EnvAllowlist: "ORDERFLOW_TEST_.+", AllowedPaths: []string{s.dir}, Logger: testLogger()})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(context.Background()))
 }

@@ -40,6 +40,7 @@ var plugins = []plugin.Connector{elasticsearch.Connector{}, file.Sink{}, jdbc.Co
 // something waits.
 type worker struct {
 	cfg       Config
+	providers providers
 	id        string
 	log       *slog.Logger
 	store     *store
@@ -95,7 +96,7 @@ type task struct {
 	done   chan struct{}
 }
 
-func newWorker(ctx context.Context, cfg Config, addr string) (*worker, error) {
+func newWorker(ctx context.Context, cfg Config, p providers, addr string) (*worker, error) {
 	s, err := openStore(cfg)
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func newWorker(ctx context.Context, cfg Config, addr string) (*worker, error) {
 	}
 	life, cancel := context.WithCancel(context.Background())
 	levels := newLoggers()
-	w := &worker{cfg: cfg, id: addr, log: levels.named(cfg.Logger, workerLogger), loggers: levels, store: s, clusterID: meta.Cluster, ctx: life, cancel: cancel, connectors: map[string]*connector{}}
+	w := &worker{cfg: cfg, providers: p, id: addr, log: levels.named(cfg.Logger, workerLogger), loggers: levels, store: s, clusterID: meta.Cluster, ctx: life, cancel: cancel, connectors: map[string]*connector{}}
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		c := &connector{name: name, config: known[name].config, target: known[name].target, topics: known[name].topics, wanted: 1}
 		w.connectors[name] = c
