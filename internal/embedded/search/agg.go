@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // maxBuckets is how many buckets one answer may have, as search.max_buckets has it.
@@ -30,8 +32,8 @@ type aggBody interface {
 
 // aggregator gathers documents.
 type aggregator interface {
-	// collect takes in a document of the index that p is.
-	collect(p *aggPart, doc uint64, score float32) error
+	// collect takes in documents of the index that p is.
+	collect(p *aggPart, b *batch) error
 	// flush is called after the last document of an index.
 	flush(p *aggPart) error
 	// metric gives a number of the result by its name, for orders and pipelines.
@@ -42,12 +44,20 @@ type aggregator interface {
 	typed() string
 }
 
+// wholeAggregator is an aggregator that can take in all documents of a segment at
+// once, from what is known of its columns.
+type wholeAggregator interface {
+	// collectWhole reports false, and has done nothing, when it can't.
+	collectWhole(p *aggPart, segment int) (bool, error)
+}
+
 // aggPart is an index that aggregators read from.
 type aggPart struct {
 	run    *searchRun
 	search *searchPart
 	x      *execution
-	bound  []any // by slot
+	bound  []any      // by slot
+	groups []grouping // by slot
 }
 
 // aggResult is on its way through the results.
@@ -94,7 +104,7 @@ func startAll(specs []*aggSpec) []aggregator {
 
 // open prepares all aggregations for an index.
 func (t *aggTree) open(run *searchRun, part *searchPart) (*aggPart, error) {
-	p := &aggPart{run: run, search: part, x: part.x, bound: make([]any, t.slots)}
+	p := &aggPart{run: run, search: part, x: part.x, bound: make([]any, t.slots), groups: make([]grouping, t.slots)}
 	return p, p.bindAll(t.specs)
 }
 
@@ -139,13 +149,59 @@ func anySpec(specs []*aggSpec, f func(*aggSpec) bool) bool {
 	return slices.ContainsFunc(specs, func(s *aggSpec) bool { return f(s) || anySpec(s.subs, f) })
 }
 
-func collectAll(p *aggPart, aggs []aggregator, doc uint64, score float32) error {
+func collectAll(p *aggPart, aggs []aggregator, b *batch) error {
 	for _, a := range aggs {
-		if err := a.collect(p, doc, score); err != nil {
+		if err := a.collect(p, b); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// collect takes in documents of an index, none of whose scores are needed.
+// late ends it with an error.
+func (t *aggTree) collect(p *aggPart, docs *roaring.Bitmap, late func() error) error {
+	rest := docs
+	var piecemeal []aggregator
+	begin := uint64(0)
+	for i, seg := range p.x.segments() {
+		size := uint64(seg.FullSize())
+		segment := roaring.New()
+		segment.AddRange(begin, begin+size)
+		begin += size
+		if size == 0 || docs.AndCardinality(segment) < size {
+			continue
+		}
+		piecemeal = piecemeal[:0]
+		for _, a := range t.roots {
+			done := false
+			if w, ok := a.(wholeAggregator); ok {
+				var err error
+				if done, err = w.collectWhole(p, i); err != nil {
+					return err
+				}
+			}
+			if !done {
+				piecemeal = append(piecemeal, a)
+			}
+		}
+		if len(piecemeal) > 0 {
+			if err := p.inBatches(segment, piecemeal, late); err != nil {
+				return err
+			}
+		}
+		rest = roaring.AndNot(rest, segment)
+	}
+	return p.inBatches(rest, t.roots, late)
+}
+
+func (p *aggPart) inBatches(docs *roaring.Bitmap, aggs []aggregator, late func() error) error {
+	return p.x.batches(docs, func(b *batch) error {
+		if err := late(); err != nil {
+			return err
+		}
+		return collectAll(p, aggs, b)
+	})
 }
 
 func flushAll(p *aggPart, aggs []aggregator) error {
@@ -195,12 +251,12 @@ type bucket struct {
 	subs  []aggregator
 }
 
-func (b *bucket) collect(p *aggPart, spec *aggSpec, doc uint64, score float32) error {
+func (b *bucket) collect(p *aggPart, spec *aggSpec, docs *batch) error {
 	if b.subs == nil && len(spec.subs) > 0 {
 		b.subs = startAll(spec.subs)
 	}
-	b.count++
-	return collectAll(p, b.subs, doc, score)
+	b.count += int64(len(docs.docs))
+	return collectAll(p, b.subs, docs)
 }
 
 // render appends the results of a bucket's aggregations to what it shows itself.

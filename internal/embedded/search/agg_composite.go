@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"encoding/binary"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,7 +127,7 @@ func (b *compositeBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 		}
 		list[i] = v
 	}
-	return list, nil
+	return &compositePart{values: list, cut: make([]map[*segmentColumn]*columnEdges, len(list))}, nil
 }
 
 func (b *compositeBody) start(spec *aggSpec) aggregator {
@@ -269,11 +270,8 @@ func (s *compositeSource) values(v *fieldValues, doc uint64) ([]compositeValue, 
 			return nil, err
 		}
 		for _, raw := range found {
-			switch s.kind {
-			case "histogram":
-				raw = sortableDouble(floorTo(v.double(raw), s.interval))
-			case "date_histogram":
-				raw = s.rounding.round(raw)
+			if s.kind != "terms" {
+				raw = s.rawKey(s.interval64(v, raw))
 			}
 			list = append(list, compositeValue{raw: raw})
 		}
@@ -284,18 +282,148 @@ func (s *compositeSource) values(v *fieldValues, doc uint64) ([]compositeValue, 
 	return list, nil
 }
 
-func (c *composite) collect(p *aggPart, doc uint64, score float32) error {
-	list := p.bound[c.spec.slot].([]*fieldValues)
-	if err := c.see(list); err != nil {
+func (c *composite) collect(p *aggPart, b *batch) error {
+	part := p.bound[c.spec.slot].(*compositePart)
+	if err := c.see(part.values); err != nil {
 		return err
 	}
-	return c.combine(p, list, doc, score, nil)
+	groups, places, err := part.places(c.body, b)
+	if err != nil {
+		return err
+	}
+	if places == nil {
+		return b.each(func(one *batch, doc uint64) error { return c.combine(p, part.values, doc, one, nil) })
+	}
+	top := uint32(1)
+	for _, place := range places {
+		top *= place.size
+	}
+	return p.groups[c.spec.slot].split(b, groups, top, func(group uint32, b *batch) error {
+		group--
+		key := make([]compositeValue, len(places))
+		for i := range places {
+			key[i] = places[i].value(group % places[i].size)
+			group /= places[i].size
+		}
+		return c.take(p, b, key)
+	})
+}
+
+// compositePart is what a composite aggregation has of an index.
+type compositePart struct {
+	values []*fieldValues
+	cut    []map[*segmentColumn]*columnEdges
+	groups []uint32
+}
+
+// place is one source's part of the number of a combination: 0 for a missing value,
+// then one for each of its values.
+type place struct {
+	size  uint32
+	value func(n uint32) compositeValue
+}
+
+// places gives for every document of a batch the number of its combination of
+// values, counted from 1, 0 for none; places are nil where it can't be told like
+// that.
+func (p *compositePart) places(body *compositeBody, b *batch) ([]uint32, []place, error) {
+	p.groups = slices.Grow(p.groups[:0], len(b.docs))[:len(b.docs)]
+	for i := range p.groups {
+		p.groups[i] = 1
+	}
+	places := make([]place, len(body.sources))
+	unit := uint64(1)
+	for i, s := range body.sources {
+		v := p.values[i]
+		c, ordinals, err := v.ordinals(b)
+		if err != nil || c == nil {
+			return nil, nil, err
+		}
+		numbers := ordinals
+		if s.kind == "terms" {
+			places[i] = place{c.top + 1, func(n uint32) compositeValue {
+				raw, text := v.keyOf(c, n)
+				return compositeValue{raw: raw, text: text}
+			}}
+		} else {
+			e := p.edges(i, s, c)
+			if e == nil {
+				return nil, nil, nil
+			}
+			numbers = e.of(ordinals)
+			places[i] = place{uint32(len(e.keys)) + 1, func(n uint32) compositeValue {
+				return compositeValue{raw: s.rawKey(e.keys[n-1])}
+			}}
+		}
+		inner := places[i].value
+		places[i].value = func(n uint32) compositeValue {
+			if n == 0 {
+				return compositeValue{missing: true}
+			}
+			return inner(n)
+		}
+		next := unit * uint64(places[i].size)
+		if next >= math.MaxUint32 {
+			return nil, nil, nil
+		}
+		for j, n := range numbers {
+			switch {
+			case n == 0 && !s.missingBelow:
+				p.groups[j] = 0
+			case p.groups[j] != 0:
+				p.groups[j] += n * uint32(unit)
+			}
+		}
+		unit = next
+	}
+	return p.groups, places, nil
+}
+
+// edges cuts a column into the intervals of a source, nil when there are too many.
+func (p *compositePart) edges(i int, s *compositeSource, c *segmentColumn) *columnEdges {
+	if e, done := p.cut[i][c]; done {
+		return e
+	}
+	if p.cut[i] == nil {
+		p.cut[i] = map[*segmentColumn]*columnEdges{}
+	}
+	v := p.values[i]
+	var e *columnEdges
+	if c.numeric {
+		e = edgesOf(c, func(raw int64) float64 { return s.interval64(v, raw) }, func(key float64) uint32 { return c.from(v.raised(key)) }, s.next)
+	}
+	p.cut[i][c] = e
+	return e
+}
+
+// interval64 is the beginning of the interval of a value.
+func (s *compositeSource) interval64(v *fieldValues, raw int64) float64 {
+	if s.kind == "histogram" {
+		return floorTo(v.double(raw), s.interval)
+	}
+	return float64(s.rounding.round(raw))
+}
+
+// next is the beginning of the interval behind another.
+func (s *compositeSource) next(key float64) float64 {
+	if s.kind == "histogram" {
+		return floorTo(key+s.interval*1.5, s.interval)
+	}
+	return float64(s.rounding.next(int64(key)))
+}
+
+// rawKey is the beginning of an interval as a part of a key.
+func (s *compositeSource) rawKey(key float64) int64 {
+	if s.kind == "histogram" {
+		return sortableDouble(key)
+	}
+	return int64(key)
 }
 
 // combine collects a document under every combination of its values.
-func (c *composite) combine(p *aggPart, list []*fieldValues, doc uint64, score float32, head []compositeValue) error {
+func (c *composite) combine(p *aggPart, list []*fieldValues, doc uint64, one *batch, head []compositeValue) error {
 	if len(head) == len(list) {
-		return c.take(p, doc, score, head)
+		return c.take(p, one, head)
 	}
 	i := len(head)
 	values, err := c.body.sources[i].values(list[i], doc)
@@ -303,14 +431,14 @@ func (c *composite) combine(p *aggPart, list []*fieldValues, doc uint64, score f
 		return err
 	}
 	for _, v := range values {
-		if err := c.combine(p, list, doc, score, append(head, v)); err != nil {
+		if err := c.combine(p, list, doc, one, append(head, v)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *composite) take(p *aggPart, doc uint64, score float32, values []compositeValue) error {
+func (c *composite) take(p *aggPart, docs *batch, values []compositeValue) error {
 	if c.after != nil && c.body.compare(values, c.after) <= 0 {
 		return nil
 	}
@@ -328,7 +456,7 @@ func (c *composite) take(p *aggPart, doc uint64, score float32, values []composi
 		b = &compositeBucket{values: slices.Clone(values)}
 		c.buckets[string(c.key)] = b
 	}
-	return b.collect(p, c.spec, doc, score)
+	return b.collect(p, c.spec, docs)
 }
 
 // drop forgets buckets that can't be in the page any more: those behind the
@@ -355,7 +483,7 @@ func (c *composite) sorted() []*compositeBucket {
 }
 
 func (c *composite) flush(p *aggPart) error {
-	if err := c.see(p.bound[c.spec.slot].([]*fieldValues)); err != nil {
+	if err := c.see(p.bound[c.spec.slot].(*compositePart).values); err != nil {
 		return err
 	}
 	for _, b := range c.buckets {

@@ -148,7 +148,28 @@ type histogramPart struct {
 	values     *fieldValues
 	low, high  float64 // hard bounds
 	from, upTo float64 // extended bounds, NaN for none
+	cut        map[*segmentColumn]*columnEdges
 }
+
+// edges cuts a column into the intervals of the histogram, nil when there are too
+// many.
+func (h *histogramPart) edges(b *histogramBody, c *segmentColumn) *columnEdges {
+	if e, done := h.cut[c]; done {
+		return e
+	}
+	v := h.values
+	key := func(raw int64) float64 { return b.key(v.double(raw)) }
+	if v.m != nil && v.m.typ == "boolean" {
+		h.cut[c] = nil
+		return nil
+	}
+	e := edgesOf(c, key, func(key float64) uint32 { return c.from(v.raised(key)) }, b.next)
+	h.cut[c] = e
+	return e
+}
+
+// inside reports whether an interval lies within the hard bounds.
+func (h *histogramPart) inside(key float64) bool { return key >= h.low && key < h.high }
 
 func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	v, err := p.x.values(&b.valueSource)
@@ -169,7 +190,7 @@ func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	if err := checkOrders(b.orders, spec); err != nil {
 		return nil, err
 	}
-	h := &histogramPart{values: v, low: math.Inf(-1), high: math.Inf(1), from: math.NaN(), upTo: math.NaN()}
+	h := &histogramPart{values: v, low: math.Inf(-1), high: math.Inf(1), from: math.NaN(), upTo: math.NaN(), cut: map[*segmentColumn]*columnEdges{}}
 	for _, s := range []struct {
 		given    *bounds
 		min, max *float64
@@ -250,12 +271,88 @@ type histogram struct {
 	show       *valueFormat
 	buckets    map[float64]*keyedBucket
 	from, upTo float64
-	recentAt   float64 // the bucket of the last value, which is often that of the next
-	recent     *keyedBucket
 }
 
-func (h *histogram) collect(p *aggPart, doc uint64, score float32) error {
+// bucket gives the bucket of an interval, and makes it when there is none.
+func (h *histogram) bucket(key float64) *keyedBucket {
+	b := h.buckets[key]
+	if b == nil {
+		b = &keyedBucket{raw: sortableDouble(key)}
+		h.buckets[key] = b
+	}
+	return b
+}
+
+func (h *histogram) collect(p *aggPart, b *batch) error {
 	part := p.bound[h.spec.slot].(*histogramPart)
+	c, ordinals, err := part.values.ordinals(b)
+	if err != nil {
+		return err
+	}
+	var edges *columnEdges
+	if c != nil {
+		edges = part.edges(h.body, c)
+	}
+	if edges == nil {
+		return b.each(func(one *batch, doc uint64) error { return h.collectOne(p, part, one, doc) })
+	}
+	g := &p.groups[h.spec.slot]
+	if v := part.values; v.missing {
+		if key := h.body.key(v.double(v.number)); part.inside(key) {
+			err := g.only(b, func(i int) bool { return ordinals[i] == 0 }, func(b *batch) error {
+				return h.bucket(key).collect(p, h.spec, b)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	intervals, top := edges.of(ordinals), uint32(len(edges.keys))
+	if len(h.spec.subs) == 0 {
+		g.count(intervals, top, func(i uint32, n int) {
+			if key := edges.keys[i-1]; part.inside(key) {
+				h.bucket(key).count += int64(n)
+			}
+		})
+		return nil
+	}
+	return g.split(b, intervals, top, func(i uint32, b *batch) error {
+		if key := edges.keys[i-1]; part.inside(key) {
+			return h.bucket(key).collect(p, h.spec, b)
+		}
+		return nil
+	})
+}
+
+func (h *histogram) collectWhole(p *aggPart, segment int) (bool, error) {
+	if len(h.spec.subs) > 0 {
+		return false, nil
+	}
+	part := p.bound[h.spec.slot].(*histogramPart)
+	c, err := part.values.whole(segment)
+	if err != nil || c == nil {
+		return false, err
+	}
+	edges := part.edges(h.body, c)
+	if edges == nil {
+		return false, nil
+	}
+	counts := c.histogram()
+	for i, key := range edges.keys {
+		n := int64(0)
+		from, to := edges.bounds(i + 1)
+		for _, count := range counts[from:to] {
+			n += int64(count)
+		}
+		if n > 0 && part.inside(key) {
+			h.bucket(key).count += n
+		}
+	}
+	return true, nil
+}
+
+// collectOne takes in a document that may have several values.
+func (h *histogram) collectOne(p *aggPart, part *histogramPart, one *batch, doc uint64) error {
 	list, err := part.values.numbers(doc)
 	if err != nil {
 		return err
@@ -266,22 +363,11 @@ func (h *histogram) collect(p *aggPart, doc uint64, score float32) error {
 	previous := math.NaN()
 	for _, raw := range list {
 		key := h.body.key(part.values.double(raw))
-		if key < part.low || key >= part.high {
-			continue
-		}
-		if key == previous {
+		if !part.inside(key) || key == previous {
 			continue
 		}
 		previous = key
-		if h.recent == nil || h.recentAt != key {
-			b := h.buckets[key]
-			if b == nil {
-				b = &keyedBucket{raw: sortableDouble(key)}
-				h.buckets[key] = b
-			}
-			h.recent, h.recentAt = b, key
-		}
-		if err := h.recent.collect(p, h.spec, doc, score); err != nil {
+		if err := h.bucket(key).collect(p, h.spec, one); err != nil {
 			return err
 		}
 	}

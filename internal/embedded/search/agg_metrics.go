@@ -141,20 +141,6 @@ func (b *metricBody) start(spec *aggSpec) aggregator {
 	}
 }
 
-// compensated adds up numbers and keeps what rounding takes away (Kahan).
-type compensated struct{ sum, lost float64 }
-
-func (c *compensated) add(v float64) {
-	if math.IsInf(v, 0) || math.IsNaN(v) {
-		c.sum += v
-		return
-	}
-	corrected := v - c.lost
-	sum := c.sum + corrected
-	c.lost = (sum - c.sum) - corrected
-	c.sum = sum
-}
-
 // statistics makes all metrics that a few sums are enough for.
 type statistics struct {
 	slot         int
@@ -165,28 +151,90 @@ type statistics struct {
 	min, max     float64
 }
 
-func (s *statistics) collect(p *aggPart, doc uint64, _ float32) error {
-	v := p.bound[s.slot].(*fieldValues)
+func (s *statistics) see(v *fieldValues) {
 	if s.show == nil || s.show.typ == "unmapped" {
 		s.show = v.show
 	}
+}
+
+func (s *statistics) collect(p *aggPart, b *batch) error {
+	v := p.bound[s.slot].(*fieldValues)
+	s.see(v)
+	c, ordinals, err := v.ordinals(b)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		return b.each(func(_ *batch, doc uint64) error { return s.collectOne(v, doc) })
+	}
+	if v.kind == termValues || s.body.kind == "value_count" {
+		for _, o := range ordinals {
+			if o != 0 || v.missing {
+				s.count++
+			}
+		}
+		return nil
+	}
+	s.add(v.doubles(c, ordinals, &p.groups[s.slot]))
+	return nil
+}
+
+func (s *statistics) collectWhole(p *aggPart, segment int) (bool, error) {
+	v := p.bound[s.slot].(*fieldValues)
+	c, err := v.whole(segment)
+	if err != nil || c == nil {
+		return false, err
+	}
+	s.see(v)
+	for ordinal, n := range c.histogram() {
+		if ordinal == 0 || n == 0 {
+			continue
+		}
+		s.count += int64(n)
+		if v.kind == termValues {
+			continue
+		}
+		raw, _ := v.keyOf(c, uint32(ordinal))
+		f := v.double(raw)
+		s.sum.add(f * float64(n))
+		s.squares.add(f * f * float64(n))
+		s.min, s.max = math.Min(s.min, f), math.Max(s.max, f)
+	}
+	return true, nil
+}
+
+// add takes in numbers.
+func (s *statistics) add(values []float64) {
+	s.count += int64(len(values))
+	low, high := s.min, s.max
+	for _, f := range values {
+		low, high = min(low, f), max(high, f)
+	}
+	s.min, s.max = low, high
+	switch s.body.kind {
+	case "min", "max":
+	case "extended_stats":
+		s.sum.addAll(values)
+		for _, f := range values {
+			s.squares.add(f * f)
+		}
+	default:
+		s.sum.addAll(values)
+	}
+}
+
+// collectOne takes in a document that may have several values.
+func (s *statistics) collectOne(v *fieldValues, doc uint64) error {
 	if v.kind == termValues {
 		list, err := v.texts(doc)
 		s.count += int64(len(list))
 		return err
 	}
 	list, err := v.numbers(doc)
-	if err != nil {
-		return err
-	}
 	for _, raw := range list {
-		f := v.double(raw)
-		s.count++
-		s.sum.add(f)
-		s.squares.add(f * f)
-		s.min, s.max = math.Min(s.min, f), math.Max(s.max, f)
+		s.add([]float64{v.double(raw)})
 	}
-	return nil
+	return err
 }
 
 func (s *statistics) flush(p *aggPart) error {
@@ -383,9 +431,13 @@ type weighted struct {
 	show         *valueFormat
 }
 
-func (w *weighted) collect(p *aggPart, doc uint64, _ float32) error {
+func (w *weighted) collect(p *aggPart, b *batch) error {
 	pair := p.bound[w.slot].([2]*fieldValues)
 	w.show = pair[0].show
+	return b.each(func(_ *batch, doc uint64) error { return w.collectOne(pair, doc) })
+}
+
+func (w *weighted) collectOne(pair [2]*fieldValues, doc uint64) error {
 	values, err := pair[0].numbers(doc)
 	if err != nil {
 		return err

@@ -81,6 +81,41 @@ type rangePart struct {
 	ranges []boundRange
 }
 
+// within gives the ordinals of a column that lie in a range: the first one, and how
+// many there are.
+func (p *rangePart) within(r *boundRange, c *segmentColumn) (from, span uint32) {
+	from, to := uint32(1), c.top+1
+	if p.values.kind == termValues {
+		if r.fromIP != nil {
+			from = c.fromTerm(string(r.fromIP))
+		}
+		if r.toIP != nil {
+			to = c.fromTerm(string(r.toIP))
+		}
+	} else {
+		if !math.IsInf(r.from, -1) {
+			from = c.from(p.values.raised(r.from))
+		}
+		if !math.IsInf(r.to, 1) {
+			to = c.from(p.values.raised(r.to))
+		}
+	}
+	if to <= from {
+		return 1, 0
+	}
+	return from, to - from
+}
+
+// has reports whether a document without a column has a value in a range.
+func (p *rangePart) has(r *boundRange, texts []string, numbers []int64) bool {
+	return slices.ContainsFunc(texts, func(t string) bool {
+		return (r.fromIP == nil || t >= string(r.fromIP)) && (r.toIP == nil || t < string(r.toIP))
+	}) || slices.ContainsFunc(numbers, func(raw int64) bool {
+		v := p.values.double(raw)
+		return v >= r.from && v < r.to
+	})
+}
+
 func (b *rangeBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	if len(b.ranges) == 0 {
 		return nil, illegalArgument("No [ranges] specified for the [%s] aggregation", spec.name)
@@ -197,40 +232,75 @@ type ranges struct {
 	buckets []bucket
 }
 
-func (a *ranges) collect(p *aggPart, doc uint64, score float32) error {
+func (a *ranges) collect(p *aggPart, b *batch) error {
 	part := p.bound[a.spec.slot].(*rangePart)
-	if part.values.kind == termValues {
-		list, err := part.values.texts(doc)
-		if err != nil {
-			return err
-		}
-		list = slices.Clone(list)
-		for _, r := range part.ranges {
-			in := func(t string) bool {
-				return (r.fromIP == nil || t >= string(r.fromIP)) && (r.toIP == nil || t < string(r.toIP))
-			}
-			if slices.ContainsFunc(list, in) {
-				if err := a.buckets[r.index].collect(p, a.spec, doc, score); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	list, err := part.values.numbers(doc)
+	v := part.values
+	c, ordinals, err := v.ordinals(b)
 	if err != nil {
 		return err
 	}
-	if len(a.spec.subs) > 0 {
-		list = slices.Clone(list)
+	if c == nil || v.missing || v.m.typ == "boolean" {
+		return b.each(func(one *batch, doc uint64) error { return a.collectOne(p, part, one, doc) })
 	}
-	for _, r := range part.ranges {
-		in := func(raw int64) bool {
-			v := part.values.double(raw)
-			return v >= r.from && v < r.to
+	for i := range part.ranges {
+		r := &part.ranges[i]
+		from, span := part.within(r, c)
+		if len(a.spec.subs) == 0 {
+			n := int64(0)
+			for _, o := range ordinals {
+				if o-from < span {
+					n++
+				}
+			}
+			a.buckets[r.index].count += n
+			continue
 		}
-		if slices.ContainsFunc(list, in) {
-			if err := a.buckets[r.index].collect(p, a.spec, doc, score); err != nil {
+		err := p.groups[a.spec.slot].only(b, func(i int) bool { return ordinals[i]-from < span }, func(b *batch) error {
+			return a.buckets[r.index].collect(p, a.spec, b)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *ranges) collectWhole(p *aggPart, segment int) (bool, error) {
+	part := p.bound[a.spec.slot].(*rangePart)
+	c, err := part.values.whole(segment)
+	if err != nil || c == nil || len(a.spec.subs) > 0 || part.values.m.typ == "boolean" {
+		return false, err
+	}
+	counts := c.histogram()
+	for i := range part.ranges {
+		r := &part.ranges[i]
+		from, span := part.within(r, c)
+		for _, n := range counts[from : from+span] {
+			a.buckets[r.index].count += int64(n)
+		}
+	}
+	return true, nil
+}
+
+// collectOne takes in a document that may have several values.
+func (a *ranges) collectOne(p *aggPart, part *rangePart, one *batch, doc uint64) error {
+	var texts []string
+	var numbers []int64
+	var err error
+	if part.values.kind == termValues {
+		texts, err = part.values.texts(doc)
+	} else {
+		numbers, err = part.values.numbers(doc)
+	}
+	if err != nil {
+		return err
+	}
+	if len(a.spec.subs) > 0 { // the lists are read again below
+		texts, numbers = slices.Clone(texts), slices.Clone(numbers)
+	}
+	for i := range part.ranges {
+		if r := &part.ranges[i]; part.has(r, texts, numbers) {
+			if err := a.buckets[r.index].collect(p, a.spec, one); err != nil {
 				return err
 			}
 		}

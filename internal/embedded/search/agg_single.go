@@ -1,7 +1,9 @@
 package search
 
 import (
+	"cmp"
 	"container/heap"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -20,50 +22,78 @@ type singleBucket struct {
 	led     bool
 }
 
-func (s *singleBucket) collect(p *aggPart, doc uint64, score float32) error {
-	switch b := p.bound[s.spec.slot].(type) {
-	case *roaring.Bitmap: // filter
-		if !b.Contains(uint32(doc)) {
-			return nil
-		}
+func (s *singleBucket) collect(p *aggPart, b *batch) error {
+	into := func(b *batch) error { return s.bucket.collect(p, s.spec, b) }
+	switch part := p.bound[s.spec.slot].(type) {
+	case docBits: // filter
+		return p.groups[s.spec.slot].only(b, func(i int) bool { return part.has(b.docs[i]) }, into)
 	case *fieldValues: // missing
-		if has, err := b.has(doc); err != nil || has {
-			return err
-		}
+		return s.collectMissing(p, part, b, into)
 	case *globalPart:
 		return nil
 	case *nestedPart:
-		for _, other := range b.follow(doc) {
-			if b.once && !b.first(s, other) {
-				continue
-			}
-			if err := s.bucket.collect(p, s.spec, other, score); err != nil {
+		return s.collectNested(part, b, into)
+	case *samplerPart:
+		for i, doc := range b.docs {
+			one := sample{doc: uint64(doc), score: b.score(i), segment: b.segment}
+			var err error
+			if one.seq, _, err = part.seqs.first(one.doc); err != nil {
 				return err
 			}
+			s.sampled.offer(one, part.size)
 		}
 		return nil
-	case *samplerPart:
-		one := sample{doc: doc, score: score}
-		err := b.seqs.visit(doc, func(term []byte) { one.seq = exactValue(term) })
-		s.sampled.offer(one, b.size)
-		return err
+	default:
+		return into(b)
 	}
-	return s.bucket.collect(p, s.spec, doc, score)
+}
+
+func (s *singleBucket) collectMissing(p *aggPart, v *fieldValues, b *batch, into func(*batch) error) error {
+	var failed error
+	err := p.groups[s.spec.slot].only(b, func(i int) bool {
+		has, err := v.has(uint64(b.docs[i]))
+		failed = errors.Join(failed, err)
+		return !has
+	}, into)
+	return errors.Join(failed, err)
+}
+
+// collectNested takes in the documents that others lead to.
+func (s *singleBucket) collectNested(part *nestedPart, b *batch, into func(*batch) error) error {
+	led := batch{segment: b.segment}
+	if b.scores != nil {
+		led.scores = []float32{}
+	}
+	for i, doc := range b.docs {
+		for _, other := range part.follow(uint64(doc)) {
+			if part.once && !part.first(s, other) {
+				continue
+			}
+			led.docs = append(led.docs, uint32(other))
+			if b.scores != nil {
+				led.scores = append(led.scores, b.scores[i])
+			}
+		}
+	}
+	if len(led.docs) == 0 {
+		return nil
+	}
+	return into(&led)
 }
 
 func (s *singleBucket) flush(p *aggPart) error {
-	switch b := p.bound[s.spec.slot].(type) {
+	switch part := p.bound[s.spec.slot].(type) {
 	case *globalPart:
-		for it := b.docs.Iterator(); it.HasNext(); {
-			if err := s.bucket.collect(p, s.spec, uint64(it.Next()), 1); err != nil {
-				return err
-			}
+		err := p.x.batches(part.docs, func(b *batch) error { return s.bucket.collect(p, s.spec, b) })
+		if err != nil {
+			return err
 		}
 	case *samplerPart:
 		list := []sample(s.sampled)
-		slices.SortFunc(list, func(a, b sample) int { return int(a.doc) - int(b.doc) })
+		slices.SortFunc(list, func(a, b sample) int { return cmp.Compare(a.doc, b.doc) })
 		for _, d := range list {
-			if err := s.bucket.collect(p, s.spec, d.doc, d.score); err != nil {
+			one := &batch{segment: d.segment, docs: []uint32{uint32(d.doc)}, scores: []float32{d.score}}
+			if err := s.bucket.collect(p, s.spec, one); err != nil {
 				return err
 			}
 		}
@@ -95,7 +125,14 @@ func parseFilterAgg(_ *aggParse, _ *aggSpec, n *node) (aggBody, *apiError) {
 	return &filterBody{q}, err
 }
 
-func (b *filterBody) bind(p *aggPart, _ *aggSpec) (any, error) { return p.x.docs(b.query) }
+func (b *filterBody) bind(p *aggPart, _ *aggSpec) (any, error) {
+	docs, err := p.x.docs(b.query)
+	if err != nil {
+		return nil, err
+	}
+	return bitsOf(docs), nil
+}
+
 func (b *filterBody) start(spec *aggSpec) aggregator {
 	return &singleBucket{spec: spec, kind: "filter"}
 }
@@ -159,8 +196,7 @@ func (b *samplerBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 	if len(spec.subs) == 0 {
 		return nil, illegalArgument("Sampler aggregation must be used with child aggregations.")
 	}
-	seqs, err := p.x.column(fieldSeq)
-	return &samplerPart{b.size, seqs}, err
+	return &samplerPart{b.size, p.x.column(fieldSeq, true)}, nil
 }
 
 func (b *samplerBody) start(spec *aggSpec) aggregator {
@@ -168,9 +204,10 @@ func (b *samplerBody) start(spec *aggSpec) aggregator {
 }
 
 type sample struct {
-	doc   uint64
-	seq   int64 // of equal ones those that were written first are taken
-	score float32
+	doc     uint64
+	seq     int64 // of equal ones those that were written first are taken
+	score   float32
+	segment int
 }
 
 // sampleHeap keeps the worst of the best on top.
@@ -250,13 +287,13 @@ func parseFiltersAgg(_ *aggParse, spec *aggSpec, n *node) (aggBody, *apiError) {
 }
 
 func (b *filtersBody) bind(p *aggPart, _ *aggSpec) (any, error) {
-	var sets []*roaring.Bitmap
+	var sets []docBits
 	for _, q := range b.queries {
 		docs, err := p.x.docs(q)
 		if err != nil {
 			return nil, err
 		}
-		sets = append(sets, docs)
+		sets = append(sets, bitsOf(docs))
 	}
 	return sets, nil
 }
@@ -275,20 +312,24 @@ type filters struct {
 	buckets []bucket
 }
 
-func (f *filters) collect(p *aggPart, doc uint64, score float32) error {
-	matched := false
-	for i, set := range p.bound[f.spec.slot].([]*roaring.Bitmap) {
-		if set.Contains(uint32(doc)) {
-			matched = true
-			if err := f.buckets[i].collect(p, f.spec, doc, score); err != nil {
-				return err
-			}
+func (f *filters) collect(p *aggPart, b *batch) error {
+	sets := p.bound[f.spec.slot].([]docBits)
+	g := &p.groups[f.spec.slot]
+	for i, set := range sets {
+		err := g.only(b, func(at int) bool { return set.has(b.docs[at]) }, func(b *batch) error {
+			return f.buckets[i].collect(p, f.spec, b)
+		})
+		if err != nil {
+			return err
 		}
 	}
-	if !matched && f.body.other {
-		return f.buckets[len(f.buckets)-1].collect(p, f.spec, doc, score)
+	if !f.body.other {
+		return nil
 	}
-	return nil
+	rest := func(at int) bool {
+		return !slices.ContainsFunc(sets, func(set docBits) bool { return set.has(b.docs[at]) })
+	}
+	return g.only(b, rest, func(b *batch) error { return f.buckets[len(f.buckets)-1].collect(p, f.spec, b) })
 }
 
 func (f *filters) flush(p *aggPart) error {

@@ -36,24 +36,60 @@ func newDistinct(limit int) *distinct {
 	return &distinct{exact: map[uint64]struct{}{}, limit: limit}
 }
 
-func (d *distinct) addText(text string) { d.add(maphash.String(distinctSeed, text)) }
+func (d *distinct) addValue(kind valueKind, raw int64, text string) {
+	if kind == termValues {
+		d.add(maphash.String(distinctSeed, text))
+	} else {
+		d.add(hashNumber(raw))
+	}
+}
 
-func (d *distinct) addNumber(v int64) { d.add(maphash.Comparable(distinctSeed, v)) }
-
-func (d *distinct) add(hash uint64) {
-	if d.registers == nil {
-		d.exact[hash] = struct{}{}
-		if len(d.exact) <= d.limit {
-			return
-		}
-		d.registers = make([]uint8, 1<<sketchBits)
-		for h := range d.exact {
-			d.register(h)
-		}
-		d.exact = nil
+// addOrdinal adds a value of a column.
+func (d *distinct) addOrdinal(v *fieldValues, c *segmentColumn, ordinal uint32) {
+	if v.kind == termValues {
+		d.add(maphash.Bytes(distinctSeed, c.term(ordinal)))
 		return
 	}
-	d.register(hash)
+	raw, _ := v.keyOf(c, ordinal)
+	d.add(hashNumber(raw))
+}
+
+// hashNumber spreads numbers as MurmurHash's last step does.
+func hashNumber(v int64) uint64 {
+	h := uint64(v) + 0x9e3779b97f4a7c15
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+func (d *distinct) add(hash uint64) {
+	if d.registers != nil {
+		d.register(hash)
+		return
+	}
+	d.exact[hash] = struct{}{}
+	if len(d.exact) > d.limit {
+		d.estimate()
+	}
+}
+
+// estimate goes over from the values themselves to a sketch of them.
+func (d *distinct) estimate() {
+	d.registers = make([]uint8, 1<<sketchBits)
+	for h := range d.exact {
+		d.register(h)
+	}
+	d.exact = nil
+}
+
+// merge takes in what another one, which has a sketch, has seen.
+func (d *distinct) merge(other *distinct) {
+	if d.registers == nil {
+		d.estimate()
+	}
+	for i, r := range other.registers {
+		d.registers[i] = max(d.registers[i], r)
+	}
 }
 
 func (d *distinct) register(hash uint64) {
@@ -87,20 +123,72 @@ type cardinality struct {
 	set  *distinct
 }
 
-func (c *cardinality) collect(p *aggPart, doc uint64, _ float32) error {
+func (c *cardinality) collect(p *aggPart, b *batch) error {
 	v := p.bound[c.slot].(*fieldValues)
+	column, ordinals, err := v.ordinals(b)
+	if err != nil {
+		return err
+	}
+	if column == nil {
+		return b.each(func(_ *batch, doc uint64) error { return c.collectOne(v, doc) })
+	}
+	missing := false
+	for _, o := range ordinals {
+		missing = missing || o == 0
+	}
+	p.groups[c.slot].count(ordinals, column.top, func(ordinal uint32, _ int) { c.set.addOrdinal(v, column, ordinal) })
+	if missing && v.missing {
+		c.set.addValue(v.kind, v.number, v.text)
+	}
+	return nil
+}
+
+func (c *cardinality) collectWhole(p *aggPart, segment int) (bool, error) {
+	v := p.bound[c.slot].(*fieldValues)
+	column, err := v.whole(segment)
+	if err != nil || column == nil {
+		return false, err
+	}
+	if int(column.top) > c.set.limit && column.top > 1<<sketchBits {
+		c.set.merge(column.distinct(v))
+		return true, nil
+	}
+	for ordinal, n := range column.histogram() {
+		if ordinal > 0 && n > 0 {
+			c.set.addOrdinal(v, column, uint32(ordinal))
+		}
+	}
+	return true, nil
+}
+
+// collectOne takes in a document that may have several values.
+func (c *cardinality) collectOne(v *fieldValues, doc uint64) error {
 	if v.kind == termValues {
 		list, err := v.texts(doc)
 		for _, t := range list {
-			c.set.addText(t)
+			c.set.addValue(v.kind, 0, t)
 		}
 		return err
 	}
 	list, err := v.numbers(doc)
 	for _, n := range list {
-		c.set.addNumber(n)
+		c.set.addValue(v.kind, n, "")
 	}
 	return err
+}
+
+// distinct is the sketch of all values of a column; it isn't to be changed.
+func (c *segmentColumn) distinct(v *fieldValues) *distinct {
+	c.sketched.Do(func() {
+		d := newDistinct(0)
+		for ordinal, n := range c.histogram() {
+			if ordinal > 0 && n > 0 {
+				d.addOrdinal(v, c, uint32(ordinal))
+			}
+		}
+		c.sketch = d
+	})
+	return c.sketch
 }
 
 func (c *cardinality) flush(*aggPart) error { return nil }
@@ -127,48 +215,100 @@ type digest struct {
 type centroid struct{ mean, weight float64 }
 
 func (d *digest) add(v float64) {
-	if d.total == 0 {
-		d.min, d.max = v, v
-	}
-	d.min, d.max = math.Min(d.min, v), math.Max(d.max, v)
-	d.total++
+	d.note(v, v, 1)
 	d.sorted = false
 	if d.values = append(d.values, v); len(d.values) > exactQuantiles {
-		d.compress()
+		d.compress(nil)
 	}
 }
 
-// compress turns the values into centroids, small ones at the ends.
-func (d *digest) compress() {
-	list := d.centroids
-	for _, v := range d.values {
-		list = append(list, centroid{v, 1})
+func (d *digest) note(low, high, weight float64) {
+	if d.total == 0 {
+		d.min, d.max = low, high
+	}
+	d.min, d.max = math.Min(d.min, low), math.Max(d.max, high)
+	d.total += weight
+}
+
+// addSorted takes in values in their order, each as often as its weight says.
+func (d *digest) addSorted(list []centroid) {
+	if len(list) == 0 {
+		return
+	}
+	weight := 0.0
+	for _, c := range list {
+		weight += c.weight
+	}
+	if len(d.centroids) == 0 && len(d.values)+int(weight) <= exactQuantiles {
+		for _, c := range list {
+			for range int(c.weight) {
+				d.add(c.mean)
+			}
+		}
+		return
+	}
+	d.note(list[0].mean, list[len(list)-1].mean, weight)
+	d.compress(list)
+}
+
+// compress turns all values, with others in their order, into centroids, small
+// ones at the ends.
+func (d *digest) compress(more []centroid) {
+	slices.Sort(d.values)
+	loose := make([]centroid, len(d.values))
+	for i, v := range d.values {
+		loose[i] = centroid{v, 1}
 	}
 	d.values = d.values[:0]
-	slices.SortFunc(list, func(a, b centroid) int { return cmp.Compare(a.mean, b.mean) })
+	list := mergeCentroids(mergeCentroids(d.centroids, loose), more)
 	merged := []centroid{list[0]}
 	before := 0.0
-	scale := func(q float64) float64 { return digestSize * (math.Asin(2*q-1)/math.Pi + 0.5) }
-	limit := scale(0) + 1
+	// limit is how much weight there may be up to the end of the centroid at hand.
+	limit := d.total * digestShare(digestPlace(0)+1)
 	for _, c := range list[1:] {
 		last := &merged[len(merged)-1]
-		if scale(math.Min(1, (before+last.weight+c.weight)/d.total)) <= limit {
+		if before+last.weight+c.weight <= limit {
 			last.mean += (c.mean - last.mean) * c.weight / (last.weight + c.weight)
 			last.weight += c.weight
 			continue
 		}
 		before += last.weight
-		limit = scale(before/d.total) + 1
+		limit = d.total * digestShare(digestPlace(before/d.total)+1)
 		merged = append(merged, c)
 	}
 	d.centroids = merged
+}
+
+// digestPlace puts a share of all values on a scale on which centroids are one
+// apart, and digestShare leads back.
+func digestPlace(q float64) float64 {
+	return digestSize * (math.Asin(2*math.Min(1, q)-1)/math.Pi + 0.5)
+}
+
+func digestShare(place float64) float64 {
+	return (math.Sin((math.Min(1, place/digestSize)-0.5)*math.Pi) + 1) / 2
+}
+
+func mergeCentroids(a, b []centroid) []centroid {
+	if len(a) == 0 || len(b) == 0 {
+		return append(slices.Clone(a), b...)
+	}
+	list := make([]centroid, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if b[0].mean < a[0].mean {
+			list, b = append(list, b[0]), b[1:]
+		} else {
+			list, a = append(list, a[0]), a[1:]
+		}
+	}
+	return append(append(list, a...), b...)
 }
 
 // points gives the distribution as centroids in order.
 func (d *digest) points() []centroid {
 	if len(d.centroids) > 0 {
 		if len(d.values) > 0 {
-			d.compress()
+			d.compress(nil)
 		}
 		return d.centroids
 	}
@@ -250,9 +390,59 @@ type percentiles struct {
 	show   *valueFormat
 }
 
-func (a *percentiles) collect(p *aggPart, doc uint64, _ float32) error {
+func (a *percentiles) collect(p *aggPart, b *batch) error {
 	v := p.bound[a.slot].(*fieldValues)
 	a.show = v.show
+	c, ordinals, err := v.ordinals(b)
+	if err != nil {
+		return err
+	}
+	g := &p.groups[a.slot]
+	switch {
+	case c == nil:
+		return b.each(func(_ *batch, doc uint64) error { return a.collectOne(v, doc) })
+	case v.missing || !c.numeric || len(b.docs) < exactQuantiles:
+		for _, f := range v.doubles(c, ordinals, g) {
+			a.digest.add(f)
+		}
+		return nil
+	}
+	var list []centroid
+	if int(c.top) <= 2*len(ordinals) {
+		g.count(ordinals, c.top, func(ordinal uint32, n int) {
+			list = append(list, centroid{v.double(c.number(ordinal)), float64(n)})
+		})
+	} else {
+		values := v.doubles(c, ordinals, g)
+		slices.Sort(values)
+		for _, f := range values {
+			list = append(list, centroid{f, 1})
+		}
+	}
+	a.digest.addSorted(list)
+	return nil
+}
+
+func (a *percentiles) collectWhole(p *aggPart, segment int) (bool, error) {
+	v := p.bound[a.slot].(*fieldValues)
+	c, err := v.whole(segment)
+	if err != nil || c == nil || !c.numeric {
+		return false, err
+	}
+	a.show = v.show
+	counts := c.histogram()
+	list := make([]centroid, 0, len(counts))
+	for ordinal, n := range counts {
+		if ordinal > 0 && n > 0 {
+			list = append(list, centroid{v.double(c.number(uint32(ordinal))), float64(n)})
+		}
+	}
+	a.digest.addSorted(list)
+	return true, nil
+}
+
+// collectOne takes in a document that may have several values.
+func (a *percentiles) collectOne(v *fieldValues, doc uint64) error {
 	list, err := v.numbers(doc)
 	for _, raw := range list {
 		a.digest.add(v.double(raw))

@@ -178,39 +178,6 @@ type terms struct {
 	numbers map[int64]*keyedBucket
 	parts   []*execution // significant_terms, and those that show empty buckets
 	docs    int64
-
-	// of has the buckets of the segment at hand by their values' numbers there.
-	of      []*keyedBucket
-	segment *columnSegment
-}
-
-// single collects a document with one value by its number in the segment, which
-// needs no look-up by value. It reports false where that isn't possible.
-func (t *terms) single(p *aggPart, v *fieldValues, doc uint64, score float32) (bool, error) {
-	if v.column == nil || v.kind != termValues {
-		return false, nil
-	}
-	s, err := v.column.loaded(doc)
-	if err != nil || s == nil || s.column.more != nil {
-		return false, err
-	}
-	ordinal := s.column.ordinal(doc - s.begin)
-	if ordinal == 0 {
-		return !v.missing, nil
-	}
-	if t.segment != s {
-		t.segment, t.of = s, make([]*keyedBucket, len(s.column.ends))
-	}
-	b := t.of[ordinal]
-	if b == nil {
-		text := string(s.column.term(ordinal))
-		if b = t.texts[text]; b == nil {
-			b = &keyedBucket{text: text}
-			t.texts[text] = b
-		}
-		t.of[ordinal] = b
-	}
-	return true, b.collect(p, t.spec, doc, score)
 }
 
 func (t *terms) see(v *fieldValues) {
@@ -219,13 +186,85 @@ func (t *terms) see(v *fieldValues) {
 	}
 }
 
-func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
+// bucket gives the bucket of a value, and makes it when there is none.
+func (t *terms) bucket(kind valueKind, raw int64, text string) *keyedBucket {
+	if kind == termValues {
+		b := t.texts[text]
+		if b == nil {
+			b = &keyedBucket{text: text}
+			t.texts[text] = b
+		}
+		return b
+	}
+	b := t.numbers[raw]
+	if b == nil {
+		b = &keyedBucket{raw: raw}
+		t.numbers[raw] = b
+	}
+	return b
+}
+
+// at gives the bucket of a column's value.
+func (t *terms) at(v *fieldValues, c *segmentColumn, ordinal uint32) *keyedBucket {
+	if v.kind == termValues {
+		if b := t.texts[string(c.term(ordinal))]; b != nil { // without a copy of the text
+			return b
+		}
+	}
+	raw, text := v.keyOf(c, ordinal)
+	return t.bucket(v.kind, raw, text)
+}
+
+func (t *terms) collect(p *aggPart, b *batch) error {
 	v := p.bound[t.spec.slot].(*fieldValues)
 	t.see(v)
-	t.docs++
-	if done, err := t.single(p, v, doc, score); done || err != nil {
+	t.docs += int64(len(b.docs))
+	c, ordinals, err := v.ordinals(b)
+	if err != nil {
 		return err
 	}
+	if c == nil {
+		return b.each(func(one *batch, doc uint64) error { return t.collectOne(p, v, one, doc) })
+	}
+	g := &p.groups[t.spec.slot]
+	if v.missing {
+		err := g.only(b, func(i int) bool { return ordinals[i] == 0 }, func(b *batch) error {
+			return t.bucket(v.kind, v.number, v.text).collect(p, t.spec, b)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(t.spec.subs) == 0 {
+		g.count(ordinals, c.top, func(ordinal uint32, n int) { t.at(v, c, ordinal).count += int64(n) })
+		return nil
+	}
+	return g.split(b, ordinals, c.top, func(ordinal uint32, b *batch) error {
+		return t.at(v, c, ordinal).collect(p, t.spec, b)
+	})
+}
+
+func (t *terms) collectWhole(p *aggPart, segment int) (bool, error) {
+	if len(t.spec.subs) > 0 {
+		return false, nil
+	}
+	v := p.bound[t.spec.slot].(*fieldValues)
+	c, err := v.whole(segment)
+	if err != nil || c == nil {
+		return false, err
+	}
+	t.see(v)
+	t.docs += int64(c.docs())
+	for ordinal, n := range c.histogram() {
+		if ordinal > 0 && n > 0 {
+			t.at(v, c, uint32(ordinal)).count += int64(n)
+		}
+	}
+	return true, nil
+}
+
+// collectOne takes in a document that may have several values.
+func (t *terms) collectOne(p *aggPart, v *fieldValues, one *batch, doc uint64) error {
 	if v.kind == termValues {
 		list, err := v.texts(doc)
 		if err != nil {
@@ -238,12 +277,7 @@ func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
 			if i > 0 && slices.Contains(list[:i], text) {
 				continue
 			}
-			b := t.texts[text]
-			if b == nil {
-				b = &keyedBucket{text: text}
-				t.texts[text] = b
-			}
-			if err := b.collect(p, t.spec, doc, score); err != nil {
+			if err := t.bucket(v.kind, 0, text).collect(p, t.spec, one); err != nil {
 				return err
 			}
 		}
@@ -260,12 +294,7 @@ func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
 		if i > 0 && slices.Contains(list[:i], raw) {
 			continue
 		}
-		b := t.numbers[raw]
-		if b == nil {
-			b = &keyedBucket{raw: raw}
-			t.numbers[raw] = b
-		}
-		if err := b.collect(p, t.spec, doc, score); err != nil {
+		if err := t.bucket(v.kind, raw, "").collect(p, t.spec, one); err != nil {
 			return err
 		}
 	}
@@ -275,7 +304,6 @@ func (t *terms) collect(p *aggPart, doc uint64, score float32) error {
 func (t *terms) flush(p *aggPart) error {
 	v := p.bound[t.spec.slot].(*fieldValues)
 	t.see(v)
-	t.segment, t.of = nil, nil
 	t.parts = append(t.parts, p.x)
 	if t.body.least == 0 && v.m != nil {
 		if err := t.addEmpty(p.x, v); err != nil {

@@ -30,10 +30,16 @@ type topHits struct {
 	total int
 }
 
-func (t *topHits) collect(p *aggPart, doc uint64, score float32) error {
-	t.total++
+func (t *topHits) collect(p *aggPart, b *batch) error {
+	t.total += len(b.docs)
 	t.run = p.run
-	return t.top.offer(p.bound[t.spec.slot].(*hitPart), doc, score)
+	part := p.bound[t.spec.slot].(*hitPart)
+	for i, doc := range b.docs {
+		if err := t.top.offer(part, uint64(doc), b.score(i)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *topHits) flush(p *aggPart) error        { t.run = p.run; return nil }

@@ -160,10 +160,7 @@ func (x *execution) values(s *valueSource) (*fieldValues, error) {
 			v.show.number = newDecimalFormat(s.format)
 		}
 	}
-	var err error
-	if v.column, err = x.column(m.path); err != nil {
-		return nil, err
-	}
+	v.column = x.column(m.path, m.numeric())
 	if s.missing != nil {
 		if err := v.parseMissing(x, m, s); err != nil {
 			return nil, err
@@ -222,24 +219,12 @@ func (v *fieldValues) parseMissing(x *execution, m *mapping, s *valueSource) err
 func (v *fieldValues) numbers(doc uint64) ([]int64, error) {
 	v.raw = v.raw[:0]
 	if v.column != nil && v.kind != termValues {
-		boolean := v.m.typ == "boolean"
-		s, err := v.column.loaded(doc)
-		if err != nil {
-			return nil, err
+		var err error
+		if v.m.typ == "boolean" {
+			err = v.column.visit(doc, func(term []byte) { v.raw = append(v.raw, booleanOf(term)) })
+		} else {
+			v.raw, err = v.column.numbers(doc, v.raw)
 		}
-		if s != nil && !boolean {
-			return v.fromColumn(s, doc), nil
-		}
-		err = v.column.visit(doc, func(term []byte) {
-			switch {
-			case !boolean:
-				v.raw = append(v.raw, exactValue(term))
-			case len(term) > 0 && term[0] == 'T':
-				v.raw = append(v.raw, 1)
-			default:
-				v.raw = append(v.raw, 0)
-			}
-		})
 		if err != nil {
 			return nil, err
 		}
@@ -250,20 +235,37 @@ func (v *fieldValues) numbers(doc uint64) ([]int64, error) {
 	return v.raw, nil
 }
 
-// fromColumn gives the numbers of a document from a column in memory.
-func (v *fieldValues) fromColumn(s *columnSegment, doc uint64) []int64 {
-	local := doc - s.begin
-	if first := s.column.ordinal(local); first != 0 {
-		v.raw = append(v.raw, s.column.number(first))
-		if s.column.more != nil {
-			for _, ordinal := range s.column.more[uint32(local)] {
-				v.raw = append(v.raw, s.column.number(ordinal))
-			}
-		}
-	} else if v.missing {
-		v.raw = append(v.raw, v.number)
+// booleanOf is the number of a boolean's term.
+func booleanOf(term []byte) int64 { return int64(boolIndex(len(term) > 0 && term[0] == 'T')) }
+
+// keyOf is the number that an ordinal of a column stands for, or its text.
+func (v *fieldValues) keyOf(c *segmentColumn, ordinal uint32) (raw int64, text string) {
+	switch {
+	case v.kind == termValues:
+		return 0, string(c.term(ordinal))
+	case c.numeric:
+		return c.number(ordinal), ""
+	default:
+		return booleanOf(c.term(ordinal)), ""
 	}
-	return v.raw
+}
+
+// ordinals gives those of the documents of a batch, as a column does. Documents
+// without a value are 0, whatever stands for a missing one.
+func (v *fieldValues) ordinals(b *batch) (*segmentColumn, []uint32, error) {
+	if v.column == nil {
+		return nil, nil, nil
+	}
+	return v.column.ordinals(b)
+}
+
+// whole gives the column of a segment all of whose documents match, as a column
+// does; nil too when something stands for missing values.
+func (v *fieldValues) whole(segment int) (*segmentColumn, error) {
+	if v.column == nil || v.missing {
+		return nil, nil
+	}
+	return v.column.whole(segment)
 }
 
 // double is a value as a floating-point number.
@@ -272,6 +274,35 @@ func (v *fieldValues) double(raw int64) float64 {
 		return doubleOf(raw)
 	}
 	return float64(raw)
+}
+
+// doubles gives the numbers of the documents with some ordinals, those that stand
+// for missing ones included. The list is good until the next call.
+func (v *fieldValues) doubles(c *segmentColumn, ordinals []uint32, g *grouping) []float64 {
+	list := g.values[:0]
+	for _, o := range ordinals {
+		if o != 0 {
+			raw := int64(0)
+			if c.numeric {
+				raw = c.number(o)
+			} else {
+				raw = booleanOf(c.term(o))
+			}
+			list = append(list, v.double(raw))
+		} else if v.missing {
+			list = append(list, v.double(v.number))
+		}
+	}
+	g.values = list
+	return list
+}
+
+// raised is the least value, in its sortable form, that isn't below a number.
+func (v *fieldValues) raised(f float64) int64 {
+	if v.kind == doubleValues {
+		return sortableDouble(f)
+	}
+	return saturated(math.Ceil(f))
 }
 
 // texts gives the values of a document as terms.
@@ -296,8 +327,15 @@ func (v *fieldValues) has(doc uint64) (bool, error) {
 	if v.column == nil {
 		return false, nil
 	}
+	s, err := v.column.loaded(doc)
+	if err != nil {
+		return false, err
+	}
+	if s.column != nil {
+		return s.column.ordinal(doc-s.begin) != 0, nil
+	}
 	found := false
-	err := v.column.visit(doc, func([]byte) { found = true })
+	err = v.column.visitValues(s, doc, func(string, []byte) { found = true })
 	return found, err
 }
 

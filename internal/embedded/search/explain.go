@@ -139,13 +139,11 @@ func (t *termIterator) explain(x *execution, m *mapping, value string, boost flo
 // written is the sequence number that clients see of a document, which stands for
 // its place in the index.
 func (x *execution) written(doc uint64) (uint64, error) {
-	seqs, err := x.column(fieldSeq)
-	if err != nil {
-		return 0, err
+	seq, found, err := x.column(fieldSeq, true).first(doc)
+	if !found {
+		seq = firstSeq
 	}
-	seq := uint64(firstSeq)
-	err = seqs.visit(doc, func(term []byte) { seq = uint64(exactValue(term)) })
-	return shownSeq(seq), err
+	return shownSeq(uint64(seq)), err
 }
 
 // describeQuery shows a query as Lucene does.

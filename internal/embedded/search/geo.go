@@ -117,8 +117,13 @@ type geoMetric struct {
 	south, north, west, east float64
 }
 
-func (g *geoMetric) collect(p *aggPart, doc uint64, _ float32) error {
-	list, err := p.bound[g.slot].(*fieldValues).numbers(doc)
+func (g *geoMetric) collect(p *aggPart, b *batch) error {
+	v := p.bound[g.slot].(*fieldValues)
+	return b.each(func(_ *batch, doc uint64) error { return g.collectOne(v, doc) })
+}
+
+func (g *geoMetric) collectOne(v *fieldValues, doc uint64) error {
+	list, err := v.numbers(doc)
 	for _, raw := range list {
 		lat, lon := geoCoordinates(raw)
 		if g.count == 0 {

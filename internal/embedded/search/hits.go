@@ -69,10 +69,7 @@ func (c *collector) open(p *searchPart) (*hitPart, error) {
 		}
 		h.collapse = s
 	}
-	var err error
-	if h.seqs, err = p.x.column(fieldSeq); err != nil {
-		return nil, err
-	}
+	h.seqs = p.x.column(fieldSeq, true)
 	if len(c.req.after) > 0 {
 		if len(h.sorters) == 0 {
 			return nil, illegalArgument("Sort must contain at least one field.")
@@ -156,7 +153,8 @@ func (c *collector) offer(p *hitPart, doc uint64, score float32) error {
 		c.spare = h
 		return nil
 	}
-	if err := p.seqs.visit(doc, func(term []byte) { h.seq = exactValue(term) }); err != nil {
+	var err error
+	if h.seq, _, err = p.seqs.first(doc); err != nil {
 		return err
 	}
 	if c.behind != nil && !before(c.behind, h) {

@@ -1,8 +1,6 @@
 package search
 
 import (
-	"sort"
-
 	"github.com/RoaringBitmap/roaring/v2"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
@@ -54,126 +52,6 @@ func (c *collector) ordered(p *hitPart, docs *roaring.Bitmap) (bool, error) {
 		if len(c.hits) >= c.keep() {
 			return true, nil
 		}
-	}
-}
-
-// ranked takes in the first of some documents in the order of the values' numbers
-// in each segment, so that a document is looked at closely only when it may belong
-// to the page. It reports false, and has done nothing, where that isn't possible.
-// byWriting orders by when documents were written, whatever the request says, and
-// gives all of them one score.
-func (c *collector) ranked(p *hitPart, docs *roaring.Bitmap, byWriting bool, score float32) (bool, error) {
-	column, desc := p.seqs, false
-	switch {
-	case c.best != nil || c.behind != nil || p.after != nil:
-		return false, nil
-	case byWriting && len(p.sorters) == 0:
-	case len(p.sorters) > 0 && p.sorters[0].values != nil && p.sorters[0].fallback == nil && p.sorters[0].key.mode == "":
-		column, desc = p.sorters[0].values, p.sorters[0].key.desc
-	default:
-		return false, nil
-	}
-	missingLast := len(p.sorters) == 0 || !p.sorters[0].first
-	it := docs.Iterator()
-	for it.HasNext() {
-		s := column.at(uint64(it.PeekNext()))
-		if s.column == nil {
-			inside := roaring.New()
-			inside.AddRange(s.begin, s.end)
-			if err := column.look(s, docs.AndCardinality(inside)); err != nil {
-				return false, err
-			}
-		}
-		if err := c.rankedIn(p, s, it, desc, missingLast, score); err != nil {
-			return true, err
-		}
-	}
-	return true, nil
-}
-
-// rankedIn takes in documents of one segment.
-func (c *collector) rankedIn(p *hitPart, s *columnSegment, it roaring.IntPeekable, desc, missingLast bool, score float32) error {
-	single := s.column != nil && s.column.more == nil
-	bound := rankBound{worst: noDoc}
-	if single && len(c.hits) >= c.keep() {
-		bound.follow(c, p, s.column, desc)
-	}
-	for n := 0; it.HasNext() && uint64(it.PeekNext()) < s.end; n++ {
-		doc := uint64(it.Next())
-		if n&0xfff == 0 && p.x.ctx.Err() != nil {
-			return p.x.ctx.Err()
-		}
-		if single && bound.known {
-			ordinal := s.column.ordinal(doc - s.begin)
-			if ordinal == 0 && missingLast || ordinal != 0 && (desc && ordinal < bound.ordinal || !desc && ordinal > bound.ordinal) {
-				c.noteScore(score)
-				continue
-			}
-		}
-		if err := c.offer(p, doc, score); err != nil {
-			return err
-		}
-		if single && len(c.hits) >= c.keep() {
-			bound.follow(c, p, s.column, desc)
-		}
-	}
-	return nil
-}
-
-// rankBound is the place that the worst hit's value has, or would have, among the
-// values of a segment: what lies behind it doesn't belong to the page.
-type rankBound struct {
-	known   bool
-	ordinal uint32
-	worst   uint64 // the document that it is of
-}
-
-func (b *rankBound) follow(c *collector, p *hitPart, column *segmentColumn, desc bool) {
-	worst := c.hits[0]
-	if worst.part.order != p.order { // hits of other indexes may be ordered by other values
-		b.known = false
-		return
-	}
-	if b.worst == worst.doc {
-		return
-	}
-	b.worst, b.known = worst.doc, false
-	term, ok := p.termOf(worst)
-	if !ok {
-		return
-	}
-	n := len(column.ends) - 1
-	if desc {
-		b.ordinal = uint32(sort.Search(n, func(i int) bool { return string(column.term(uint32(i+1))) >= term })) + 1
-	} else {
-		b.ordinal = uint32(sort.Search(n, func(i int) bool { return string(column.term(uint32(i+1))) > term }))
-	}
-	b.known = true
-}
-
-// termOf is the term of the value that a hit is ordered by first.
-func (p *hitPart) termOf(h *hit) (string, bool) {
-	if len(p.sorters) == 0 {
-		return exactTerm(h.seq), true
-	}
-	v := h.values[0]
-	if v.missing {
-		return "", false
-	}
-	switch p.sorters[0].kind {
-	case "text", "ip":
-		return v.text, true
-	case "boolean":
-		return []string{"F", "T"}[v.number&1], true
-	default:
-		return exactTerm(v.number), true
-	}
-}
-
-// noteScore takes note of a match that isn't looked at.
-func (c *collector) noteScore(score float32) {
-	if c.scored {
-		c.maxScore = max(c.maxScore, score)
 	}
 }
 
@@ -295,20 +173,16 @@ func (s *sliceSpec) docs(x *execution) (*roaring.Bitmap, error) {
 	if err != nil {
 		return nil, err
 	}
-	seqs, err := x.column(fieldSeq)
-	if err != nil {
-		return nil, err
-	}
+	seqs := x.column(fieldSeq, true)
 	share := roaring.New()
 	for it := all.Iterator(); it.HasNext(); {
 		doc := it.Next()
-		err := seqs.visit(uint64(doc), func(term []byte) {
-			if int(exactValue(term)%int64(s.max)) == s.id {
-				share.Add(doc)
-			}
-		})
+		seq, found, err := seqs.first(uint64(doc))
 		if err != nil {
 			return nil, err
+		}
+		if found && int(seq%int64(s.max)) == s.id {
+			share.Add(doc)
 		}
 	}
 	return share, nil

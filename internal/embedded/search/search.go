@@ -241,6 +241,16 @@ func (r *searchRun) part(p *searchPart) (err error) {
 
 // collect goes through the matches with their scores.
 func (r *searchRun) collect(p *searchPart, hits *hitPart, aggs *aggPart, q query, post *roaring.Bitmap) error {
+	if aggs != nil && !r.aggs.scored() && r.req.slice == nil && r.req.minScore == nil {
+		docs, err := p.x.docs(q)
+		if err == nil {
+			err = r.aggregate(aggs, docs)
+		}
+		if err != nil {
+			return err
+		}
+		aggs = nil
+	}
 	it, err := q.build(p.x)
 	if err != nil {
 		return err
@@ -251,21 +261,30 @@ func (r *searchRun) collect(p *searchPart, hits *hitPart, aggs *aggPart, q query
 			return err
 		}
 	}
+	return joinClose(r.eachMatch(p, hits, aggs, it, post), it.close)
+}
+
+// eachMatch goes through the matches one by one.
+func (r *searchRun) eachMatch(p *searchPart, hits *hitPart, aggs *aggPart, it iterator, post *roaring.Bitmap) (err error) {
 	var slice *roaring.Bitmap
 	if r.req.slice != nil {
 		if slice, err = r.req.slice.docs(p.x); err != nil {
-			return joinClose(err, it.close)
+			return err
 		}
 	}
+	feed := &aggFeed{run: r, part: aggs}
 	seen := 0
 	for target := uint64(0); ; {
 		doc, err := it.advance(target)
-		if err != nil || doc == noDoc {
-			return joinClose(err, it.close)
+		if err != nil {
+			return err
+		}
+		if doc == noDoc {
+			return feed.flush()
 		}
 		target = doc + 1
 		if stop, err := r.pause(p, seen); stop || err != nil {
-			return joinClose(err, it.close)
+			return errors.Join(err, feed.flush())
 		}
 		if slice != nil && !slice.Contains(uint32(doc)) {
 			continue
@@ -275,10 +294,78 @@ func (r *searchRun) collect(p *searchPart, hits *hitPart, aggs *aggPart, q query
 			continue
 		}
 		seen++
-		if err := r.match(p, hits, aggs, doc, score, post); err != nil {
-			return joinClose(err, it.close)
+		if err := feed.add(doc, score); err != nil {
+			return err
+		}
+		if post != nil && !post.Contains(uint32(doc)) {
+			continue
+		}
+		p.total++
+		if err := r.top.offer(hits, doc, score); err != nil {
+			return err
 		}
 	}
+}
+
+// aggFeed hands matches and their scores to aggregations in batches.
+type aggFeed struct {
+	run   *searchRun
+	part  *aggPart // nil for none
+	end   uint64   // of the segment at hand
+	batch batch
+}
+
+func (f *aggFeed) add(doc uint64, score float32) error {
+	if f.part == nil {
+		return nil
+	}
+	b := &f.batch
+	if doc >= f.end || len(b.docs) == batchSize {
+		if err := f.flush(); err != nil {
+			return err
+		}
+		segments := f.part.x.segments()
+		begin := uint64(0)
+		for i, seg := range segments {
+			if f.end = begin + uint64(seg.FullSize()); doc < f.end {
+				b.segment = i
+				break
+			}
+			begin = f.end
+		}
+	}
+	b.docs, b.scores = append(b.docs, uint32(doc)), append(b.scores, score)
+	return nil
+}
+
+func (f *aggFeed) flush() error {
+	b := &f.batch
+	if f.part == nil || len(b.docs) == 0 {
+		return nil
+	}
+	err := collectAll(f.part, f.run.aggs.roots, b)
+	b.docs, b.scores = b.docs[:0], b.scores[:0]
+	return err
+}
+
+// aggregate gives all matches to the aggregations.
+func (r *searchRun) aggregate(aggs *aggPart, docs *roaring.Bitmap) error {
+	err := r.aggs.collect(aggs, docs, r.late)
+	if errors.Is(err, errLate) {
+		r.timedOut = true
+		return nil
+	}
+	return err
+}
+
+// errLate ends what goes through matches when the time of a search is over.
+var errLate = errors.New("the search's time is over")
+
+func (r *searchRun) late() error {
+	if !r.deadline.IsZero() && r.c.srv.cfg.Clock().After(r.deadline) {
+		return errLate
+	}
+	return nil
 }
 
 // plain reports whether every match counts, whatever its score.
@@ -304,29 +391,14 @@ func (r *searchRun) pause(p *searchPart, seen int) (bool, error) {
 	if seen&0x3ff != 0x3ff {
 		return false, nil
 	}
-	if !r.deadline.IsZero() && r.c.srv.cfg.Clock().After(r.deadline) {
+	if r.late() != nil {
 		r.timedOut = true
 		return true, nil
 	}
 	return false, p.x.ctx.Err()
 }
 
-// match takes in one document.
-func (r *searchRun) match(p *searchPart, hits *hitPart, aggs *aggPart, doc uint64, score float32, post *roaring.Bitmap) error {
-	if aggs != nil {
-		if err := collectAll(aggs, r.aggs.roots, doc, score); err != nil {
-			return err
-		}
-	}
-	if post != nil && !post.Contains(uint32(doc)) {
-		return nil
-	}
-	p.total++
-	return r.top.offer(hits, doc, score)
-}
-
-// unscored goes through the matches without their scores, as far as it is needed
-// at all.
+// unscored takes in the matches without their scores.
 func (r *searchRun) unscored(p *searchPart, hits *hitPart, aggs *aggPart, q query, post *roaring.Bitmap) error {
 	docs, err := p.x.docs(q)
 	if err != nil {
@@ -339,40 +411,29 @@ func (r *searchRun) unscored(p *searchPart, hits *hitPart, aggs *aggPart, q quer
 		}
 		docs = roaring.And(docs, slice)
 	}
-	// What has a count of its own isn't gone through, so it isn't stopped early.
-	counted := aggs == nil && r.req.size == 0 && isCounted(q)
-	if aggs == nil && (r.req.terminate == 0 || counted) && r.deadline.IsZero() {
-		if post != nil {
-			docs = roaring.And(docs, post)
-		}
-		p.total += int(docs.GetCardinality())
-		if r.top.keep() == 0 {
-			return nil
-		}
-		if done, err := r.top.ordered(hits, docs); done || err != nil {
+	if aggs != nil {
+		if err := r.aggregate(aggs, docs); err != nil {
 			return err
 		}
-		if done, err := r.top.ranked(hits, docs, false, 0); done || err != nil {
-			return err
-		}
-		for it := docs.Iterator(); it.HasNext(); {
-			doc := it.Next()
-			if doc&0xfff == 0 && p.x.ctx.Err() != nil {
-				return p.x.ctx.Err()
-			}
-			if err := r.top.offer(hits, uint64(doc), 0); err != nil {
-				return err
-			}
-		}
+	}
+	if post != nil {
+		docs = roaring.And(docs, post)
+	}
+	p.total += int(docs.GetCardinality())
+	if r.top.keep() == 0 {
 		return nil
 	}
-	seen := 0
-	for it := docs.Iterator(); it.HasNext(); seen++ {
-		doc := uint64(it.Next())
+	if done, err := r.top.ordered(hits, docs); done || err != nil {
+		return err
+	}
+	if done, err := r.top.ranked(hits, docs, false, 0); done || err != nil {
+		return err
+	}
+	for it, seen := docs.Iterator(), 0; it.HasNext(); seen++ {
 		if stop, err := r.pause(p, seen); stop || err != nil {
 			return err
 		}
-		if err := r.match(p, hits, aggs, doc, 0, post); err != nil {
+		if err := r.top.offer(hits, uint64(it.Next()), 0); err != nil {
 			return err
 		}
 	}

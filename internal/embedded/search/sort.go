@@ -71,10 +71,12 @@ func newSorter(x *execution, k sortKey) (*sorter, error) {
 	if err := s.parseMissing(x); err != nil {
 		return nil, err
 	}
-	var err error
-	s.values, err = x.column(s.path)
-	return s, err
+	s.values = x.column(s.path, s.numeric())
+	return s, nil
 }
+
+// numeric reports whether the values are kept as numbers.
+func (s *sorter) numeric() bool { return s.kind != "text" && s.kind != "ip" && s.kind != "boolean" }
 
 // aggregatable reports a field whose values can't be read by document.
 func aggregatable(x *execution, m *mapping) *apiError {
@@ -159,18 +161,23 @@ func (s *sorter) read(doc uint64, score float32) (sortValue, error) {
 	}
 	var list [8]sortValue
 	found := list[:0]
-	err := s.values.visit(doc, func(term []byte) {
-		one := sortValue{}
-		switch s.kind {
-		case "text", "ip":
-			one.text = string(term)
-		case "boolean":
-			one.number = int64(boolIndex(string(term) == "T"))
-		default:
-			one.number = exactValue(term)
+	var err error
+	if s.numeric() {
+		var several [8]int64
+		var numbers []int64
+		numbers, err = s.values.numbers(doc, several[:0])
+		for _, n := range numbers {
+			found = append(found, sortValue{number: n})
 		}
-		found = append(found, one)
-	})
+	} else {
+		err = s.values.visit(doc, func(term []byte) {
+			if s.kind == "boolean" {
+				found = append(found, sortValue{number: booleanOf(term)})
+			} else {
+				found = append(found, sortValue{text: string(term)})
+			}
+		})
+	}
 	if err != nil {
 		return sortValue{}, err
 	}
