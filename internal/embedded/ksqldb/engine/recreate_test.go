@@ -25,7 +25,7 @@ func (w *world) rows(sql string) []string {
 		Row: func(r engine.Row) error {
 			var cells []string
 			for i, v := range r.Values {
-				cells = append(cells, q.Columns[i].Name + "=" + types.Text(q.Columns[i].Type, v))
+				cells = append(cells, q.Columns[i].Name+"="+types.Text(q.Columns[i].Type, v))
 			}
 			rows = append(rows, strings.Join(cells, " "))
 			return nil
