@@ -125,6 +125,10 @@ func (u *up) stackConfig() (embedded.Config, error) {
 	if credentials != nil && cfg.KsqlDBUsername == "" {
 		return embedded.Config{}, errors.New("--ksqldb-credentials keeps the services of this process out of its ksqlDB: name a user for them with --ksqldb-username and --ksqldb-password")
 	}
+	kafkaCredentials, err := cfg.Security.Kafka.Credentials()
+	if err != nil {
+		return embedded.Config{}, fmt.Errorf("--kafka-credentials: %w", err)
+	}
 	server := func(real, listen, setting string) embedded.Server {
 		return embedded.Server{Real: real, Listen: listen, Setting: "--" + setting}
 	}
@@ -132,7 +136,7 @@ func (u *up) stackConfig() (embedded.Config, error) {
 		DataDir: cfg.DataDir, Sync: u.sync, Brokers: cfg.Kafka, Logger: u.env.log,
 		KafkaOptions: u.env.access.kafka, SchemaRegistryTransport: u.env.access.schemaRegistry, ConnectTransport: u.env.access.connect,
 		KsqlDBTLS: cfg.Security.KsqlDB.TLS, KsqlDBCredentials: credentials,
-		KafkaAdvertise:      cfg.KafkaAdvertise,
+		KafkaTLS: cfg.Security.Kafka.TLS, KafkaCredentials: kafkaCredentials, KafkaAdvertise: cfg.KafkaAdvertise,
 		Kafka:               server("", cfg.Listen.Kafka, "kafka-listen"),
 		SchemaRegistry:      server(cfg.SchemaRegistry, cfg.Listen.SchemaRegistry, "schema-registry-listen"),
 		Elasticsearch:       server(cfg.Elasticsearch, cfg.Listen.Elasticsearch, "elasticsearch-listen"),
@@ -146,7 +150,7 @@ func (u *up) stackConfig() (embedded.Config, error) {
 // started: a port of 0 has become a real one.
 func (u *up) useAddresses(stack *embedded.Stack) {
 	cfg := u.env.config
-	cfg.Kafka = stack.Brokers()
+	cfg.Kafka, u.env.access.kafka = stack.Brokers(), stack.KafkaOptions()
 	cfg.SchemaRegistry, cfg.Elasticsearch = stack.SchemaRegistry(), stack.Elasticsearch()
 	cfg.Connect, cfg.KsqlDB = stack.Connect(), stack.KsqlDB()
 }

@@ -171,6 +171,9 @@ func (c *Config) Validate() error {
 	if c.EmbedKafka() && (c.Security.KafkaTLS || c.Security.KafkaSASL != "") {
 		errs = append(errs, errors.New("--kafka-tls and --kafka-sasl are for a real Kafka: name the real Kafka with --kafka"))
 	}
+	if !c.EmbedKafka() && (c.Security.Kafka.TLS.Enabled() || c.Security.Kafka.CredentialsFile != "") {
+		errs = append(errs, errors.New("--kafka-tls-cert, --kafka-tls-key and --kafka-credentials protect the embedded Kafka, which --kafka leaves out: --kafka-tls and --kafka-sasl are how to reach a real one"))
+	}
 	c.SMTP.validate(bad)
 	if c.ShutdownTimeout <= 0 {
 		bad("shutdown-timeout", c.ShutdownTimeout.String(), "must be longer than 0")

@@ -89,6 +89,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{name: "mechanism without user", args: []string{"--kafka", "b:9092", "--kafka-sasl", "plain"}, want: "needs --kafka-username"},
 		{name: "user without mechanism", args: []string{"--kafka", "b:9092", "--kafka-username", "u"}, want: "needs --kafka-sasl"},
 		{name: "login at the embedded Kafka", args: []string{"--kafka-tls"}, want: "name the real Kafka with --kafka"},
+		{name: "protecting a real Kafka", args: []string{"--kafka", "b:9092", "--kafka-credentials", "x"}, want: "protect the embedded Kafka"},
+		{name: "broker certificate without key", args: []string{"--kafka-tls-cert", "x"}, want: "--kafka-tls-key"},
 		{name: "registry password without user", args: []string{"--schema-registry-password", "x"}, want: "--schema-registry-username"},
 		{name: "password without user", args: []string{"--ksqldb-password", "x"}, want: "--ksqldb-username"},
 		{name: "mail server without port", args: []string{"--smtp", "mail"}, want: `--smtp "mail": must be host:port`},

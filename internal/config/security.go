@@ -13,9 +13,11 @@ import (
 
 // Security says who may use our servers, and how we prove ourselves to others.
 type Security struct {
-	// API and KsqlDB protect the orders API and the embedded ksqlDB.
+	// API, KsqlDB and Kafka protect the orders API, the embedded ksqlDB and the
+	// embedded Kafka.
 	API    Protection
 	KsqlDB Protection
+	Kafka  Protection
 
 	// TLS says which servers our clients trust, and what certificate they show.
 	TLS access.TLS
@@ -35,7 +37,7 @@ type Security struct {
 	ElasticsearchAPIKey string
 }
 
-// Protection protects one of our HTTP servers.
+// Protection protects one of our servers.
 type Protection struct {
 	TLS listen.TLS
 	// CredentialsFile names who may use the server; see credentials.Load.
@@ -61,7 +63,7 @@ func (s *Security) bind(flags *pflag.FlagSet) {
 	for _, p := range []struct {
 		prefix, what string
 		to           *Protection
-	}{{"api", "the orders API", &s.API}, {"ksqldb", "the embedded ksqlDB", &s.KsqlDB}} {
+	}{{"api", "the orders API", &s.API}, {"ksqldb", "the embedded ksqlDB", &s.KsqlDB}, {"kafka", "the embedded Kafka", &s.Kafka}} {
 		flags.StringVar(&p.to.TLS.CertFile, p.prefix+"-tls-cert", "", "PEM file of the certificate with which "+p.what+" speaks TLS")
 		flags.StringVar(&p.to.TLS.KeyFile, p.prefix+"-tls-key", "", "PEM file of that certificate's private key")
 		flags.StringVar(&p.to.CredentialsFile, p.prefix+"-credentials", "", "file of users and API keys that may use "+p.what+" (orderflow credential makes its lines)")
@@ -96,6 +98,7 @@ func (s *Security) validate(bad func(flag, value, problem string)) {
 	}
 	together("api-tls-cert", s.API.TLS.CertFile, "api-tls-key", s.API.TLS.KeyFile)
 	together("ksqldb-tls-cert", s.KsqlDB.TLS.CertFile, "ksqldb-tls-key", s.KsqlDB.TLS.KeyFile)
+	together("kafka-tls-cert", s.Kafka.TLS.CertFile, "kafka-tls-key", s.Kafka.TLS.KeyFile)
 	together("tls-cert", s.TLS.CertFile, "tls-key", s.TLS.KeyFile)
 	s.KafkaSASL = strings.ToUpper(s.KafkaSASL)
 	mechanisms := []string{access.Plain, access.ScramSHA256, access.ScramSHA512}

@@ -59,6 +59,9 @@ type Config struct {
 	// KsqlDBTLS and KsqlDBCredentials protect the embedded ksqlDB.
 	KsqlDBTLS         listen.TLS
 	KsqlDBCredentials *credentials.Store
+	// KafkaTLS and KafkaCredentials protect the embedded broker.
+	KafkaTLS         listen.TLS
+	KafkaCredentials *credentials.Store
 	// KafkaAdvertise is the host:port that the embedded broker tells its clients
 	// to connect to; empty for the address it listens on.
 	KafkaAdvertise string
@@ -135,7 +138,7 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	}
 	b, err := broker.New(broker.Config{
 		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, Advertise: s.cfg.KafkaAdvertise, DataDir: s.dir("kafka"),
-		SyncWrites: s.cfg.Sync, Unread: s.unread, Logger: s.log("kafka"),
+		TLS: s.cfg.KafkaTLS, Credentials: s.cfg.KafkaCredentials, SyncWrites: s.cfg.Sync, Unread: s.unread, Logger: s.log("kafka"),
 	})
 	if err == nil {
 		err = b.Start(ctx)
@@ -145,6 +148,9 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	}
 	s.stops = append(s.stops, b.Stop)
 	s.brokers = []string{b.Addr()}
+	if b.Protected() {
+		s.cfg.KafkaOptions = append(slices.Clip(s.cfg.KafkaOptions), kgo.Dialer(b.Dial))
+	}
 	return nil
 }
 
@@ -257,6 +263,9 @@ func (s *Stack) log(server string) *slog.Logger { return s.cfg.Logger.With("serv
 
 // Brokers are the addresses of Kafka.
 func (s *Stack) Brokers() []string { return s.brokers }
+
+// KafkaOptions are how clients of this process reach Kafka, besides the addresses.
+func (s *Stack) KafkaOptions() []kgo.Opt { return s.cfg.KafkaOptions }
 
 // SchemaRegistry is the URL of the Schema Registry.
 func (s *Stack) SchemaRegistry() string { return s.urls["Schema Registry"] }

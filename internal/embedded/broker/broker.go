@@ -59,12 +59,15 @@ type instance struct {
 	addr     string // that clients are told
 	lock     *Lock
 	listener net.Listener
+	inner    *inner // nil unless the broker is protected
 	handles  *disk.Handles
 	catalog  *catalog.Catalog
 	journal  *journal.Journal
 	groups   *group.Coordinator
 	requests *requests.Server
 	server   *wire.Server
+
+	mechanisms []string // of SASL
 
 	quit chan struct{} // closed to end the background work
 	work sync.WaitGroup
@@ -131,6 +134,10 @@ func (b *Broker) start(ctx context.Context, inst *instance) error {
 	if err := b.load(inst, files, dir); err != nil {
 		return fmt.Errorf("loading the broker's data in %s: %w", dir, err)
 	}
+	listeners, err := b.listeners(ctx, inst)
+	if err != nil {
+		return err
+	}
 	host, port, err := splitAddr(inst.addr)
 	if err != nil {
 		return err
@@ -138,13 +145,13 @@ func (b *Broker) start(ctx context.Context, inst *instance) error {
 	inst.requests = requests.New(requests.Config{
 		Catalog: inst.catalog, Groups: inst.groups,
 		Host: host, Port: port, Partitions: b.cfg.Partitions, Sync: b.cfg.SyncWrites, AutoCreate: true,
-		Broker: b.settings(inst.addr, dir), DataDir: dir, DiskSpace: b.diskSpace,
+		Broker: b.settings(inst, dir), DataDir: dir, DiskSpace: b.diskSpace,
 		MaxFetchBytes: maxFetchBytes, MaxSessions: maxFetchSessions,
 		Now: b.cfg.Now, Logger: b.log,
 	})
 	inst.server = wire.New(wire.Config{
-		Listener: ln, MaxFrame: b.cfg.MaxFrameBytes, MaxBuffered: maxBufferedBytes,
-		MaxConnections: b.cfg.MaxConnections, FrameTimeout: b.cfg.FrameTimeout, Logger: b.log,
+		Listeners: listeners, MaxFrame: b.cfg.MaxFrameBytes, MaxBuffered: maxBufferedBytes,
+		FrameTimeout: b.cfg.FrameTimeout, Logger: b.log,
 	}, inst.requests.APIs())
 	b.background(inst)
 	inst.server.Start()
@@ -242,17 +249,16 @@ func splitAddr(addr string) (string, int32, error) {
 }
 
 // settings are the broker's settings, by Kafka's names.
-func (b *Broker) settings(addr, dir string) []settings.BrokerValue {
+func (b *Broker) settings(inst *instance, dir string) []settings.BrokerValue {
 	set := func(name string, kind settings.Type, value string) settings.BrokerValue {
 		return settings.BrokerValue{Name: name, Type: kind, Value: value, Set: true}
 	}
 	fixed := func(name string, kind settings.Type, value any) settings.BrokerValue {
 		return settings.BrokerValue{Name: name, Type: kind, Value: fmt.Sprint(value)}
 	}
-	return settings.Broker([]settings.BrokerValue{
+	return settings.Broker(append(b.securitySettings(inst), []settings.BrokerValue{
 		set("broker.id", settings.Int, strconv.Itoa(requests.NodeID)),
 		set("node.id", settings.Int, strconv.Itoa(requests.NodeID)),
-		set("advertised.listeners", settings.String, "PLAINTEXT://"+addr),
 		set("log.dirs", settings.String, dir),
 		set("num.partitions", settings.Int, strconv.Itoa(b.cfg.Partitions)),
 		set("socket.request.max.bytes", settings.Int, strconv.Itoa(b.cfg.MaxFrameBytes)),
@@ -267,7 +273,7 @@ func (b *Broker) settings(addr, dir string) []settings.BrokerValue {
 		fixed("max.incremental.fetch.session.cache.slots", settings.Int, maxFetchSessions),
 		fixed("offset.metadata.max.bytes", settings.Int, maxOffsetMetadata),
 		fixed("offsets.retention.minutes", settings.Int, math.MaxInt32), // they are kept
-	})
+	}...))
 }
 
 func (b *Broker) diskSpace() (total, free int64, err error) {
@@ -298,6 +304,9 @@ func (b *Broker) stop(inst *instance) error {
 		inst.server.Stop()
 	case inst.listener != nil:
 		errs = append(errs, inst.listener.Close())
+		if inst.inner != nil {
+			errs = append(errs, inst.inner.Close())
+		}
 	}
 	close(inst.quit)
 	inst.work.Wait()

@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
+	"github.com/orderflow/orderflow/internal/listen"
 )
 
 const (
@@ -36,6 +38,11 @@ type Config struct {
 	// AddrSetting is the name of the flag or variable that sets Addr, for
 	// error messages, such as "--kafka-listen". May be empty.
 	AddrSetting string
+	// TLS makes clients speak TLS, when it names files.
+	TLS listen.TLS
+	// Credentials are those with which clients log in, by SASL SCRAM and, with TLS,
+	// by PLAIN; nil lets everybody in.
+	Credentials *credentials.Store
 	// DataDir holds everything the broker keeps; it is made when absent. Empty
 	// means that everything is kept in memory and nothing outlives Stop.
 	DataDir string

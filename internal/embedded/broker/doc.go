@@ -5,9 +5,10 @@
 // The packages below it, lowest first: disk (files), refusal (errors for
 // clients), batch (record batches), journal (a small durable map), commitlog (the
 // log of one partition), settings, catalog (topics), group (consumer groups),
-// layout (how requests lie in their bytes), wire (connections), requests. The rest
-// of the process knows the broker only as an address that speaks the Kafka
-// protocol, plus [Broker.Start], [Broker.Stop] and [Broker.Addr].
+// login (SASL), layout (how requests lie in their bytes), wire (connections),
+// requests. The rest of the process knows the broker only as an address that speaks
+// the Kafka protocol, plus [Broker.Start], [Broker.Stop], [Broker.Addr] and, where
+// strangers have to log in, [Broker.Dial].
 //
 // Invariants:
 //   - What was acknowledged (records, committed offsets, topics, trimmed offsets)
@@ -21,5 +22,7 @@
 //     newer one.
 //   - With too little disk space, whatever needs some is refused with errors that
 //     clients retry, and goes on by itself once there is space.
+//   - With TLS or credentials, nothing but a login is answered in clear text or
+//     before the login; clients of this process come in by [Broker.Dial].
 //   - There are no transactions.
 package broker

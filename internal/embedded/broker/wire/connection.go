@@ -67,6 +67,9 @@ func (c *connection) serve() (err error) {
 		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 			return nil
 		}
+		if refused := c.client.session.refused; err == nil && refused != nil {
+			err = errors.Join(refused, c.flush())
+		}
 		if err != nil {
 			return err
 		}
@@ -82,14 +85,14 @@ func (c *connection) begin() (int, error) {
 		if err := c.flush(); err != nil {
 			return 0, nil
 		}
-		if err := c.conn.SetReadDeadline(time.Now().Add(c.server.cfg.IdleTimeout)); err != nil {
+		if err := c.conn.SetReadDeadline(c.until(c.server.cfg.IdleTimeout)); err != nil {
 			return 0, nil
 		}
 		if _, err := c.in.Peek(1); err != nil {
 			return 0, nil
 		}
 	}
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.server.cfg.FrameTimeout)); err != nil {
+	if err := c.conn.SetReadDeadline(c.until(c.server.cfg.FrameTimeout)); err != nil {
 		return 0, nil
 	}
 	var head [4]byte
@@ -101,9 +104,20 @@ func (c *connection) begin() (int, error) {
 		return 0, fmt.Errorf("a frame of %d bytes is too short for a Kafka request", size)
 	case uint64(size) > uint64(c.server.cfg.MaxFrame):
 		return 0, fmt.Errorf("a frame of %d bytes is larger than %d: is this a Kafka client?", size, c.server.cfg.MaxFrame)
+	case size > maxLoginFrame && c.client.session.pending():
+		return 0, fmt.Errorf("a frame of %d bytes is larger than %d, before a login: is this a client with SASL?", size, maxLoginFrame)
 	default:
 		return int(size), nil
 	}
+}
+
+// until is when a client that takes its time is given up.
+func (c *connection) until(within time.Duration) time.Time {
+	t := time.Now().Add(within)
+	if s := &c.client.session; s.pending() && s.within.Before(t) {
+		return s.within
+	}
+	return t
 }
 
 // late makes an error of a client that doesn't go on, and nil of one that is gone.
@@ -124,6 +138,9 @@ func (c *connection) request(size int) error {
 	key := int16(binary.BigEndian.Uint16(c.frame))
 	version := int16(binary.BigEndian.Uint16(c.frame[2:]))
 	correlation := c.frame[4:8]
+	if !c.client.session.allows(key) {
+		return fmt.Errorf("a %s request came before a login: the client needs SASL", kmsg.NameForKey(key))
+	}
 	if key == kmsg.ApiVersions.Int16() && version > c.server.apis[key].Max {
 		c.answer(correlation, c.server.newerApiVersions(), false)
 		return c.flushUnlessMore()

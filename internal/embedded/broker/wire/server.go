@@ -39,18 +39,19 @@ type API struct {
 type Client struct {
 	ID   string // as the client calls itself; may be empty
 	Host string // as "/127.0.0.1", Kafka's way
+	User string // who has logged in; empty where nobody is asked
+
+	session session
 }
 
 // Config configures a Server.
 type Config struct {
-	Listener net.Listener
+	Listeners []*Listener
 	// MaxFrame is how many bytes a request can have.
 	MaxFrame int
 	// MaxBuffered is how many bytes of requests are in memory at a time, at least
 	// MaxFrame; as many again may be taken by what was decoded of them.
 	MaxBuffered int64
-	// MaxConnections is how many clients can be connected at a time.
-	MaxConnections int
 	// FrameTimeout is how long a client may take to send a frame that it began, or
 	// to take an answer. 0 means 30 seconds.
 	FrameTimeout time.Duration
@@ -60,7 +61,7 @@ type Config struct {
 	Logger      *slog.Logger
 }
 
-// Server serves the connections of one listener.
+// Server serves the connections of its listeners.
 type Server struct {
 	cfg      Config
 	apis     map[int16]API
@@ -73,12 +74,12 @@ type Server struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	conns   map[net.Conn]struct{}
-	crowded bool // connections are being refused
+	mu    sync.Mutex // guards what follows
+	conns map[net.Conn]struct{}
 }
 
-// New makes a server that Start lets answer. ApiVersions is answered by itself.
+// New makes a server that Start lets answer. It answers ApiVersions and the
+// requests of a login itself.
 func New(cfg Config, apis []API) *Server {
 	if cfg.FrameTimeout == 0 {
 		cfg.FrameTimeout = defaultFrameTimeout
@@ -92,7 +93,12 @@ func New(cfg Config, apis []API) *Server {
 		limit: limit, buffered: semaphore.NewWeighted(limit), decoded: semaphore.NewWeighted(limit),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	apis = append(apis, API{Key: kmsg.ApiVersions, Min: 0, Max: 4, Handle: s.apiVersions})
+	apis = append(apis,
+		API{Key: kmsg.ApiVersions, Min: 0, Max: 4, Handle: s.apiVersions},
+		// Version 0 is followed by messages that are no requests.
+		API{Key: kmsg.SASLHandshake, Min: 1, Max: 1, Handle: s.handshake},
+		API{Key: kmsg.SASLAuthenticate, Min: 0, Max: 2, Waits: true, Handle: s.authenticate},
+	)
 	for key := int16(0); key <= kmsg.MaxKey; key++ {
 		for _, api := range apis {
 			if api.Key.Int16() == key {
@@ -108,45 +114,51 @@ func New(cfg Config, apis []API) *Server {
 
 // Start begins to answer.
 func (s *Server) Start() {
-	s.done.Go(func() {
-		pause := time.Duration(0)
-		for {
-			conn, err := s.cfg.Listener.Accept()
-			if err == nil {
-				pause = 0
-				s.welcome(conn)
-				continue
-			}
-			if errors.Is(err, net.ErrClosed) || s.ctx.Err() != nil {
-				return
-			}
-			// Too many open files, mostly: it may get better.
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.cfg.Logger.Warn("broker: accepting a connection; it is tried again", "error", err)
-			select {
-			case <-time.After(pause):
-			case <-s.ctx.Done():
-			}
-		}
-	})
+	for _, l := range s.cfg.Listeners {
+		s.done.Go(func() { s.accept(l) })
+	}
 }
 
-func (s *Server) welcome(conn net.Conn) {
+func (s *Server) accept(l *Listener) {
+	pause := time.Duration(0)
+	for {
+		conn, err := l.Accept()
+		if err == nil {
+			pause = 0
+			s.welcome(l, conn)
+			continue
+		}
+		if errors.Is(err, net.ErrClosed) || s.ctx.Err() != nil {
+			return
+		}
+		// Too many open files, mostly: it may get better.
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		s.cfg.Logger.Warn("broker: accepting a connection; it is tried again", "error", err)
+		select {
+		case <-time.After(pause):
+		case <-s.ctx.Done():
+		}
+	}
+}
+
+func (s *Server) welcome(l *Listener, conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil || len(s.conns) >= s.cfg.MaxConnections {
-		if s.ctx.Err() == nil && !s.crowded {
-			s.crowded = true
-			s.cfg.Logger.Warn("broker: refusing connections: as many as allowed are open", "connections", len(s.conns))
+	if s.ctx.Err() != nil || l.MaxConnections > 0 && l.open >= l.MaxConnections {
+		if s.ctx.Err() == nil && !l.crowded {
+			l.crowded = true
+			s.cfg.Logger.Warn("broker: refusing connections: as many as allowed are open", "connections", l.open)
 		}
 		conn.Close() //nolint:errcheck // nobody was served yet
 		return
 	}
-	s.crowded = false
+	l.crowded = false
+	l.open++
 	s.conns[conn] = struct{}{}
 	s.done.Go(func() {
-		err := newConnection(s, conn).serve()
+		err := s.serve(l, conn)
 		s.mu.Lock()
+		l.open--
 		delete(s.conns, conn)
 		s.mu.Unlock()
 		conn.Close() //nolint:errcheck // all that was to be said is said
@@ -156,10 +168,22 @@ func (s *Server) welcome(conn net.Conn) {
 	})
 }
 
+func (s *Server) serve(l *Listener, conn net.Conn) error {
+	admitted, err := l.admit(s.ctx, conn, s.cfg.FrameTimeout)
+	if err != nil {
+		return err
+	}
+	c := newConnection(s, admitted)
+	c.client.session = session{server: l.Login, within: time.Now().Add(s.cfg.FrameTimeout)}
+	return c.serve()
+}
+
 // Stop ends all connections and waits until their requests are done with.
 func (s *Server) Stop() {
 	s.cancel()
-	s.cfg.Listener.Close() //nolint:errcheck // closing a listener twice is an error that says nothing
+	for _, l := range s.cfg.Listeners {
+		l.Close() //nolint:errcheck // closing a listener twice is an error that says nothing
+	}
 	s.mu.Lock()
 	for conn := range s.conns {
 		conn.Close() //nolint:errcheck // its goroutine sees it
