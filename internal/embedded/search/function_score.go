@@ -536,14 +536,16 @@ func parsePrefixWords(p *parseState, name string, n *node) (query, *apiError) {
 	return &prefixWordsQuery{*q.(*matchQuery)}, nil
 }
 
-func (q *prefixWordsQuery) build(x *execution) (iterator, error) {
+func (q *prefixWordsQuery) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *prefixWordsQuery) rewrite(x *execution) (query, error) {
 	m := x.mapping.lookup(q.field)
 	if m == nil || m.typ != "text" {
-		return q.matchQuery.build(x)
+		return &q.matchQuery, nil
 	}
 	tokens := analyzeText(q.text, 0)
 	if len(tokens) == 0 {
-		return noneIterator{}, nil
+		return matchNoneQuery{}, nil
 	}
 	all := &boolQuery{minimum: q.minimum, boost: 1}
 	into := &all.should
@@ -557,5 +559,5 @@ func (q *prefixWordsQuery) build(x *execution) (iterator, error) {
 			*into = append(*into, &termsQuery{field: q.field, values: []string{t.text}, one: true, boost: q.boost})
 		}
 	}
-	return all.build(x)
+	return all, nil
 }

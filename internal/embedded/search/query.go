@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -15,8 +16,9 @@ import (
 	index_api "github.com/blevesearch/bleve_index_api"
 )
 
-// maxExpansions bounds the terms that a prefix at the end of a phrase stands for.
-const maxExpansions = 50
+// defaultExpansions bounds the terms that a prefix at the end of a phrase, or a
+// misspelt word, stands for unless max_expansions says otherwise.
+const defaultExpansions = 50
 
 // query finds documents. It is parsed once and built for every index.
 type query interface {
@@ -476,6 +478,7 @@ type fuzzyQuery struct {
 	field, value string
 	distance     int // -1: by the length of the value
 	prefix       int
+	most         int // max_expansions, 0 for the default
 	boost        float32
 }
 
@@ -487,40 +490,87 @@ func (q *fuzzyQuery) letters() int {
 	return min(2, len([]rune(q.value))/3)
 }
 
-func (q *fuzzyQuery) build(x *execution) (iterator, error) {
+// fuzzyTerm is a term a few letters away, and how much it counts.
+type fuzzyTerm struct {
+	text  string
+	boost float32
+}
+
+// terms gives those that the query stands for, the nearest ones when there are more
+// than may be. The field is nil when the index hasn't got it.
+func (q *fuzzyQuery) terms(x *execution) (*mapping, []fuzzyTerm, error) {
 	m := x.mapping.lookup(q.field)
 	if m == nil || m.typ == "object" || m.typ == "nested" {
-		return noneIterator{}, nil
+		return nil, nil, nil
 	}
 	if m.typ != "keyword" && m.typ != "text" {
-		cause := illegalArgument("Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ)
-		e := queryShard(x.ix, "failed to create query: %s", cause.reason)
-		e.cause = cause
-		return nil, e
+		return nil, nil, uncreated(x, illegalArgument("Can only use fuzzy queries on keyword and text fields - not on [%s] which is of type [%s]", m.path, m.typ))
 	}
-	distance := q.letters()
+	if q.most < 0 {
+		return nil, nil, uncreated(x, illegalArgument("maxExpansions must be positive."))
+	}
 	runes := []rune(q.value)
 	prefix := string(runes[:min(q.prefix, len(runes))])
-	dict, err := x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, distance, prefix)
+	dict, err := x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, q.letters(), prefix)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	any := &boolIterator{minimum: 1, boost: 1}
+	var list []fuzzyTerm
 	for {
 		entry, err := dict.Next()
-		if err != nil || entry == nil || len(any.optional) >= maxExpansions {
-			return any, joinClose(err, dict.Close)
+		if err != nil {
+			return nil, nil, joinClose(err, dict.Close)
+		}
+		if entry == nil {
+			break
 		}
 		boost := q.boost
 		if d := int(entry.EditDistance); d > 0 {
 			boost *= 1 - float32(d)/float32(min(len([]rune(entry.Term)), len(runes)))
 		}
-		it, err := x.term(m, entry.Term, boost)
+		list = append(list, fuzzyTerm{entry.Term, boost})
+	}
+	if most := expansions(q.most); len(list) > most {
+		slices.SortFunc(list, func(a, b fuzzyTerm) int {
+			return cmp.Or(cmp.Compare(b.boost, a.boost), strings.Compare(a.text, b.text))
+		})
+		list = list[:most]
+	}
+	return m, list, dict.Close()
+}
+
+func (q *fuzzyQuery) build(x *execution) (iterator, error) {
+	m, list, err := q.terms(x)
+	if err != nil || m == nil {
+		return noneIterator{}, err
+	}
+	any := &boolIterator{minimum: 1, boost: 1}
+	for _, t := range list {
+		it, err := x.term(m, t.text, t.boost)
 		if err != nil {
-			return nil, joinClose(err, dict.Close)
+			return nil, joinClose(err, any.close)
 		}
 		any.optional = append(any.optional, it)
 	}
+	return any, nil
+}
+
+func (q *fuzzyQuery) docs(x *execution) (*roaring.Bitmap, error) {
+	docs := x.newDocSet()
+	m, list, err := q.terms(x)
+	for _, t := range list {
+		if err == nil {
+			err = docs.term(m.path, t.text)
+		}
+	}
+	return docs.whole(), err
+}
+
+// uncreated is what a query is told that can't be made for an index.
+func uncreated(x *execution, cause *apiError) *apiError {
+	e := queryShard(x.ix, "failed to create query: %s", cause.reason)
+	e.cause = cause
+	return e
 }
 
 // boolQuery combines others.

@@ -369,7 +369,11 @@ func parseFuzzy(_ *parseState, name string, n *node) (query, *apiError) {
 				}
 			case "prefix_length":
 				q.prefix, _ = strconv.Atoi(m.value.text)
-			case "boost", "_name", "max_expansions", "transpositions", "rewrite":
+			case "max_expansions":
+				if q.most, err = parseExpansions(m.value); err != nil {
+					return nil, err
+				}
+			case "boost", "_name", "transpositions", "rewrite":
 			default:
 				return nil, unsupportedKey(name, m)
 			}
@@ -383,6 +387,19 @@ func parseFuzzy(_ *parseState, name string, n *node) (query, *apiError) {
 	}
 	q.value, _ = value.scalar()
 	return q, nil
+}
+
+// parseExpansions reads a max_expansions.
+func parseExpansions(v *node) (int, *apiError) {
+	text, _ := v.scalar()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, newError(http.StatusBadRequest, "number_format_exception", "For input string: \"%s\"", text)
+	}
+	if n == 0 {
+		n = -1 // 0 would stand for the default
+	}
+	return n, nil
 }
 
 // matchParams reads the parameters of the match queries, all but the text.
@@ -427,7 +444,16 @@ func matchParams(name string, params *node, q *matchQuery, also ...string) *apiE
 			if text != "standard" {
 				return illegalArgument("[%s] analyzer [%s] not found", name, text)
 			}
-		case "boost", "_name", "auto_generate_synonyms_phrase_query", "fuzzy_transpositions", "max_expansions", "fuzzy_rewrite":
+		case "max_expansions":
+			most, err := parseExpansions(m.value)
+			if err != nil {
+				return err
+			}
+			if most <= 0 {
+				return illegalArgument("[%s] requires maxExpansions to be positive.", name)
+			}
+			q.most = most
+		case "boost", "_name", "auto_generate_synonyms_phrase_query", "fuzzy_transpositions", "fuzzy_rewrite":
 		default:
 			if !slices.Contains(also, m.name) {
 				return unsupportedKey(name, m)
@@ -475,6 +501,7 @@ func parsePhrase(_ *parseState, name string, n *node) (query, *apiError) {
 		if err := matchParams(name, params, inner, "slop"); err != nil {
 			return nil, err
 		}
+		q.most = inner.most
 		if slop := params.get("slop"); slop != nil && slop.text != "0" {
 			return nil, unsupported("[slop] of a phrase query")
 		}

@@ -16,6 +16,7 @@ type stringQuery struct {
 	lenient  bool
 	wildcard bool // a leading wildcard is allowed
 	minimum  string
+	most     int // fuzzy_max_expansions
 	boost    float32
 }
 
@@ -48,6 +49,11 @@ func parseQueryString(_ *parseState, name string, n *node) (query, *apiError) {
 			q.wildcard = text == "true"
 		case "minimum_should_match":
 			q.minimum = text
+		case "fuzzy_max_expansions":
+			var err *apiError
+			if q.most, err = parseExpansions(m.value); err != nil {
+				return nil, err
+			}
 		case "analyze_wildcard", "boost", "_name", "auto_generate_synonyms_phrase_query", "type":
 			if m.name == "type" && text != "best_fields" {
 				return nil, unsupported("[type] of a query_string query")
@@ -68,15 +74,20 @@ func parseQueryString(_ *parseState, name string, n *node) (query, *apiError) {
 	return q, err
 }
 
-func (q *stringQuery) build(x *execution) (iterator, error) {
+func (q *stringQuery) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *stringQuery) rewrite(x *execution) (query, error) {
 	parsed, err := q.parse(x)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case parsed == nil:
+		return matchNoneQuery{}, nil
+	case q.boost == 1:
+		return parsed, nil
+	default:
+		return &boolQuery{must: []query{parsed}, boost: q.boost}, nil
 	}
-	if parsed == nil {
-		return noneIterator{}, nil
-	}
-	return boosted(x, parsed, q.boost)
 }
 
 // parse reads the text; nil stands for one without a query.
@@ -97,15 +108,6 @@ func (q *stringQuery) parse(x *execution) (query, error) {
 		return nil, e
 	}
 	return parsed, nil
-}
-
-// boosted builds a query and multiplies its scores.
-func boosted(x *execution, q query, boost float32) (iterator, error) {
-	it, err := q.build(x)
-	if err != nil || boost == 1 {
-		return it, err
-	}
-	return &boolIterator{required: []iterator{it}, boost: boost}, nil
 }
 
 // stringParser takes a text apart.
@@ -458,7 +460,7 @@ func (p *stringParser) term(fields []string) (query, error) {
 			distance = d
 		}
 		return p.over(fields, func(f string, _ bool) query {
-			return &fuzzyQuery{field: f, value: toLower(unescape(text)), distance: distance, boost: 1}
+			return &fuzzyQuery{field: f, value: toLower(unescape(text)), distance: distance, most: p.q.most, boost: 1}
 		}), nil
 	}
 	if wild {
@@ -485,15 +487,17 @@ type wildcardTerm struct {
 	lenient bool
 }
 
-func (q *wildcardTerm) build(x *execution) (iterator, error) {
+func (q *wildcardTerm) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *wildcardTerm) rewrite(x *execution) (query, error) {
 	if m := x.mapping.lookup(q.field); m != nil && q.lenient && m.typ != "keyword" && m.typ != "text" {
-		return noneIterator{}, nil
+		return matchNoneQuery{}, nil
 	}
 	plain := q.patternQuery
 	if m := x.mapping.lookup(q.field); m != nil && m.typ == "text" {
 		plain.value = toLower(plain.value)
 	}
-	return plain.build(x)
+	return &plain, nil
 }
 
 // over makes a query for each of the fields; the best counts.
@@ -541,15 +545,18 @@ func (q *overQuery) subs(x *execution) []query {
 	return list
 }
 
-func (q *overQuery) build(x *execution) (iterator, error) {
+func (q *overQuery) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *overQuery) rewrite(x *execution) (query, error) {
 	d := &disMaxQuery{boost: 1, queries: q.subs(x)}
-	if len(d.queries) == 0 {
-		return noneIterator{}, nil
+	switch len(d.queries) {
+	case 0:
+		return matchNoneQuery{}, nil
+	case 1:
+		return d.queries[0], nil
+	default:
+		return d, nil
 	}
-	if len(d.queries) == 1 {
-		return d.queries[0].build(x)
-	}
-	return d.build(x)
 }
 
 // lenientQuery finds nothing where its value doesn't fit the field.

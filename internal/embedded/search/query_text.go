@@ -14,17 +14,20 @@ type matchQuery struct {
 	zeroAll  bool // zero_terms_query: all
 	distance *int // fuzziness
 	prefix   int
+	most     int // max_expansions
 	boost    float32
 }
 
-func (q *matchQuery) build(x *execution) (iterator, error) {
+func (q *matchQuery) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *matchQuery) rewrite(x *execution) (query, error) {
 	m := x.mapping.lookup(q.field)
 	if m == nil || m.typ != "text" {
-		it, err := (&termsQuery{field: q.field, values: []string{q.text}, one: true, boost: q.boost}).build(x)
-		if err != nil && q.lenient {
-			return noneIterator{}, nil
+		var one query = &termsQuery{field: q.field, values: []string{q.text}, one: true, boost: q.boost}
+		if q.lenient {
+			one = &lenientQuery{one}
 		}
-		return it, err
+		return one, nil
 	}
 	if err := searchable(x, m); err != nil {
 		return nil, err
@@ -32,25 +35,25 @@ func (q *matchQuery) build(x *execution) (iterator, error) {
 	tokens := analyzeText(q.text, 0)
 	if len(tokens) == 0 {
 		if q.zeroAll {
-			return matchAllQuery{q.boost}.build(x)
+			return matchAllQuery{q.boost}, nil
 		}
-		return noneIterator{}, nil
+		return matchNoneQuery{}, nil
 	}
 	var clauses []query
 	for _, t := range tokens {
 		if q.distance != nil {
-			clauses = append(clauses, &fuzzyQuery{field: q.field, value: t.text, distance: *q.distance, prefix: q.prefix, boost: q.boost})
+			clauses = append(clauses, &fuzzyQuery{field: q.field, value: t.text, distance: *q.distance, prefix: q.prefix, most: q.most, boost: q.boost})
 		} else {
 			clauses = append(clauses, &termsQuery{field: q.field, values: []string{t.text}, one: true, boost: q.boost})
 		}
 	}
 	switch {
 	case len(clauses) == 1:
-		return clauses[0].build(x)
+		return clauses[0], nil
 	case q.and:
-		return (&boolQuery{must: clauses, boost: 1}).build(x)
+		return &boolQuery{must: clauses, boost: 1}, nil
 	default:
-		return (&boolQuery{should: clauses, minimum: q.minimum, boost: 1}).build(x)
+		return &boolQuery{should: clauses, minimum: q.minimum, boost: 1}, nil
 	}
 }
 
@@ -61,6 +64,7 @@ type phraseQuery struct {
 	text    string
 	prefix  bool
 	lenient bool
+	most    int // max_expansions
 	boost   float32
 }
 
@@ -91,7 +95,7 @@ func (q *phraseQuery) build(x *execution) (iterator, error) {
 	for i, t := range tokens {
 		terms := []string{t.text}
 		if q.prefix && i == len(tokens)-1 {
-			if terms, err = x.beginning(m.path, t.text); err != nil {
+			if terms, err = x.beginning(m.path, t.text, expansions(q.most)); err != nil {
 				return nil, joinClose(err, it.close)
 			}
 		}
@@ -110,15 +114,24 @@ func (q *phraseQuery) build(x *execution) (iterator, error) {
 	return it, nil
 }
 
+// expansions is how many terms an unfinished or misspelt word may stand for: what
+// max_expansions says, 0 for nothing.
+func expansions(most int) int {
+	if most == 0 {
+		return defaultExpansions
+	}
+	return most
+}
+
 // beginning gives the first terms of a field that begin with a text.
-func (x *execution) beginning(path, prefix string) ([]string, error) {
+func (x *execution) beginning(path, prefix string, most int) ([]string, error) {
 	var terms []string
 	err := x.expand(path, prefix, "", func(term string) (bool, error) {
 		if !strings.HasPrefix(term, prefix) {
 			return false, nil
 		}
 		terms = append(terms, term)
-		return len(terms) < maxExpansions, nil
+		return len(terms) < most, nil
 	})
 	return terms, err
 }
@@ -131,17 +144,19 @@ type multiMatchQuery struct {
 	match  matchQuery
 }
 
-func (q *multiMatchQuery) build(x *execution) (iterator, error) {
+func (q *multiMatchQuery) build(x *execution) (iterator, error) { return built(x, q) }
+
+func (q *multiMatchQuery) rewrite(x *execution) (query, error) {
 	subs := q.subs(x)
 	switch {
 	case len(subs) == 0:
-		return noneIterator{}, nil
+		return matchNoneQuery{}, nil
 	case len(subs) == 1:
-		return subs[0].build(x)
+		return subs[0], nil
 	case q.kind == "most_fields":
-		return (&boolQuery{should: subs, boost: 1}).build(x)
+		return &boolQuery{should: subs, boost: 1}, nil
 	default:
-		return (&disMaxQuery{queries: subs, tie: q.tie, boost: 1}).build(x)
+		return &disMaxQuery{queries: subs, tie: q.tie, boost: 1}, nil
 	}
 }
 
@@ -166,7 +181,7 @@ func (q *multiMatchQuery) subs(x *execution) []query {
 			boost := q.match.boost * boosts[pattern]
 			switch q.kind {
 			case "phrase", "phrase_prefix":
-				subs = append(subs, &phraseQuery{field: path, text: q.match.text, prefix: q.kind == "phrase_prefix", lenient: lenient, boost: boost})
+				subs = append(subs, &phraseQuery{field: path, text: q.match.text, prefix: q.kind == "phrase_prefix", lenient: lenient, most: q.match.most, boost: boost})
 			default:
 				sub := q.match
 				sub.field, sub.boost, sub.lenient = path, boost, lenient

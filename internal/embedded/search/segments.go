@@ -37,7 +37,7 @@ func (s *docSet) whole() *roaring.Bitmap {
 	for i, seg := range s.x.segments() {
 		if p := s.parts[i]; p != nil {
 			if d := seg.Deleted(); d != nil {
-				p.AndNot(d)
+				p = roaring.AndNot(p, d)
 			}
 			if offset > 0 {
 				p = roaring.AddOffset64(p, int64(offset))
@@ -183,98 +183,4 @@ func (x *execution) base(q query) (*roaring.Bitmap, error) {
 		return x.live()
 	}
 	return x.docs(q)
-}
-
-// docs gives the documents that match a query, without scores. The set may be
-// shared: it isn't to be changed.
-func (x *execution) docs(q query) (*roaring.Bitmap, error) {
-	switch q := q.(type) {
-	case matchAllQuery:
-		return x.live()
-	case *constantQuery:
-		return x.docs(q.inner)
-	case *boolQuery:
-		if q.minimum == "" {
-			return q.docs(x)
-		}
-	case *termsQuery:
-		if plain := q.unscored(); plain != q {
-			return x.docs(plain)
-		}
-	}
-	it, err := q.build(x)
-	if err != nil {
-		return nil, err
-	}
-	if set, ok := it.(*bitmapIterator); ok {
-		return set.set, nil
-	}
-	docs := roaring.New()
-	for target := uint64(0); ; {
-		doc, err := it.advance(target)
-		if err != nil || doc == noDoc {
-			return docs, joinClose(err, it.close)
-		}
-		docs.Add(uint32(doc))
-		if target = doc + 1; target&0xfff == 0 && x.ctx.Err() != nil {
-			return nil, joinClose(x.ctx.Err(), it.close)
-		}
-	}
-}
-
-// docs combines the sets of the clauses.
-func (q *boolQuery) docs(x *execution) (*roaring.Bitmap, error) {
-	var docs *roaring.Bitmap
-	narrow := func(set *roaring.Bitmap) {
-		if docs == nil {
-			docs = set.Clone()
-		} else {
-			docs.And(set)
-		}
-	}
-	for _, group := range [][]query{q.filter, q.must} {
-		for _, sub := range group {
-			set, err := x.docs(sub)
-			if err != nil {
-				return nil, err
-			}
-			narrow(set)
-		}
-	}
-	if docs == nil && len(q.should) > 0 {
-		any := roaring.New()
-		for _, sub := range q.should {
-			set, err := x.docs(sub)
-			if err != nil {
-				return nil, err
-			}
-			any.Or(set)
-		}
-		narrow(any)
-	} else {
-		for _, sub := range q.should { // a wrong clause is an error all the same
-			it, err := sub.build(x)
-			if err != nil {
-				return nil, err
-			}
-			if err := it.close(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if docs == nil {
-		all, err := x.live()
-		if err != nil {
-			return nil, err
-		}
-		docs = all
-	}
-	for _, sub := range q.mustNot {
-		set, err := x.docs(sub)
-		if err != nil {
-			return nil, err
-		}
-		docs.AndNot(set)
-	}
-	return docs, nil
 }
