@@ -77,13 +77,15 @@ func openStore(cfg Config) (*store, error) {
 		}
 	}
 	cache := pebble.NewCache(cacheBytes)
-	db, err := pebble.Open(path, &pebble.Options{
+	options := &pebble.Options{
 		FS: fs, Cache: cache, Logger: pebbleLogger{cfg.Logger},
 		MemTableSize: memTableBytes, MaxOpenFiles: 200,
 		FormatMajorVersion: pebble.FormatNewest,
 		// Most look-ups are for ids that don't exist yet.
-		Levels: [7]pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10)}},
-	})
+		Levels: [7]pebble.LevelOptions{{FilterPolicy: bloom.FilterPolicy(10), BlockSize: blockBytes, IndexBlockSize: indexBlockBytes}},
+	}
+	options.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionBalanced })
+	db, err := pebble.Open(path, options)
 	if err != nil {
 		cache.Unref()
 		return nil, fmt.Errorf("opening the search store %s: %w", path, err)
@@ -96,8 +98,13 @@ func openStore(cfg Config) (*store, error) {
 }
 
 const (
-	cacheBytes    = 4 << 20
+	// cacheBytes is for blocks and for the memory tables, of which there may be two.
+	cacheBytes    = 20 << 20
 	memTableBytes = 4 << 20
+	// blockBytes is what is read and compressed at once, indexBlockBytes up to where
+	// a table's index is one block.
+	blockBytes      = 16 << 10
+	indexBlockBytes = 256 << 10
 )
 
 func (s *store) checkFormat() error {

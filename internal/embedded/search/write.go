@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"net/http"
@@ -124,6 +125,8 @@ type writer struct {
 	overlay  map[string]*record
 	changes  []change
 	cache    *termCache
+	stored   *pebble.Iterator // over the documents, once one was looked for
+	key      []byte
 }
 
 func (ix *index) begin() *writer {
@@ -139,6 +142,9 @@ func (ix *index) begin() *writer {
 // end gives up what was not committed, and lets the next writer in.
 func (w *writer) end() {
 	_ = w.batch.Close() // it was committed, or is given up
+	if w.stored != nil {
+		_ = w.stored.Close() // errors of reads were given back by them
+	}
 	w.ix.parsers.put(w.cache)
 	w.ix.writes.Unlock()
 }
@@ -176,12 +182,29 @@ func (w *writer) commit() error {
 	return nil
 }
 
-// find gives the record of an id as this writer sees it.
+// find gives the record of an id as this writer sees it. Most look-ups are for ids
+// that don't exist yet, which filters say without reading a table.
 func (w *writer) find(id string) (*record, error) {
 	if r, ok := w.overlay[id]; ok {
 		return r, nil
 	}
-	return w.ix.srv.store.document(w.ix.number, id)
+	if w.stored == nil {
+		prefix := numberedKey(keyDocument, w.ix.number)
+		it, err := w.ix.srv.store.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: prefixEnd(prefix), UseL6Filters: true})
+		if err != nil {
+			return nil, err
+		}
+		w.stored, w.key = it, prefix
+	}
+	w.key = append(w.key[:1+numberLength], id...)
+	if !w.stored.SeekPrefixGE(w.key) {
+		return nil, w.stored.Error()
+	}
+	value, err := w.stored.ValueAndErr()
+	if err != nil {
+		return nil, err
+	}
+	return decodeRecord(bytes.Clone(value))
 }
 
 // apply carries out one write. An *apiError leaves the writer as it was; another
