@@ -107,25 +107,15 @@ func notedOrders(b *testing.B, srv *search.Server, orders int) {
 func BenchmarkSearch(b *testing.B) {
 	const clients = 8
 	dir := benchIndex(b, benchOrders(b, 50000))
-	cold := map[string]time.Duration{}
-	opening := time.Duration(0)
-	for _, s := range benchSearches {
-		began := time.Now()
-		srv := openQuiet(b, dir)
-		opening += time.Since(began)
-		cold[s.name] = timed(b, srv, s.body, 1)
-		require.NoError(b, srv.Stop())
-	}
-	b.Logf("opened in %.1f ms on average", millis(opening)/float64(len(benchSearches)))
-	srv := openQuiet(b, dir)
-	for _, s := range benchSearches { // each kind once, so that those behind don't pay for those in front
-		timed(b, srv, s.body, 2)
-	}
-	b.ResetTimer()
 	for _, s := range benchSearches {
 		b.Run(s.name, func(b *testing.B) {
+			began := time.Now()
+			srv := openQuiet(b, dir)
+			b.ReportMetric(millis(time.Since(began)), "ms-open")
+			b.ReportMetric(millis(timed(b, srv, s.body, 0)), "ms-cold")
+			timed(b, srv, s.body, 1)
 			var took []time.Duration
-			for i := 0; b.Loop(); i++ {
+			for i := 2; b.Loop(); i++ {
 				took = append(took, timed(b, srv, s.body, i))
 			}
 			b.StopTimer()
@@ -134,15 +124,25 @@ func BenchmarkSearch(b *testing.B) {
 			many := concurrently(b, srv, s.body, clients, len(took))
 			b.ReportMetric(millis(spent(b)-before)/float64(len(many)), "ms-cpu")
 			report(b, many, "-of-8")
-			b.ReportMetric(millis(cold[s.name]), "ms-cold")
 			b.ReportMetric(0, "ns/op")
+			require.NoError(b, srv.Stop())
 		})
 	}
-	runtime.GC()
-	var mem runtime.MemStats
-	runtime.ReadMemStats(&mem)
-	b.Logf("%.0f MB resident, %.0f MB heap after all searches", resident(b), float64(mem.HeapAlloc)/(1<<20))
-	require.NoError(b, srv.Stop())
+	b.Run("memory", func(b *testing.B) {
+		srv := openQuiet(b, dir)
+		for b.Loop() {
+			for _, s := range benchSearches {
+				timed(b, srv, s.body, 0)
+				timed(b, srv, s.body, 1)
+			}
+		}
+		runtime.GC()
+		var mem runtime.MemStats
+		runtime.ReadMemStats(&mem)
+		b.ReportMetric(float64(mem.HeapAlloc)/(1<<20), "MB-heap")
+		b.ReportMetric(resident(b), "MB-resident")
+		require.NoError(b, srv.Stop())
+	})
 }
 
 func openQuiet(b *testing.B, dir string) *search.Server {

@@ -38,6 +38,7 @@ type columnCache struct {
 	visits  map[columnKey]*columnVisits // of columns that aren't loaded
 	order   *list.List                  // of *cachedColumn, the latest in front
 	bytes   int
+	filters *filterCache
 }
 
 // columnVisits is what is known of a column that isn't loaded.
@@ -47,7 +48,7 @@ type columnVisits struct {
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{entries: map[columnKey]*list.Element{}, visits: map[columnKey]*columnVisits{}, order: list.New()}
+	return &columnCache{entries: map[columnKey]*list.Element{}, visits: map[columnKey]*columnVisits{}, order: list.New(), filters: newFilterCache()}
 }
 
 // find gives a column, or, when it isn't loaded, how often its values were read.
@@ -88,6 +89,7 @@ func (c *columnCache) remove(e *list.Element) {
 
 // keep drops the columns of an index's segments that are not among some.
 func (c *columnCache) keep(e *engine, segments map[uint64]bool) {
+	c.filters.keep(e, segments)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, entry := range c.entries {

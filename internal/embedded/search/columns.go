@@ -165,6 +165,32 @@ func selectBetween[T uint8 | uint16 | uint32](ordinals []T, low, high uint32, wo
 	}
 }
 
+// among gives the documents with one of some ordinals, which stand as bits, as
+// words of bits.
+func (c *segmentColumn) among(chosen []uint64) []uint64 {
+	words := make([]uint64, (c.docs()+63)/64)
+	switch {
+	case c.small != nil:
+		selectAmong(c.small, chosen, words)
+	case c.medium != nil:
+		selectAmong(c.medium, chosen, words)
+	default:
+		selectAmong(c.large, chosen, words)
+	}
+	for doc, list := range c.more {
+		if slices.ContainsFunc(list, func(o uint32) bool { return chosen[o/64]&(1<<(o%64)) != 0 }) {
+			words[doc/64] |= 1 << (doc % 64)
+		}
+	}
+	return words
+}
+
+func selectAmong[T uint8 | uint16 | uint32](ordinals []T, chosen, words []uint64) {
+	for i, o := range ordinals {
+		words[i/64] |= chosen[o/64] >> (o % 64) & 1 << (i % 64)
+	}
+}
+
 // bytes is what the column needs in memory, all that is made of it later included.
 func (c *segmentColumn) bytes() int {
 	size := len(c.small) + 2*len(c.medium) + 4*len(c.large) + len(c.terms) + 4*len(c.ends) + 8*len(c.table) + 48*len(c.more)

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -121,23 +122,6 @@ func joinClose(err error, closeIt func() error) error {
 	return err
 }
 
-// matching makes the iterator of all documents with a term that fits, found among
-// those with a prefix. All have the same score.
-func (x *execution) matching(path, prefix string, fits func(string) bool, boost float32) (iterator, error) {
-	docs := x.newDocSet()
-	err := docs.terms(path, prefix, func(term string) verdict {
-		switch {
-		case !strings.HasPrefix(term, prefix):
-			return stopTerms
-		case fits == nil || fits(term):
-			return takeTerm
-		default:
-			return skipTerm
-		}
-	})
-	return newBitmapIterator(docs.whole(), boost), err
-}
-
 // matchAllQuery has every document.
 type matchAllQuery struct{ boost float32 }
 
@@ -188,7 +172,9 @@ func (q *termsQuery) build(x *execution) (iterator, error) {
 		if m.typ != "keyword" && m.typ != "text" {
 			return nil, queryShard(x.ix, "[%s] field which is of type [%s], does not support case insensitive term queries", m.path, m.typ)
 		}
-		return x.matching(m.path, "", func(t string) bool { return strings.EqualFold(t, q.values[0]) }, q.boost)
+		value := []byte(q.values[0])
+		docs, err := x.matching(m, &termForm{name: "equal " + q.values[0], fits: func(t []byte) bool { return bytes.EqualFold(t, value) }})
+		return newBitmapIterator(docs, q.boost), err
 	}
 	if it, err := q.single(x, m); it != nil || err != nil {
 		return it, err
@@ -243,7 +229,9 @@ func (q *termsQuery) collect(x *execution, m *mapping, v string, docs *docSet) e
 		if err != nil {
 			return err
 		}
-		return x.collectRange(docs, m, from, to)
+		found, rangeErr := x.rangeOf(m, from, to)
+		docs.more = append(docs.more, found)
+		return rangeErr
 	case "ip":
 		return collectIP(docs, m, v)
 	case "keyword", "text", "boolean", "flattened":
@@ -412,17 +400,32 @@ func (q *patternQuery) build(x *execution) (iterator, error) {
 	if err := searchable(x, m); err != nil {
 		return nil, err
 	}
-	value := q.value
-	pattern, literal, err := q.compile(value)
+	form, err := q.form()
 	if err != nil {
-		e := queryShard(x.ix, "failed to create query: %s", err.Error())
-		e.cause = illegalArgument("%s", err.Error())
-		return nil, e
+		return nil, uncreated(x, illegalArgument("%s", err.Error()))
 	}
-	if q.kind == "prefix" && !q.fold {
-		return x.matching(m.path, value, nil, q.boost)
+	form.name = fmt.Sprintf("%s %v %s", q.kind, q.fold, q.value)
+	docs, err := x.matching(m, form)
+	if err != nil {
+		return nil, err
 	}
-	return x.matching(m.path, literal, pattern.MatchString, q.boost)
+	return newBitmapIterator(docs, q.boost), nil
+}
+
+// form is what the terms have to be like.
+func (q *patternQuery) form() (*termForm, error) {
+	switch {
+	case q.kind == "prefix" && !q.fold:
+		return &termForm{prefix: q.value}, nil
+	case q.kind == "wildcard" && !q.fold:
+		g := parseGlob(q.value)
+		return &termForm{prefix: g.prefix(), fits: g.match}, nil
+	}
+	pattern, literal, err := q.compile(q.value)
+	if err != nil {
+		return nil, err
+	}
+	return &termForm{prefix: literal, fits: pattern.Match}, nil
 }
 
 // compile makes a regular expression and the text that all its matches begin

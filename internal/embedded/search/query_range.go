@@ -4,8 +4,6 @@ import (
 	"math"
 	"strconv"
 	"time"
-
-	"github.com/blevesearch/bleve/v2/numeric"
 )
 
 // rangeQuery has the documents with a value between two.
@@ -36,19 +34,21 @@ func (q *rangeQuery) build(x *execution) (iterator, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := x.collectRange(docs, m, low, high); err != nil {
-			return nil, err
-		}
-		return newBitmapIterator(docs.whole(), q.boost), nil
+		return q.between(x, m, low, high)
 	}
 	low, high, err := q.numbers(x, m)
 	if err != nil {
 		return nil, err
 	}
-	if err := x.collectRange(docs, m, low, high); err != nil {
+	return q.between(x, m, low, high)
+}
+
+func (q *rangeQuery) between(x *execution, m *mapping, low, high int64) (iterator, error) {
+	docs, err := x.rangeOf(m, low, high)
+	if err != nil {
 		return nil, err
 	}
-	return newBitmapIterator(docs.whole(), q.boost), nil
+	return newBitmapIterator(docs, q.boost), nil
 }
 
 func (q *rangeQuery) collectTexts(x *execution, m *mapping, docs *docSet) error {
@@ -159,60 +159,4 @@ func (q *rangeQuery) numbers(x *execution, m *mapping) (low, high int64, _ *apiE
 		}
 	}
 	return low, high, nil
-}
-
-// collectRange adds the documents with a number between two, both included, to a
-// set: the exact numbers at the ends, shorter forms in between.
-func (x *execution) collectRange(docs *docSet, m *mapping, low, high int64) error {
-	if low > high {
-		return nil
-	}
-	terms := func(path string, low, high int64, shift uint) error {
-		from := string(numeric.MustNewPrefixCodedInt64(low, shift))
-		to := string(numeric.MustNewPrefixCodedInt64(high, shift))
-		return docs.terms(path, from, func(term string) verdict {
-			if term > to {
-				return stopTerms
-			}
-			return takeTerm
-		})
-	}
-	if !m.indexed {
-		return terms(m.path, low, high, 0)
-	}
-	// Unsigned arithmetic on the order-preserving form avoids overflows.
-	from, to := uint64(low)^(1<<63), uint64(high)^(1<<63)
-	signed := func(v uint64) int64 { return int64(v ^ (1 << 63)) }
-	shifts := append([]uint{0}, coarseShifts(m.typ)...)
-	for i, shift := range shifts {
-		path := m.path
-		if shift > 0 {
-			path += coarseSuffix
-		}
-		next := uint(64)
-		if i+1 < len(shifts) {
-			next = shifts[i+1]
-		}
-		if next >= 64 || from>>next == to>>next {
-			return terms(path, signed(from), signed(to), shift)
-		}
-		mask := uint64(1)<<next - 1
-		if from&mask != 0 {
-			if err := terms(path, signed(from), signed(from|mask), shift); err != nil {
-				return err
-			}
-			from = (from | mask) + 1
-		}
-		unit := uint64(1)<<shift - 1
-		if to&mask|unit != mask {
-			if err := terms(path, signed(to&^mask), signed(to), shift); err != nil {
-				return err
-			}
-			to = (to &^ mask) - 1
-		}
-		if from > to {
-			return nil
-		}
-	}
-	return nil
 }

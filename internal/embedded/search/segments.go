@@ -10,7 +10,8 @@ import (
 // is complete.
 type docSet struct {
 	x     *execution
-	parts []*roaring.Bitmap // by segment, nil for none
+	parts []*roaring.Bitmap // by segment, nil for none; not to be changed once whole is called
+	more  []*roaring.Bitmap // complete sets that belong to it
 }
 
 func (x *execution) newDocSet() *docSet {
@@ -45,6 +46,9 @@ func (s *docSet) whole() *roaring.Bitmap {
 			all.Or(p)
 		}
 		offset += uint64(seg.FullSize())
+	}
+	for _, more := range s.more {
+		all.Or(more)
 	}
 	return all
 }
@@ -117,31 +121,43 @@ func (s *docSet) terms(path, from string, judge func(term string) verdict) error
 }
 
 func (s *docSet) segmentTerms(i int, seg segment.Segment, path string, start []byte, judge func(term string) verdict) error {
+	_, err := s.x.termsInto(s.part(i), seg, path, string(start), judge)
+	return err
+}
+
+// termsInto adds the documents of a segment with terms from one on, in their order,
+// as judge says, and counts the terms that it went through. An empty beginning is
+// open.
+func (x *execution) termsInto(docs *roaring.Bitmap, seg segment.Segment, path, from string, judge func(term string) verdict) (int, error) {
 	dict, err := seg.Dictionary(path)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	var start []byte
+	if from != "" {
+		start = []byte(from)
 	}
 	var list segment.PostingsList
 	it := dict.AutomatonIterator(nil, start, nil)
 	for n := 0; ; n++ {
 		entry, err := it.Next()
 		if err != nil || entry == nil {
-			return err
+			return n, err
+		}
+		if n&0xfff == 0xfff && x.ctx.Err() != nil {
+			return n, x.ctx.Err()
 		}
 		switch judge(entry.Term) {
 		case stopTerms:
-			return nil
+			return n, nil
 		case skipTerm:
 			continue
 		}
 		if list, err = dict.PostingsList([]byte(entry.Term), nil, list); err != nil {
-			return err
+			return n, err
 		}
-		if err := addPostings(list, s.part(i)); err != nil {
-			return err
-		}
-		if n&0xfff == 0 && s.x.ctx.Err() != nil {
-			return s.x.ctx.Err()
+		if err := addPostings(list, docs); err != nil {
+			return n, err
 		}
 	}
 }
