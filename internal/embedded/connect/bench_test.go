@@ -28,11 +28,12 @@ func BenchmarkRowsToATopic(b *testing.B) {
 					b.StartTimer()
 					began := time.Now()
 					s.create("c", config)
+					var look looking
 					for s.end("x-t") < rows {
 						if time.Since(began) > time.Minute {
 							b.Fatalf("after a minute %d of %d rows are there", s.end("x-t"), rows)
 						}
-						lookAgain()
+						look.again()
 					}
 					b.ReportMetric(rows/time.Since(began).Seconds(), "rows/s")
 				}

@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -64,6 +65,41 @@ func (n *network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		return nil, refused
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// cable is what one process dials through. Once it is cut no byte goes through any
+// more, as if the process had been killed.
+type cable struct {
+	network *network
+
+	mu    sync.Mutex
+	cut   bool
+	conns []net.Conn
+}
+
+// Dial connects as the network does.
+func (c *cable) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := c.network.Dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cut {
+		return nil, errors.Join(errors.New("the process is dead"), conn.Close())
+	}
+	c.conns = append(c.conns, conn)
+	return conn, nil
+}
+
+// sever cuts the cable.
+func (c *cable) sever() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true
+	for _, conn := range c.conns {
+		conn.Close() //nolint:errcheck // it shall break
 	}
 }
 

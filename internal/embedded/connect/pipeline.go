@@ -206,7 +206,7 @@ func (p *pipeline) fromConnect(ctx context.Context, c codec, stage string, conve
 func (p *pipeline) fromKafka(ctx context.Context, raw *kgo.Record) (*plugin.Record, error) {
 	timestamp, partition := raw.Timestamp.UnixMilli(), raw.Partition
 	r := &plugin.Record{
-		Topic: raw.Topic, Partition: &partition, Timestamp: &timestamp, Raw: raw,
+		Topic: raw.Topic, Partition: &partition, Timestamp: &timestamp,
 		KafkaTopic: raw.Topic, KafkaPartition: raw.Partition, KafkaOffset: raw.Offset,
 	}
 	err := p.errors.retry(ctx, func() (err error) {

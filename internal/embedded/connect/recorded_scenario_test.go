@@ -63,7 +63,7 @@ type recordedRecord struct {
 
 // replayScenario does what the recorder did and gives the first difference.
 func replayScenario(t *testing.T, unit string, sc scenario) error {
-	s := newStack(t)
+	s := newStackThatFlushes(t, recordedFlush)
 	es := newFakeElasticsearch(s)
 	r := &replay{mapping: mapping{s: s, es: es.URL, unit: unit}, sc: sc, elasticsearch: es, seen: map[string]int{}, ids: map[uint32]uint32{}}
 	r.planFaults()
@@ -147,7 +147,11 @@ func (r *replay) step(e event) error {
 	case "worker stop":
 		return r.s.server.Stop()
 	case "worker restart":
-		r.s.restart()
+		if e.Signal == "KILL" {
+			r.s.kill()
+		} else {
+			r.s.restart()
+		}
 	case "produce":
 		return r.produce(e)
 	case "http":
@@ -192,8 +196,14 @@ func (r *replay) create(e event) error {
 	})
 }
 
-// lookAgain passes the time between two looks at a condition.
-func lookAgain() { <-time.After(20 * time.Millisecond) }
+// looking is how long it was looked at a condition last time.
+type looking time.Duration
+
+// again passes the time until the next look at a condition, longer each time.
+func (l *looking) again() {
+	*l = looking(min(max(2*time.Duration(*l), 5*time.Millisecond), 250*time.Millisecond))
+	<-time.After(time.Duration(*l))
+}
 
 // quiet is how long nothing may come for records to be taken as all: longer than
 // any interval of polls that the recordings have.
@@ -209,11 +219,12 @@ func (r *replay) records(e event) error {
 	}
 	for topic, want := range byTopic {
 		deadline := time.Now().Add(settleFor(r.unit))
+		var look looking
 		for r.s.end(topic) < int64(r.seen[topic]+len(want)) {
 			if time.Now().After(deadline) {
 				return fmt.Errorf("since %s: topic %s got %d records, recorded %d", e.Since, topic, r.s.end(topic)-int64(r.seen[topic]), len(want))
 			}
-			lookAgain()
+			look.again()
 		}
 		for i, got := range r.s.records(topic, r.seen[topic], len(want)) {
 			if i < len(want) {
@@ -339,6 +350,7 @@ func (r *replay) http(e event) error {
 		}
 	}
 	deadline := time.Now().Add(settleFor(r.unit))
+	var look looking
 	for {
 		missing := ""
 		got := actions(r.elasticsearch.bulkText())
@@ -353,14 +365,14 @@ func (r *replay) http(e event) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("the sink did not send %s; it sent %q", missing, got)
 		}
-		lookAgain()
+		look.again()
 	}
 	for _, x := range e.Exchanges {
 		if x.Request.Path == "/" || strings.HasPrefix(x.Request.Path, "/_bulk") {
 			continue
 		}
 		for !r.elasticsearch.asked(x.Request.Method+" "+x.Request.Path) && time.Now().Before(deadline) {
-			lookAgain()
+			look.again()
 		}
 		asked := r.elasticsearch.asked(x.Request.Method + " " + x.Request.Path)
 		r.elasticsearch.mu.Lock()

@@ -200,6 +200,9 @@ func withoutFrames(v any) any {
 	return v
 }
 
+// recordedFlush is the offset.flush.interval.ms of the recorded worker.
+const recordedFlush = 10 * time.Second
+
 // settle is how long an answer may take to become the recorded one.
 const settle = 15 * time.Second
 
@@ -215,6 +218,7 @@ func settleFor(unit string) time.Duration {
 // changes something is sent once.
 func (m mapping) ask(e exchange, adapt func(any)) error {
 	deadline := time.Now().Add(settleFor(m.unit))
+	var look looking
 	for {
 		var body any
 		if raw := e.Request.body(); raw != nil {
@@ -233,7 +237,7 @@ func (m mapping) ask(e exchange, adapt func(any)) error {
 		if e.Request.Method != http.MethodGet || time.Now().After(deadline) {
 			return fmt.Errorf("%s %s: got %d %s, recorded %d %s", e.Request.Method, e.Request.Path, res.status, short(got), e.Response.Status, short(want))
 		}
-		lookAgain()
+		look.again()
 	}
 }
 
@@ -334,7 +338,7 @@ func keysOf[V any](m map[string]V) func(func(string) bool) {
 }
 
 func replayREST(t *testing.T, lines []exchange, counts *tally) {
-	s := newStack(t)
+	s := newStackThatFlushes(t, recordedFlush)
 	es := newFakeElasticsearch(s)
 	for _, name := range []string{"rest.db", "rest-fail.db"} {
 		s.exec(s.database(name), "CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, name TEXT)", "INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'b')")
@@ -369,7 +373,8 @@ func replayREST(t *testing.T, lines []exchange, counts *tally) {
 // awaitSettled waits until an earlier restart is over, before a request whose
 // answer shows how the tasks stand.
 func (m mapping) awaitSettled(name string) {
-	for deadline := time.Now().Add(settle); time.Now().Before(deadline); lookAgain() {
+	var look looking
+	for deadline := time.Now().Add(settle); time.Now().Before(deadline); look.again() {
 		under := false
 		for _, task := range m.s.status(name).Tasks {
 			under = under || task.State == "RESTARTING" || task.State == "UNASSIGNED"
@@ -387,6 +392,7 @@ func (m mapping) awaitStatus(wait string) {
 	name, states, _ := strings.Cut(rest, ": connector ")
 	state, tasks, _ := strings.Cut(states, ", tasks ")
 	deadline := time.Now().Add(settle)
+	var look looking
 	for time.Now().Before(deadline) {
 		got := m.s.status(name)
 		reached := state == "any" || got.Connector.State == state
@@ -403,7 +409,7 @@ func (m mapping) awaitStatus(wait string) {
 		if reached {
 			return
 		}
-		lookAgain()
+		look.again()
 	}
 }
 

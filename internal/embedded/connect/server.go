@@ -38,6 +38,7 @@ const (
 	unknownTopicRetries = 20
 	stopTimeout         = time.Second
 	taskStopTimeout     = 5 * time.Second
+	sinkFlushTimeout    = 3 * time.Second // less than taskStopTimeout
 	commitInterval      = 500 * time.Millisecond
 )
 
@@ -75,6 +76,10 @@ type Config struct {
 	// LookupEnv gives the environment variables that settings name as ${env:NAME}.
 	// Nil means the process's own.
 	LookupEnv func(name string) (string, bool)
+	// OffsetFlushInterval is how often the offsets that tasks reached are written,
+	// as Connect's offset.flush.interval.ms. 0 writes those of a source with each
+	// batch, and those of a sink every half second.
+	OffsetFlushInterval time.Duration
 	// Clock is the time by which tasks wait. Nil means the machine's.
 	Clock plugin.Clock
 	// Logger gets warnings and errors. Nil means slog.Default.

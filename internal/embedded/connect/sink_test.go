@@ -129,7 +129,7 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 	if !planned && len(f.faults) > 0 {
 		next, f.faults, planned = f.faults[0], f.faults[1:], true
 	}
-	if planned {
+	if planned && next.status != http.StatusOK {
 		if next.status == 0 {
 			if conn, _, err := w.(http.Hijacker).Hijack(); err == nil {
 				conn.Close() //nolint:errcheck // it shall break
@@ -139,6 +139,21 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(next.status)
 		fmt.Fprint(w, next.body)
 		return
+	}
+	instead := map[string]map[string]any{} // planned items by index and id
+	if planned {
+		var answer struct {
+			Items []map[string]map[string]any
+		}
+		if err := json.Unmarshal([]byte(next.body), &answer); err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		for _, item := range answer.Items {
+			for _, a := range item {
+				instead[fmt.Sprint(a["_index"], "/", a["_id"])] = a
+			}
+		}
 	}
 	var items []any
 	failed := false
@@ -163,6 +178,8 @@ func (f *fakeElasticsearch) bulk(w http.ResponseWriter, r *http.Request) {
 			}
 			known, exists := f.versions[key]
 			switch {
+			case instead[key] != nil:
+				item, failed = instead[key], true
 			case a.Version != nil && exists && *a.Version <= known:
 				failed = true
 				item["status"] = 409

@@ -1,9 +1,11 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -20,7 +22,7 @@ const (
 )
 
 // consumer makes a member of a sink connector's consumer group.
-func (w *worker) consumer(c *connector, settings map[string]string) (*kgo.Client, error) {
+func (w *worker) consumer(c *connector, settings map[string]string, r *sinkRun) (*kgo.Client, error) {
 	opts := append(w.cfg.kafka(),
 		kgo.ClientID("connector-consumer-"+c.name),
 		kgo.ConsumerGroup(groupPrefix+c.name),
@@ -28,6 +30,8 @@ func (w *worker) consumer(c *connector, settings map[string]string) (*kgo.Client
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsRevoked(r.revoked),
+		kgo.OnPartitionsLost(r.lost),
 		kgo.MetadataMinAge(metadataMinAge),
 	)
 	if pattern := settings[topicsRegexSetting]; pattern != "" {
@@ -48,28 +52,24 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 	if err != nil {
 		return err
 	}
-	client, err := w.consumer(c, settings)
+	r := &sinkRun{w: w, c: c, t: t, p: p, sink: sink, progress: newProgress(w.cfg.Clock.Now, cmp.Or(w.cfg.OffsetFlushInterval, commitInterval))}
+	client, err := w.consumer(c, settings, r)
 	if err != nil {
 		return err
 	}
 	defer client.CloseAllowingRebalance()
-	defer func() { err = errors.Join(err, sink.Close()) }()
-	dead, err := w.deadLettersOf(ctx, c, t, settings)
-	if err != nil {
+	defer func() { err = errors.Join(err, r.close()) }()
+	if r.dead, err = w.deadLettersOf(ctx, c, t, settings); err != nil {
 		return err
 	}
-	if err := sink.Start(ctx, w.sinkEnvironment(c, t, p, dead), settings); err != nil {
+	if err := sink.Start(ctx, r.environment(), settings); err != nil {
 		return err
 	}
+	r.running.Store(true)
 	w.setTask(c, t, status{state: stateRunning})
-	committer := &committer{client: client, now: w.cfg.Clock.Now}
-	defer func() {
-		if commitErr := committer.commit(context.WithoutCancel(ctx)); commitErr != nil {
-			w.log.Warn("connect: the last offsets were not committed; records will be delivered again", "connector", c.name, "error", commitErr)
-		}
-	}()
+	defer func() { r.finish(context.WithoutCancel(ctx), client, err) }()
 	for {
-		pollCtx, cancel := committer.pollContext(ctx)
+		pollCtx, cancel := r.progress.pollContext(ctx)
 		fetches := client.PollRecords(pollCtx, maxPoll)
 		cancel()
 		if ctx.Err() != nil {
@@ -78,23 +78,72 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 		if err := fetchError(fetches); err != nil {
 			w.log.Warn("connect: reading for a sink failed, trying again", "connector", c.name, "error", err)
 		}
-		if records := fetches.Records(); len(records) > 0 {
-			done, err := w.drain(ctx, c, t, p, dead, sink, records)
-			committer.reached(records[:done])
-			if err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
-				return err
+		if err := r.drain(ctx, fetches.Records()); err != nil {
+			if ctx.Err() != nil {
+				return nil
 			}
+			return err
 		}
-		if committer.due() {
-			if err := committer.commit(ctx); err != nil && ctx.Err() == nil {
+		if r.progress.due() {
+			if err := r.progress.commit(ctx, client); err != nil && ctx.Err() == nil {
 				w.log.Warn("connect: offsets were not committed, trying again", "connector", c.name, "error", err)
 			}
 		}
 		client.AllowRebalance()
 	}
+}
+
+// sinkRun is one run of a sink task.
+type sinkRun struct {
+	w        *worker
+	c        *connector
+	t        *task
+	p        *pipeline
+	sink     plugin.SinkTask
+	dead     *deadLetters
+	progress *progress
+	running  atomic.Bool // between the sink's start and its close
+}
+
+func (r *sinkRun) close() error {
+	r.running.Store(false)
+	return r.sink.Close()
+}
+
+// finish writes what was put, as far as that is quickly done, and commits it. As
+// with the real worker, a task that failed commits only what was written before.
+func (r *sinkRun) finish(ctx context.Context, client *kgo.Client, failed error) {
+	if failed != nil {
+		r.commit(ctx, client)
+	}
+	flushCtx, cancel := context.WithTimeout(ctx, sinkFlushTimeout)
+	defer cancel()
+	if err := r.sink.Flush(flushCtx); err != nil && failed == nil {
+		r.w.log.Warn("connect: some records were not written; they will be delivered again", "connector", r.c.name, "error", err)
+	}
+	if failed == nil {
+		r.commit(ctx, client)
+	}
+}
+
+func (r *sinkRun) commit(ctx context.Context, client *kgo.Client) {
+	if err := r.progress.commit(ctx, client); err != nil {
+		r.w.log.Warn("connect: the last offsets were not committed; records will be delivered again", "connector", r.c.name, "error", err)
+	}
+}
+
+// revoked writes and commits what was read of partitions before somebody else gets
+// them. The client calls it while no record is being put.
+func (r *sinkRun) revoked(ctx context.Context, client *kgo.Client, partitions map[string][]int32) {
+	if r.running.Load() {
+		r.finish(ctx, client, nil)
+	}
+	r.progress.forget(partitions)
+}
+
+// lost forgets partitions that somebody else has already.
+func (r *sinkRun) lost(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	r.progress.forget(partitions)
 }
 
 func fetchError(fetches kgo.Fetches) error {
@@ -107,61 +156,65 @@ func fetchError(fetches kgo.Fetches) error {
 }
 
 // drain converts records and puts them into the sink. When one can't be converted
-// none of them is put, as with the real worker. It gives how many, from the first
-// on, need not come again.
-func (w *worker) drain(ctx context.Context, c *connector, t *task, p *pipeline, dead *deadLetters, sink plugin.SinkTask, raw []*kgo.Record) (int, error) {
+// none of them is put, as with the real worker.
+func (r *sinkRun) drain(ctx context.Context, raw []*kgo.Record) error {
 	records := make([]*plugin.Record, 0, len(raw))
-	positions := make([]int, 0, len(raw)) // of the records among the raw ones
-	for i, r := range raw {
-		w.usedTopic(c, t.id, r.Topic)
-		out, err := p.fromKafka(ctx, r)
+	for _, d := range r.progress.begin(raw) {
+		r.w.usedTopic(r.c, r.t.id, d.record.Topic)
+		out, err := r.p.fromKafka(ctx, d.record)
 		switch {
 		case err == nil && out != nil:
-			records, positions = append(records, out), append(positions, i)
+			out.Raw = d
+			records = append(records, out)
+			continue
 		case err == nil:
 		case passing(ctx, err):
-			return 0, ctx.Err()
-		case !p.errors.all:
-			return 0, exceeded(err)
+			return ctx.Err()
+		case !r.p.errors.all:
+			return exceeded(err)
 		default:
-			if err := w.skip(ctx, c, t, p, dead, r, err); err != nil {
-				return 0, err
+			if err := r.skip(ctx, d.record, err); err != nil {
+				return err
 			}
 		}
+		r.progress.end(d)
 	}
-	if len(records) == 0 {
-		return len(raw), nil
-	}
-	if done, err := sink.Put(ctx, records); err != nil {
-		return positions[min(done, len(positions)-1)], err
-	}
-	return len(raw), nil
+	return r.sink.Put(ctx, records)
 }
 
 // skip leaves a record out that can't be converted or transformed.
-func (w *worker) skip(ctx context.Context, c *connector, t *task, p *pipeline, dead *deadLetters, r *kgo.Record, err error) error {
-	attrs := []any{"topic", r.Topic, "partition", r.Partition, "offset", r.Offset}
-	if p.errors.messages {
-		attrs = append(attrs, "key", string(r.Key), "value", string(r.Value))
+func (r *sinkRun) skip(ctx context.Context, raw *kgo.Record, err error) error {
+	attrs := []any{"topic", raw.Topic, "partition", raw.Partition, "offset", raw.Offset}
+	if r.p.errors.messages {
+		attrs = append(attrs, "key", string(raw.Key), "value", string(raw.Value))
 	}
-	p.errors.tell(w, c, t.id, err, attrs...)
+	r.p.errors.tell(r.w, r.c, r.t.id, err, attrs...)
 	failed, ok := errors.AsType[*stageError](err)
 	if !ok {
 		failed = &stageError{stageTransformation, "", err}
 	}
-	return dead.add(ctx, r, failed)
+	return r.dead.add(ctx, raw, failed)
 }
 
-// sinkEnvironment is what a sink task gets.
-func (w *worker) sinkEnvironment(c *connector, t *task, p *pipeline, dead *deadLetters) plugin.Environment {
-	env := w.environment(c)
-	env.Report = func(ctx context.Context, r *plugin.Record, cause error) error {
-		raw, ok := r.Raw.(*kgo.Record)
-		if !ok {
-			return fmt.Errorf("reporting a record of topic %s: it was not read from a topic", r.Topic)
+// environment is what the sink task gets.
+func (r *sinkRun) environment() plugin.Environment {
+	env := r.w.environment(r.c)
+	env.Written = func(records ...*plugin.Record) {
+		list := make([]*delivery, 0, len(records))
+		for _, record := range records {
+			if d, ok := record.Raw.(*delivery); ok {
+				list = append(list, d)
+			}
 		}
-		p.errors.tell(w, c, t.id, cause, "topic", raw.Topic, "partition", raw.Partition, "offset", raw.Offset)
-		return dead.add(ctx, raw, &stageError{stageTaskPut, sinkTaskClass, cause})
+		r.progress.end(list...)
+	}
+	env.Report = func(ctx context.Context, record *plugin.Record, cause error) error {
+		d, ok := record.Raw.(*delivery)
+		if !ok {
+			return fmt.Errorf("reporting a record of topic %s: it was not read from a topic", record.Topic)
+		}
+		r.p.errors.tell(r.w, r.c, r.t.id, cause, "topic", d.record.Topic, "partition", d.record.Partition, "offset", d.record.Offset)
+		return r.dead.add(ctx, d.record, &stageError{stageTaskPut, sinkTaskClass, cause})
 	}
 	return env
 }

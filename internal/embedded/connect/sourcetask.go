@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -22,13 +24,17 @@ func (w *worker) runSource(ctx context.Context, c *connector, t *task, source pl
 		return err
 	}
 	w.setTask(c, t, status{state: stateRunning})
+	reached := &sourceOffsets{store: w.store, connector: c.name, pending: map[string]storedOffset{}}
+	// What was delivered is known to be so even if the task fails or ends.
+	defer func() { err = errors.Join(err, reached.save(context.WithoutCancel(ctx))) }()
+	defer w.saveOffsetsNowAndThen(ctx, reached)()
 	for ctx.Err() == nil {
 		records, err := source.Poll(ctx)
 		if err != nil {
 			return err
 		}
 		if len(records) > 0 {
-			if err := w.deliver(ctx, c, t, p, records); err != nil {
+			if err := w.deliver(ctx, c, t, p, records, reached); err != nil {
 				return err
 			}
 		}
@@ -36,11 +42,73 @@ func (w *worker) runSource(ctx context.Context, c *connector, t *task, source pl
 	return nil
 }
 
+// sourceOffsets are those that a source task reached and that are not written.
+type sourceOffsets struct {
+	store     *store
+	connector string
+
+	saving  sync.Mutex // held while offsets are written, so that they stay in order
+	mu      sync.Mutex // guards pending
+	pending map[string]storedOffset
+}
+
+func (o *sourceOffsets) reach(partition, offset map[string]any) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.pending[partText(partition)] = storedOffset{partition, offset}
+}
+
+// save writes what was reached. What can't be written stays for the next time.
+func (o *sourceOffsets) save(ctx context.Context) error {
+	o.saving.Lock()
+	defer o.saving.Unlock()
+	o.mu.Lock()
+	taken := o.pending
+	o.pending = map[string]storedOffset{}
+	o.mu.Unlock()
+	if len(taken) == 0 {
+		return nil
+	}
+	list := make([]storedOffset, 0, len(taken))
+	for _, text := range sortedKeys(taken) {
+		list = append(list, taken[text])
+	}
+	err := o.store.saveOffsets(ctx, o.connector, list)
+	if err != nil {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		maps.Copy(taken, o.pending)
+		o.pending = taken
+	}
+	return err
+}
+
+// saveOffsetsNowAndThen writes offsets at the interval that is set, until what it
+// gives is called; without an interval they are written with each batch.
+func (w *worker) saveOffsetsNowAndThen(ctx context.Context, reached *sourceOffsets) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	if w.cfg.OffsetFlushInterval <= 0 {
+		return cancel
+	}
+	var saving sync.WaitGroup
+	saving.Go(func() {
+		for w.cfg.Clock.Sleep(ctx, w.cfg.OffsetFlushInterval) == nil {
+			if err := reached.save(context.WithoutCancel(ctx)); err != nil {
+				w.log.Warn("connect: offsets were not written, trying again", "connector", reached.connector, "error", err)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		saving.Wait()
+	}
+}
+
 // deliver writes the records of one poll to their topics, and then how far the
 // source was read.
-func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline, records []*plugin.Record) error {
+func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline, records []*plugin.Record, reached *sourceOffsets) error {
 	produced := make([]*kgo.Record, 0, len(records))
-	reached := map[string]storedOffset{}
+	offsets := make([]*plugin.Record, 0, len(records))
 	var failed error
 	for _, r := range records {
 		record, err := p.toKafka(ctx, r)
@@ -60,7 +128,7 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 		}
 		produced = append(produced, record)
 		if r.SourceOffset != nil {
-			reached[partText(r.SourcePartition)] = storedOffset{r.SourcePartition, r.SourceOffset}
+			offsets = append(offsets, r)
 		}
 	}
 	// What came before a record that fails the task is delivered all the same.
@@ -73,13 +141,12 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 	for _, r := range produced {
 		w.usedTopic(c, t.id, r.Topic)
 	}
-	if len(reached) > 0 {
-		list := make([]storedOffset, 0, len(reached))
-		for _, text := range sortedKeys(reached) {
-			list = append(list, reached[text])
-		}
+	for _, r := range offsets {
+		reached.reach(r.SourcePartition, r.SourceOffset)
+	}
+	if w.cfg.OffsetFlushInterval <= 0 {
 		// The records are out, so their offsets follow even if the task ends.
-		if err := w.store.saveOffsets(context.WithoutCancel(ctx), c.name, list); err != nil {
+		if err := reached.save(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,8 @@ type stack struct {
 	server   *connect.Server
 	client   *kgo.Client
 	network  *network
+	cable    *cable        // the running worker's
+	flush    time.Duration // the worker's interval of offsets
 	http     *http.Client
 	sr       *sr.Client
 	dir      string
@@ -51,10 +53,13 @@ func testLogger() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-func newStack(t testing.TB) *stack {
+func newStack(t testing.TB) *stack { return newStackThatFlushes(t, 0) }
+
+// newStackThatFlushes is one whose worker writes offsets so often.
+func newStackThatFlushes(t testing.TB, flush time.Duration) *stack {
 	t.Helper()
 	ctx := context.Background()
-	s := &stack{t: t, dir: t.TempDir(), network: newNetwork()}
+	s := &stack{t: t, dir: t.TempDir(), network: newNetwork(), flush: flush}
 	s.http = &http.Client{Transport: &http.Transport{DialContext: s.network.Dial}}
 	t.Cleanup(s.http.CloseIdleConnections)
 	var err error
@@ -98,10 +103,11 @@ func (s *stack) serve(h http.Handler) string {
 // start brings up a worker that knows nothing but its topics.
 func (s *stack) start() {
 	s.t.Helper()
+	s.cable = &cable{network: s.network}
 	var err error
 	s.server, err = connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, SchemaRegistry: s.registryURL,
-		KafkaOptions: s.kafka(), Listen: s.network.Listen, Dial: s.network.Dial,
-		EnvAllowlist: "ORDERFLOW_TEST_.+", AllowedPaths: []string{s.dir}, Logger: testLogger()})
+		KafkaOptions: []kgo.Opt{kgo.Dialer(s.cable.Dial)}, Listen: s.network.Listen, Dial: s.cable.Dial,
+		EnvAllowlist: "ORDERFLOW_TEST_.+", AllowedPaths: []string{s.dir}, OffsetFlushInterval: s.flush, Logger: testLogger()})
 	require.NoError(s.t, err)
 	require.NoError(s.t, s.server.Start(context.Background()))
 }
@@ -110,6 +116,13 @@ func (s *stack) restart() {
 	s.t.Helper()
 	require.NoError(s.t, s.server.Stop())
 	s.start()
+}
+
+// kill ends the worker without letting it write anything, and starts another.
+func (s *stack) kill() {
+	s.t.Helper()
+	s.cable.sever()
+	s.restart()
 }
 
 func (s *stack) createTopic(name string) {

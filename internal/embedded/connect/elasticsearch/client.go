@@ -231,12 +231,15 @@ func (c *client) ping(ctx context.Context) error {
 
 // bulkAnswer is what Elasticsearch says of a bulk request.
 type bulkAnswer struct {
-	Errors bool `json:"errors"`
-	Items  []map[string]struct {
-		ID     string     `json:"_id"`
-		Status int        `json:"status"`
-		Error  *itemError `json:"error"`
-	} `json:"items"`
+	Errors bool                  `json:"errors"`
+	Items  []map[string]bulkItem `json:"items"`
+}
+
+// bulkItem is what it says of one action.
+type bulkItem struct {
+	ID     string     `json:"_id"`
+	Status int        `json:"status"`
+	Error  *itemError `json:"error"`
 }
 
 // itemError is why one action of a bulk request failed.

@@ -3,6 +3,7 @@ package elasticsearch
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,14 +15,14 @@ import (
 
 // task writes records.
 type task struct {
-	env        plugin.Environment
-	client     *client
-	documents  documents
-	malformed  string
-	batchSize  int
-	batchBytes int64
-	drop       bool
-	// synchronous allows transformations that change the topic.
+	env       plugin.Environment
+	client    *client
+	documents documents
+	malformed string
+	drop      bool
+	bulk      *bulker // nil before the start
+	// synchronous has Put wait for the answer, and allows transformations that
+	// change the topic.
 	synchronous        bool
 	ignoreSchema       bool
 	ignoreSchemaTopics []string
@@ -47,7 +48,15 @@ func (t *task) Start(_ context.Context, env plugin.Environment, settings map[str
 		t.documents.stream = dataStream{typ, s.Text(streamDatasetSetting), s.Text(streamNamespaceSetting), s.List(streamTimestampSetting)}
 	}
 	t.malformed = strings.ToUpper(s.Text("behavior.on.malformed.documents"))
-	t.batchSize, t.batchBytes, t.drop = int(s.Number("batch.size")), s.Number("bulk.size.bytes"), s.Flag("drop.invalid.message")
+	t.drop = s.Flag("drop.invalid.message")
+	limits := bulkLimits{
+		records: int(s.Number("batch.size")), bytes: s.Number("bulk.size.bytes"), inFlight: int(s.Number("max.in.flight.requests")),
+		buffered: int(s.Number("max.buffered.records")), linger: s.Milliseconds("linger.ms"), flush: s.Milliseconds("flush.timeout.ms"),
+	}
+	if t.documents.upsert {
+		limits.inFlight = 1 // updates have no versions that would keep them in order
+	}
+	t.bulk = newBulker(limits, env.Clock, t.send)
 	t.synchronous = s.Flag("flush.synchronously")
 	t.ignoreSchema, t.ignoreSchemaTopics = s.Flag("schema.ignore"), s.List("topic.schema.ignore")
 	t.indices, t.mapped = map[string]bool{}, map[string]bool{}
@@ -57,47 +66,51 @@ func (t *task) Start(_ context.Context, env plugin.Environment, settings map[str
 // maxConflicts is how often Elasticsearch tries an update again.
 const maxConflicts = 5
 
-// batch is what goes into one bulk request.
-type batch struct {
-	body      []byte
-	records   []*plugin.Record
-	positions []int // of the records among all
-}
-
-// Put writes records in bulk requests, one after the other. What comes before a
-// record that can't become a document is written.
-func (t *task) Put(ctx context.Context, records []*plugin.Record) (int, error) {
-	var b batch
-	for i, r := range records {
+// Put gathers records into bulk requests. Those of a request that failed are the
+// error of the next call.
+func (t *task) Put(ctx context.Context, records []*plugin.Record) error {
+	if err := t.bulk.err(); err != nil {
+		return err
+	}
+	defer t.bulk.settle()
+	for _, r := range records {
 		if r.Topic != r.KafkaTopic && !t.synchronous {
-			return t.flushAnd(ctx, &b, fault.New(fault.Connect, "Found a topic name '%s' that doesn't match assigned partitions. Connector doesn't support topic mutating SMTs", r.Topic))
+			return exiting(fault.New(fault.Connect, "Found a topic name '%s' that doesn't match assigned partitions. Connector doesn't support topic mutating SMTs", r.Topic))
 		}
 		action, err := t.documents.action(r)
 		if err != nil {
 			if err := t.env.Report(ctx, r, err); err != nil {
-				return 0, err
+				return err
 			}
 			if !t.drop {
-				return t.flushAnd(ctx, &b, err)
+				return exiting(err)
 			}
 			t.env.Log.Warn("connect: dropping a record that can't become a document", "connector", t.env.Name,
 				"topic", r.KafkaTopic, "partition", r.KafkaPartition, "offset", r.KafkaOffset, "error", err)
-			continue
 		}
 		if action == nil {
+			t.env.Written(r)
 			continue
 		}
 		if err := t.prepare(ctx, r); err != nil {
-			return 0, err
+			return err
 		}
-		if len(b.records) == t.batchSize || t.batchBytes >= 0 && len(b.records) > 0 && int64(len(b.body)+len(action)) > t.batchBytes {
-			if done, err := t.flush(ctx, &b); err != nil {
-				return done, err
-			}
+		if err := t.bulk.add(ctx, action, r); err != nil {
+			return err
 		}
-		b.body, b.records, b.positions = append(b.body, action...), append(b.records, r), append(b.positions, i)
 	}
-	return t.flush(ctx, &b)
+	if t.synchronous {
+		return t.bulk.flush(ctx)
+	}
+	return nil
+}
+
+// Flush waits until everything is written, or one thing failed.
+func (t *task) Flush(ctx context.Context) error {
+	if t.bulk == nil {
+		return nil
+	}
+	return t.bulk.flush(ctx)
 }
 
 // prepare makes the index, and its mapping, that a record needs.
@@ -133,29 +146,6 @@ func failure(err error) error {
 	return failed
 }
 
-// flush sends a batch. With an error it gives the place of the record that failed
-// among all.
-func (t *task) flush(ctx context.Context, b *batch) (int, error) {
-	if len(b.records) == 0 {
-		return 0, nil
-	}
-	written, err := t.send(ctx, b.body, b.records)
-	if err != nil {
-		return b.positions[written], err
-	}
-	b.body, b.records, b.positions = b.body[:0], b.records[:0], b.positions[:0]
-	return 0, nil
-}
-
-// flushAnd sends a batch before a record that fails the task. As with the real
-// sink, all of them come again.
-func (t *task) flushAnd(ctx context.Context, b *batch, cause error) (int, error) {
-	if _, err := t.flush(ctx, b); err != nil {
-		return 0, err
-	}
-	return 0, exiting(cause)
-}
-
 func exiting(err error) error {
 	return fault.Wrap(fault.Connect, err, "Exiting WorkerSinkTask due to unrecoverable exception.")
 }
@@ -166,49 +156,60 @@ var malformedTypes = []string{
 	"action_request_validation_exception", "document_parsing_exception",
 }
 
-// send writes a batch and gives, with an error, how many of its records came before
-// the one that failed.
-func (t *task) send(ctx context.Context, body []byte, batch []*plugin.Record) (int, error) {
-	answer, err := t.client.bulk(ctx, body)
+// send writes a batch. The error is about its first record that failed; the
+// others are written all the same.
+func (t *task) send(ctx context.Context, b *batch) error {
+	answer, err := t.client.bulk(ctx, b.body)
 	if err != nil {
-		return 0, exiting(fault.Wrap(fault.Connect, failure(err), "Bulk request failed"))
-	}
-	if len(answer.Items) != len(batch) && !answer.Errors {
-		return 0, exiting(fault.New(fault.Connect, "Elasticsearch answered with %d items to a bulk request of %d", len(answer.Items), len(batch)))
+		return exiting(fault.Wrap(fault.Connect, failure(err), "Bulk request failed"))
 	}
 	if !answer.Errors {
-		return len(batch), nil
+		t.env.Written(b.records...)
+		return nil
 	}
+	if len(answer.Items) != len(b.records) {
+		return exiting(fault.New(fault.Connect, "Elasticsearch answered with %d items to a bulk request of %d", len(answer.Items), len(b.records)))
+	}
+	var failed error
 	for i, item := range answer.Items {
 		for _, outcome := range item {
-			if outcome.Error == nil || outcome.Status == 409 && strings.Contains(outcome.Error.Type, "version_conflict_engine_exception") {
-				// A newer version is there: this record was delivered again.
-				continue
+			err := t.outcome(ctx, b.records[i], outcome)
+			switch {
+			case err == nil:
+				t.env.Written(b.records[i])
+			case failed == nil:
+				failed = err
 			}
-			attrs := []any{"connector", t.env.Name, "id", outcome.ID, "status", outcome.Status, "type", outcome.Error.Type, "reason", outcome.Error.Reason}
-			if i < len(batch) {
-				attrs = append(attrs, "topic", batch[i].KafkaTopic, "partition", batch[i].KafkaPartition, "offset", batch[i].KafkaOffset)
-				reported := fault.New(reportingException, "Indexing failed: %s", outcome.Error)
-				if err := t.env.Report(ctx, batch[i], reported); err != nil {
-					return 0, err
-				}
-			}
-			if slices.Contains(malformedTypes, outcome.Error.Type) && t.malformed != "FAIL" {
-				t.env.Log.Warn("connect: Elasticsearch refused a document, going on", attrs...)
-				continue
-			}
-			t.env.Log.Error("connect: Elasticsearch refused a document", attrs...)
-			return min(i, len(batch)-1), exiting(fault.New(fault.Connect, "Indexing record failed. Please check DLQ topic for errors."))
 		}
 	}
-	return len(batch), nil
+	return failed
+}
+
+// outcome decides on what Elasticsearch said of one record.
+func (t *task) outcome(ctx context.Context, r *plugin.Record, said bulkItem) error {
+	if said.Error == nil || said.Status == http.StatusConflict && strings.Contains(said.Error.Type, "version_conflict_engine_exception") {
+		return nil // with a conflict a newer version is there: this record was delivered again
+	}
+	attrs := []any{"connector", t.env.Name, "id", said.ID, "status", said.Status, "type", said.Error.Type, "reason", said.Error.Reason,
+		"topic", r.KafkaTopic, "partition", r.KafkaPartition, "offset", r.KafkaOffset}
+	reported := fault.New(reportingException, "Indexing failed: %s", said.Error)
+	if err := t.env.Report(ctx, r, reported); err != nil {
+		return err
+	}
+	if slices.Contains(malformedTypes, said.Error.Type) && t.malformed != "FAIL" {
+		t.env.Log.Warn("connect: Elasticsearch refused a document, going on", attrs...)
+		return nil
+	}
+	t.env.Log.Error("connect: Elasticsearch refused a document", attrs...)
+	return exiting(fault.New(fault.Connect, "Indexing record failed. Please check DLQ topic for errors."))
 }
 
 const reportingException = "io.confluent.connect.elasticsearch.ElasticsearchClient$ReportingException"
 
 // Close lets connections go.
 func (t *task) Close() error {
-	if t.client != nil {
+	if t.bulk != nil {
+		t.bulk.close()
 		t.client.close()
 	}
 	return nil

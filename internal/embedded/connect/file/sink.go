@@ -12,32 +12,37 @@ import (
 
 // sinkTask writes a line for each record.
 type sinkTask struct {
-	path string
-	file *os.File
+	path    string
+	file    *os.File
+	written func(records ...*plugin.Record)
 }
 
 // Start opens the file, which is made when it is missing and grows when it is not.
-func (t *sinkTask) Start(_ context.Context, _ plugin.Environment, settings map[string]string) error {
+func (t *sinkTask) Start(_ context.Context, env plugin.Environment, settings map[string]string) error {
 	t.path = config.NewSettings(sinkDefinition, settings).Text(fileSetting)
 	f, err := os.OpenFile(t.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "Couldn't find or create file '%s' for FileStreamSinkTask", t.path)
 	}
-	t.file = f
+	t.file, t.written = f, env.Written
 	return nil
 }
 
 // Put writes the records' values in one go.
-func (t *sinkTask) Put(_ context.Context, records []*plugin.Record) (int, error) {
+func (t *sinkTask) Put(_ context.Context, records []*plugin.Record) error {
 	var lines []byte
 	for _, r := range records {
 		lines = append(append(lines, data.Text(r.Value)...), '\n')
 	}
 	if _, err := t.file.Write(lines); err != nil {
-		return 0, fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "writing to %s", t.path)
+		return fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "writing to %s", t.path)
 	}
-	return len(records), nil
+	t.written(records...)
+	return nil
 }
+
+// Flush has nothing to do: every Put writes.
+func (t *sinkTask) Flush(context.Context) error { return nil }
 
 // Close closes the file.
 func (t *sinkTask) Close() error {

@@ -2,9 +2,8 @@
 // and validated, which tasks it has, and how records flow from a source task and
 // into a sink task.
 //
-// Invariants: a task's methods are called from one goroutine; a context ends
-// what a call does, and the next call is Close. An error of Start, Poll or Put
-// fails the task, a *RetryError asks for the same records again.
+// Invariants: a task's methods are called from one goroutine at a time; a context
+// ends what a call does. An error of Start, Poll, Put or Flush fails the task.
 package plugin
 
 import (
@@ -66,9 +65,13 @@ type Environment struct {
 	Clock Clock
 	// Dial connects to other systems; nil means the operating system's network.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Written tells that records of a sink are where they belong, or need not get
+	// there, so that they are not delivered again. It may be called from any
+	// goroutine, with records in any order. Nil for sources.
+	Written func(records ...*Record)
 	// Report tells of a record that a sink task can't write and goes on without.
 	// It may put the record where such ones are kept, and then returns when it is
-	// there. Nil for sources.
+	// there. It may be called from any goroutine. Nil for sources.
 	Report func(ctx context.Context, r *Record, cause error) error
 }
 
@@ -124,8 +127,11 @@ type SourceTask interface {
 // SinkTask writes records somewhere.
 type SinkTask interface {
 	Start(ctx context.Context, env Environment, settings map[string]string) error
-	// Put writes records and returns when they are kept where they belong. With
-	// an error it tells how many of them, from the first on, need not come again.
-	Put(ctx context.Context, records []*Record) (int, error)
+	// Put takes records and may write them later; those of an earlier Put that
+	// could not be written are its error too. It is called with no records now
+	// and then.
+	Put(ctx context.Context, records []*Record) error
+	// Flush returns when all that was put is written, or can't be.
+	Flush(ctx context.Context) error
 	Close() error
 }
