@@ -10,7 +10,7 @@ import (
 func TestIDsBecomeQuotedLiterals(t *testing.T) {
 	got, err := Query(OrdersByID, "o-1", `x') OR ID <> ('`, "${ids}")
 	require.NoError(t, err)
-	assert.Equal(t, `SELECT ID, CUSTOMERID, STATE, PRODUCT, QUANTITY, PRICE FROM ORDERS_BY_ID WHERE ID IN ('o-1', 'x'') OR ID <> (''', '${ids}');`, got)
+	assert.Equal(t, `SELECT ID, CUSTOMERID, STATE, PRODUCT, QUANTITY, PRICE FROM ORDER_STATES WHERE ID IN ('o-1', 'x'') OR ID <> (''', '${ids}');`, got)
 }
 
 func TestEveryQueryIsThere(t *testing.T) {

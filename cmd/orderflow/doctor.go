@@ -41,8 +41,8 @@ func newDoctorCommand(env *environment) *cobra.Command {
 connectors, Elasticsearch and the API, and say what is wrong and what to do. It
 changes nothing. The exit code is 1 when something is wrong.
 
-With --verify-index it reads the whole topic orders.v1 and the whole search index
-instead, and lists every order whose document is missing, extra, or not the order's
+With --verify-index it reads the whole topic order-states.v1 and the whole search
+index instead, and lists every order whose document is missing, extra, or not the order's
 last state.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/verify"
 )
@@ -60,4 +61,24 @@ func TestTwoInstancesGetTheSameIDsAtOnce(t *testing.T) {
 	report := checker.settle(t)
 	require.Equal(t, clients*each, report.Orders)
 	require.Zero(t, report.RepeatedEmails)
+
+	// A CREATED record that was held up on its way gets through when its order is
+	// long decided: nobody sees the order go back.
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.address["kafka"]))
+	require.NoError(t, err)
+	defer client.Close()
+	late := []string{"o-0-0", "o-1-1"}
+	for _, id := range late {
+		first := s.main.recordsOf(t, "orders.v1", id)[0]
+		require.NoError(t, client.ProduceSync(t.Context(), &kgo.Record{Topic: "orders.v1", Key: []byte(id), Value: first.Value}).FirstErr())
+	}
+	checker.settle(t) // the table and the index have taken it in
+	for _, instance := range []string{"api", "second-api"} {
+		for _, id := range late {
+			got := call(t, http.MethodGet, s.url(instance)+"/v1/orders/"+id, "")
+			require.Contains(t, string(got.body), `"state":"SHIPPED"`)
+		}
+		list := call(t, http.MethodGet, s.url(instance)+"/v1/orders?state=CREATED", "")
+		require.NotContains(t, string(list.body), `"o-`, "lists show no order as not decided")
+	}
 }

@@ -78,7 +78,12 @@ func (h *handlers) problemOf(r *http.Request, err error) *problem {
 	case r.Context().Err() != nil:
 		return unavailable("The server is stopping.")
 	default:
-		h.log.Warn("a request failed", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
+		log := h.log
+		var about *orderError
+		if errors.As(err, &about) {
+			log = log.With("order", about.order)
+		}
+		log.Warn("a request failed", "method", r.Method, "path", r.URL.EscapedPath(), "error", err)
 		return unavailable("Something that this request needs did not answer; try again.")
 	}
 }

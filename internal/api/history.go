@@ -149,7 +149,7 @@ func (h *handlers) getHistory(w http.ResponseWriter, r *http.Request) error {
 	}
 	o, found, err := h.lookupOrder(r.Context(), id)
 	if err != nil {
-		return fmt.Errorf("looking up order %s: %w", id, err)
+		return ofOrder(id, fmt.Errorf("looking up order %s: %w", id, err))
 	}
 	if !found {
 		return unknownOrder(id)
@@ -158,7 +158,7 @@ func (h *handlers) getHistory(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	since, err := h.submittedAt(ctx, id)
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("looking up when order %s was submitted: %w", id, err)
+		return ofOrder(id, fmt.Errorf("looking up when order %s was submitted: %w", id, err))
 	}
 	answer := historyJSON{Order: o, Events: []event{}, Complete: true}
 	if ctx.Err() == nil {
@@ -176,7 +176,7 @@ func (h *handlers) getHistory(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 		answer.Complete = false
 	case err != nil:
-		return fmt.Errorf("reading the history of order %s: %w", id, err)
+		return ofOrder(id, fmt.Errorf("reading the history of order %s: %w", id, err))
 	}
 	sortEvents(answer.Events)
 	answer.Failures = h.failures(o, answer.Events)

@@ -53,7 +53,7 @@ func (h *handlers) place(ctx context.Context, o order.Order, received time.Time)
 	defer h.orderLocks.lock(o.ID)()
 	known, found, err := h.lookupOrder(ctx, o.ID)
 	if err != nil {
-		return o, false, fmt.Errorf("finding out whether order %s is known: %w", o.ID, err)
+		return o, false, ofOrder(o.ID, fmt.Errorf("finding out whether order %s is known: %w", o.ID, err))
 	}
 	if found {
 		if !known.SameContent(o) {
@@ -66,7 +66,7 @@ func (h *handlers) place(ctx context.Context, o order.Order, received time.Time)
 	err = h.publisher.PublishOrder(ctx, o)
 	span.End(err)
 	if err != nil {
-		return o, false, fmt.Errorf("taking order %s: %w", o.ID, err)
+		return o, false, ofOrder(o.ID, fmt.Errorf("taking order %s: %w", o.ID, err))
 	}
 	h.stages.acknowledged(o.ID, received)
 	h.orders.put(o.ID, o)
@@ -152,10 +152,10 @@ func (h *handlers) await(r *http.Request, done func(order.Order) bool) (id strin
 			err = errors.Join(err, r.Context().Err())
 		}
 		if found {
-			return id, h.decidedBefore(r.Context(), o), true, nil
+			return id, o, true, nil
 		}
 		if err != nil {
-			err = fmt.Errorf("looking up order %s: %w", id, err)
+			err = ofOrder(id, fmt.Errorf("looking up order %s: %w", id, err))
 		}
 		return id, o, false, err
 	}

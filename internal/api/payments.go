@@ -18,7 +18,7 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 	defer h.paymentLocks.lock(p.ID)()
 	known, found, err := h.lookupPayment(r.Context(), p.ID)
 	if err != nil {
-		return fmt.Errorf("finding out whether payment %s is known: %w", p.ID, err)
+		return ofOrder(p.OrderID, fmt.Errorf("finding out whether payment %s is known: %w", p.ID, err))
 	}
 	if found {
 		if known != p {
@@ -32,7 +32,7 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 	err = h.publisher.PublishPayment(ctx, p)
 	span.End(err)
 	if err != nil {
-		return fmt.Errorf("taking payment %s: %w", p.ID, err)
+		return ofOrder(p.OrderID, fmt.Errorf("taking payment %s: %w", p.ID, err))
 	}
 	h.payments.put(p.ID, p)
 	h.metrics.payments.Inc()

@@ -28,6 +28,18 @@ func newProblem(status int, detail string, fields ...order.FieldError) *problem 
 	return &problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Errors: fields}
 }
 
+// orderError is what went wrong with one order.
+type orderError struct {
+	order string // its id
+	err   error
+}
+
+func (e *orderError) Error() string { return e.err.Error() }
+func (e *orderError) Unwrap() error { return e.err }
+
+// ofOrder says which order an error is about, for the log.
+func ofOrder(id string, err error) error { return &orderError{id, err} }
+
 // unavailable says that something this request needs is away for the moment.
 func unavailable(detail string) *problem {
 	p := newProblem(http.StatusServiceUnavailable, detail)

@@ -102,7 +102,7 @@ func (tb *tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	row := func(o order.Order) { line([]any{o.ID, o.CustomerID, o.State, o.Product, o.Quantity, o.Price}) }
 	const orderNames, orderTypes = "ID CUSTOMERID STATE PRODUCT QUANTITY PRICE", "STRING BIGINT STRING STRING INTEGER DOUBLE"
 	switch {
-	case strings.Contains(q.SQL, "ORDERS_BY_ID"):
+	case strings.Contains(q.SQL, "ORDER_STATES"):
 		header(orderNames, orderTypes)
 		tb.mu.Lock()
 		defer tb.mu.Unlock()

@@ -31,7 +31,7 @@ func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	latest, found, err := h.lookupOrder(r.Context(), id)
 	if err != nil {
-		return fmt.Errorf("looking up order %s: %w", id, err)
+		return ofOrder(id, fmt.Errorf("looking up order %s: %w", id, err))
 	}
 	if found {
 		o = newer(o, latest)
@@ -47,7 +47,7 @@ func (h *handlers) postShip(w http.ResponseWriter, r *http.Request) error {
 	err = h.publisher.PublishShipment(ctx, order.ShipmentOf(o))
 	span.End(err)
 	if err != nil {
-		return fmt.Errorf("shipping order %s: %w", id, err)
+		return ofOrder(id, fmt.Errorf("shipping order %s: %w", id, err))
 	}
 	o.State = order.Shipped
 	h.orders.put(id, o)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,10 @@ func (c *Client) Rebuild(ctx context.Context, name string, deleteIndex func(ctx 
 		return nil, failed("resetting the offsets of the connector "+name, err)
 	}
 	for _, topic := range topics {
-		index := strings.ToLower(topic) // as the connector names it
+		index, err := indexOf(config, topic)
+		if err != nil {
+			return nil, failed("finding the index of the topic "+topic, err)
+		}
 		step("deleting the index " + index)
 		if err := deleteIndex(ctx, index); err != nil {
 			return nil, failed("deleting the index "+index, err)
@@ -124,6 +128,33 @@ func (c *Client) Rebuild(ctx context.Context, name string, deleteIndex func(ctx 
 	}
 	return topics, c.Wait(ctx, []string{name})
 }
+
+// routerClass is the transformation that gives a topic another name.
+const routerClass = "org.apache.kafka.connect.transforms.RegexRouter"
+
+// indexOf gives the index that a connector writes for a topic: its name in lower case,
+// after the transformations that rename it.
+func indexOf(config map[string]string, topic string) (string, error) {
+	for alias := range strings.SplitSeq(config["transforms"], ",") {
+		prefix := "transforms." + strings.TrimSpace(alias) + "."
+		if config[prefix+"type"] != routerClass {
+			continue
+		}
+		if config[prefix+"predicate"] != "" {
+			return "", fmt.Errorf("%s routes by a predicate; delete the index yourself", prefix+"type")
+		}
+		pattern, err := regexp.Compile("^(?:" + config[prefix+"regex"] + ")$")
+		if err != nil {
+			return "", fmt.Errorf("reading %s: %w", prefix+"regex", err)
+		}
+		replacement := javaGroup.ReplaceAllString(config[prefix+"replacement"], "$${$1}")
+		topic = pattern.ReplaceAllString(topic, replacement)
+	}
+	return strings.ToLower(topic), nil
+}
+
+// javaGroup is how Java names a group in a replacement.
+var javaGroup = regexp.MustCompile(`\$(\d+)`)
 
 // Reach waits until a sink connector has read its topics up to some offsets, those
 // of the next records. A connector commits its offsets only now and then.

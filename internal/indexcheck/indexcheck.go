@@ -1,5 +1,5 @@
-// Package indexcheck proves that the search index holds the last state of every
-// order in orders.v1, and nothing else.
+// Package indexcheck proves that the search index holds the state of every order, as
+// the table of states has it in order-states.v1, and nothing else.
 //
 // It reads the whole topic and the whole index once, both as streams: the topic's
 // last records go into a store on disk, by order id, which is then gone through
@@ -154,7 +154,7 @@ func (c *check) run(ctx context.Context) error {
 
 // readTopic takes in the records that were not read yet.
 func (c *check) readTopic(ctx context.Context) error {
-	err := kafka.Scan(ctx, c.cfg.Kafka, []kafka.Span{{Topic: order.TopicOrders, After: c.after}}, func(rec *kgo.Record) error {
+	err := kafka.Scan(ctx, c.cfg.Kafka, []kafka.Span{{Topic: order.TopicOrderStates, After: c.after}}, func(rec *kgo.Record) error {
 		c.report.Records++
 		c.after[rec.Partition] = rec.Offset
 		if c.report.Records%100000 == 0 && c.cfg.Progress != nil {
@@ -162,9 +162,11 @@ func (c *check) readTopic(ctx context.Context) error {
 		}
 		s := state{partition: rec.Partition, offset: rec.Offset, millis: rec.Timestamp.UnixMilli(), deleted: rec.Value == nil}
 		if !s.deleted {
-			if err := c.registry.Decode(ctx, rec.Value, &s.order); err != nil {
+			var row row
+			if err := c.registry.Decode(ctx, rec.Value, &row); err != nil {
 				return fmt.Errorf("decoding record %d of %s partition %d: %w", rec.Offset, rec.Topic, rec.Partition, err)
 			}
+			s.order = order.Order(row)
 		}
 		return c.states.put(string(rec.Key), s)
 	})
@@ -296,6 +298,16 @@ func (c *check) lookAgain(ctx context.Context) ([]Difference, error) {
 		}
 	}
 	return left, nil
+}
+
+// row is a row of the table of states, as ksqlDB writes it.
+type row struct {
+	ID         string        `avro:"ORDERID"`
+	CustomerID int64         `avro:"CUSTOMERID"`
+	State      order.State   `avro:"STATE"`
+	Product    order.Product `avro:"PRODUCT"`
+	Quantity   int32         `avro:"QUANTITY"`
+	Price      float64       `avro:"PRICE"`
 }
 
 // document is what the connector makes of an order.

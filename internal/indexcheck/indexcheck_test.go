@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -23,8 +22,13 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/search"
-	"github.com/orderflow/orderflow/schemas"
 )
+
+// schema is the one that ksqlDB gives to the table of states.
+const schema = `{"type":"record","name":"KsqlDataSourceSchema","namespace":"io.confluent.ksql.avro_schemas","fields":[
+	{"name":"ORDERID","type":["null","string"],"default":null},{"name":"CUSTOMERID","type":["null","long"],"default":null},
+	{"name":"STATE","type":["null","string"],"default":null},{"name":"PRODUCT","type":["null","string"],"default":null},
+	{"name":"QUANTITY","type":["null","int"],"default":null},{"name":"PRICE","type":["null","double"],"default":null}]}`
 
 // fixture is a topic with orders, and an index.
 type fixture struct {
@@ -35,9 +39,7 @@ type fixture struct {
 
 func setUp(t *testing.T) *fixture {
 	t.Helper()
-	schema, err := fs.ReadFile(schemas.Files, "orders.v1-value.avsc")
-	require.NoError(t, err)
-	f := &fixture{kafka: kafkatest.Start(t, 3, []string{order.TopicOrders}, map[string]string{order.ValueSubject(order.TopicOrders): string(schema)})}
+	f := &fixture{kafka: kafkatest.Start(t, 3, []string{order.TopicOrderStates}, map[string]string{order.ValueSubject(order.TopicOrderStates): schema})}
 	srv, err := embedded.New(embedded.Config{Addr: "127.0.0.1:0", Logger: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	require.NoError(t, srv.Start(t.Context()))
@@ -60,13 +62,15 @@ func (f *fixture) produce(t *testing.T, orders ...order.Order) []*kgo.Record {
 	t.Helper()
 	registry, err := kafka.NewRegistry(f.kafka)
 	require.NoError(t, err)
-	encoder, err := registry.Encoder(t.Context(), order.ValueSubject(order.TopicOrders))
+	encoder, err := registry.Encoder(t.Context(), order.ValueSubject(order.TopicOrderStates))
 	require.NoError(t, err)
 	var records []*kgo.Record
 	for _, o := range orders {
-		value, err := encoder.Encode(o)
+		value, err := encoder.Encode(map[string]any{
+			"ORDERID": o.ID, "CUSTOMERID": o.CustomerID, "STATE": string(o.State), "PRODUCT": string(o.Product), "QUANTITY": o.Quantity, "PRICE": o.Price,
+		})
 		require.NoError(t, err)
-		records = append(records, &kgo.Record{Topic: order.TopicOrders, Key: []byte(o.ID), Value: value, Timestamp: time.UnixMilli(1714521600000)})
+		records = append(records, &kgo.Record{Topic: order.TopicOrderStates, Key: []byte(o.ID), Value: value, Timestamp: time.UnixMilli(1714521600000)})
 	}
 	kafkatest.Produce(t, f.kafka, records...)
 	return records
@@ -191,7 +195,7 @@ func TestADeletedOrderHasNoDocument(t *testing.T) {
 	f := setUp(t)
 	o := ordered(1, order.Created)
 	f.put(t, f.produce(t, o)[0], o)
-	kafkatest.Produce(t, f.kafka, &kgo.Record{Topic: order.TopicOrders, Key: []byte(o.ID)})
+	kafkatest.Produce(t, f.kafka, &kgo.Record{Topic: order.TopicOrderStates, Key: []byte(o.ID)})
 	assert.Equal(t, map[string]indexcheck.Kind{o.ID: indexcheck.Extra}, kinds(f.run(t, -1)))
 	f.send(t, http.MethodDelete, "/orders.v1/_doc/"+o.ID, "")
 	assert.True(t, f.run(t, -1).Equal())

@@ -129,6 +129,7 @@ func ShipmentOf(o Order) Shipment {
 // The topics that the services read and write.
 const (
 	TopicOrders             = "orders.v1"
+	TopicOrderStates        = "order-states.v1" // written by ksqlDB
 	TopicValidations        = "order-validations.v1"
 	TopicPayments           = "payments.v1"
 	TopicShipments          = "shipments.v1"

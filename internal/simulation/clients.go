@@ -102,13 +102,13 @@ func (c *client) known(i *instance, id string) (order.Order, bool, error) {
 		return order.Order{}, false, err
 	}
 	remembered, ok := i.orders[id]
-	row, err := c.world.lookup("ORDERS_BY_ID", id)
+	row, err := c.world.lookup("ORDER_STATES", id)
 	if err != nil || row == nil {
 		return remembered, ok, err
 	}
 	o := order.Order{
-		ID: id, CustomerID: row.Value[0].Int(), State: order.State(row.Value[1].Str()), Product: order.Product(row.Value[2].Str()),
-		Quantity: int32(row.Value[3].Int()), Price: row.Value[4].Double(),
+		ID: row.Value[0].Str(), CustomerID: row.Value[1].Int(), State: order.State(row.Value[2].Str()), Product: order.Product(row.Value[3].Str()),
+		Quantity: int32(row.Value[4].Int()), Price: row.Value[5].Double(),
 	}
 	if ok && remembered.State.Supersedes(o.State) {
 		o = remembered

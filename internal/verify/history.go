@@ -32,6 +32,16 @@ type content struct {
 
 func (o Order) content() content { return content{o.CustomerID, o.Product, o.Quantity, o.Price} }
 
+// OrderState is a value of order-states.v1. The order's id is the record's key, too.
+type OrderState struct {
+	ID         string  `avro:"ORDERID"`
+	CustomerID int64   `avro:"CUSTOMERID"`
+	State      string  `avro:"STATE"`
+	Product    string  `avro:"PRODUCT"`
+	Quantity   int32   `avro:"QUANTITY"`
+	Price      float64 `avro:"PRICE"`
+}
+
 // NewOrder is a value of orders-new.v1. The order's id is the record's key.
 type NewOrder struct {
 	CustomerID int64   `avro:"CUSTOMERID"`
@@ -146,6 +156,7 @@ type Levelled struct {
 // order.
 type History struct {
 	Orders      []Record[Order]
+	States      []Record[OrderState]
 	New         []Record[NewOrder]
 	Validations []Record[Validation]
 	Payments    []Record[Payment]

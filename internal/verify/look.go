@@ -81,7 +81,7 @@ func LookFraud(ctx context.Context, baseURL string) ([]FraudRow, error) {
 
 // LookTable reads the table of orders by their id. baseURL is that of ksqlDB.
 func LookTable(ctx context.Context, baseURL string) (map[string]string, error) {
-	body, err := ask(ctx, baseURL+"/query-stream", map[string]any{"sql": "SELECT id, state FROM orders_by_id;"})
+	body, err := ask(ctx, baseURL+"/query-stream", map[string]any{"sql": "SELECT id, state FROM order_states;"})
 	if err != nil {
 		return nil, err
 	}

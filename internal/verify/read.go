@@ -210,6 +210,8 @@ func (r *Reader) decode(ctx context.Context, rec *kgo.Record) error {
 	switch rec.Topic {
 	case "orders.v1":
 		return add(ctx, r, rec, &h.Orders)
+	case "order-states.v1":
+		return add(ctx, r, rec, &h.States)
 	case "orders-new.v1":
 		return add(ctx, r, rec, &h.New)
 	case "order-validations.v1":

@@ -42,6 +42,7 @@ const (
 	RuleLevels       Rule = "each enriched order goes to its level"
 	RuleByProduct    Rule = "each state goes to the inventory once"
 	RuleFraudList    Rule = "the fraud list is a count of enriched orders"
+	RuleStates       Rule = "the state of an order never goes back"
 	RuleIndex        Rule = "the search index has the last states"
 	RuleTable        Rule = "the table of orders has the last states"
 	RuleNumbers      Rule = "each output of the engine is written once"
@@ -179,6 +180,7 @@ func Check(h *History, c Claims) *Report {
 	checkEnriched(r, h, x)
 	checkByProduct(r, h, x)
 	checkFraudList(r, h, c)
+	checkStates(r, x)
 	checkSearch(r, x, c)
 	checkTable(r, x, c)
 	checkCopies(r, h, x, c)
@@ -193,6 +195,7 @@ type index struct {
 	created     map[string][]Record[Order] // those of state CREATED, by order
 	final       map[string][]Record[Order] // VALIDATED and FAILED
 	shipped     map[string][]Record[Order]
+	states      map[string][]Record[OrderState]
 	fresh       map[string]Record[NewOrder] // the first of orders-new.v1
 	validations map[string][]Record[Validation]
 	payments    map[string][]Record[Payment]
@@ -202,7 +205,8 @@ type index struct {
 func newIndex(h *History) *index {
 	x := &index{
 		created: map[string][]Record[Order]{}, final: map[string][]Record[Order]{}, shipped: map[string][]Record[Order]{},
-		fresh: map[string]Record[NewOrder]{}, validations: map[string][]Record[Validation]{},
+		states: map[string][]Record[OrderState]{},
+		fresh:  map[string]Record[NewOrder]{}, validations: map[string][]Record[Validation]{},
 		payments: map[string][]Record[Payment]{}, customers: map[int64][]Record[Customer]{},
 	}
 	for _, rec := range h.Orders {
@@ -215,6 +219,9 @@ func newIndex(h *History) *index {
 		default:
 			x.final[id] = append(x.final[id], rec)
 		}
+	}
+	for _, rec := range h.States {
+		x.states[rec.Key] = append(x.states[rec.Key], rec)
 	}
 	for _, rec := range h.New {
 		if _, ok := x.fresh[rec.Key]; !ok {

@@ -70,6 +70,7 @@ func sound() world {
 		at := began + int64(i)
 		order := Order{o.id, o.customer, "CREATED", jumpers, o.quantity, o.price}
 		rec(&h.Orders, o.id, at, order)
+		rec(&h.States, o.id, at, OrderState(order))
 		w.c.Orders[o.id] = []Order{order}
 		rec(&h.New, o.id, at, NewOrder{o.customer, jumpers, o.quantity, o.price})
 		h.Keys["copy.v1"][o.id] = 1
@@ -112,7 +113,8 @@ func sound() world {
 func (w world) follow(o Order, at int64, kind string) {
 	h := w.h
 	rec(&h.Orders, o.ID, at, o)
-	w.c.Index[o.ID] = Document{o.State, int64(len(h.Orders) - 1)}
+	rec(&h.States, o.ID, at, OrderState(o))
+	w.c.Index[o.ID] = Document{o.State, int64(len(h.States) - 1)}
 	w.c.Table[o.ID] = o.State
 	rec(&h.ByProduct, o.Product, at, ByProduct{o.ID, o.State, o.Quantity})
 	if kind != "" {
@@ -259,6 +261,15 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"the fraud list has a customer who is none", func(w *world) {
 			w.c.Fraud = append(w.c.Fraud, FraudRow{2, "Bee", "Bo", began, 2})
 		}, RuleFraudList, false},
+		{"a state goes back", func(w *world) {
+			rec(&w.h.States, "b", began, OrderState{"b", 1, "CREATED", jumpers, 0, 10})
+		}, RuleStates, false},
+		{"a state is missing", func(w *world) { drop(&w.h.States, func(s OrderState) bool { return s.State == "SHIPPED" }) }, RuleStates, true},
+		{"a state is that of another order", func(w *world) { w.h.States[0].Value.Quantity++ }, RuleStates, false},
+		{"a state is of no order", func(w *world) {
+			rec(&w.h.States, "x", began, OrderState{"x", 1, "CREATED", jumpers, 0, 10})
+		}, RuleStates, false},
+		{"the table of orders goes back", func(w *world) { w.c.Table["b"] = "VALIDATED" }, RuleTable, false},
 		{"the search index is behind", func(w *world) { w.c.Index["a"] = Document{"VALIDATED", 1} }, RuleIndex, true},
 		{"the search index misses an order", func(w *world) { delete(w.c.Index, "b") }, RuleIndex, true},
 		{"the search index has another state", func(w *world) {
@@ -293,6 +304,20 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 			assert.True(t, slices.ContainsFunc(list, func(f Finding) bool { return f.Rule == tt.rule }), "%s: %s", tt.rule, r.Text(20))
 		})
 	}
+}
+
+func TestACreatedRecordAfterTheDecisionChangesNothing(t *testing.T) {
+	w := sound()
+	late := w.h.Orders[0].Value
+	late.Quantity++
+	rec(&w.h.Orders, late.ID, began+100, late)
+	rec(&w.h.States, late.ID, began+100, OrderState{late.ID, late.CustomerID, "SHIPPED", jumpers, late.Quantity - 1, late.Price})
+	r := Check(w.h, w.c)
+	require.Empty(t, r.Broken, r.Text(50))
+	require.Len(t, r.Open, 1, "the index has not got the row that repeats the state")
+	w.c.Index[late.ID] = Document{"SHIPPED", int64(len(w.h.States) - 1)}
+	r = Check(w.h, w.c)
+	require.Empty(t, r.Open, r.Text(50))
 }
 
 func TestAnEmailMayRepeatAroundAKill(t *testing.T) {

@@ -228,7 +228,13 @@ func (f *fakeElasticsearch) fail(faults ...fault) {
 	f.faults = append(f.faults, faults...)
 }
 
-// orders produces orders as the services do.
+// orderStates is the schema that ksqlDB gives to the table of orders.
+const orderStates = `{"type":"record","name":"KsqlDataSourceSchema","namespace":"io.confluent.ksql.avro_schemas","fields":[
+	{"name":"ORDERID","type":["null","string"],"default":null},{"name":"CUSTOMERID","type":["null","long"],"default":null},
+	{"name":"STATE","type":["null","string"],"default":null},{"name":"PRODUCT","type":["null","string"],"default":null},
+	{"name":"QUANTITY","type":["null","int"],"default":null},{"name":"PRICE","type":["null","double"],"default":null}]}`
+
+// orders produces the states of orders as ksqlDB does.
 type orders struct {
 	s      *stack
 	id     int
@@ -237,24 +243,23 @@ type orders struct {
 
 func newOrders(s *stack) *orders {
 	s.t.Helper()
-	text := schemaText(s.t, "orders.v1-value.avsc")
-	registered, err := s.sr.CreateSchema(context.Background(), "orders.v1-value", sr.Schema{Schema: text})
+	registered, err := s.sr.CreateSchema(context.Background(), "order-states.v1-value", sr.Schema{Schema: orderStates})
 	require.NoError(s.t, err)
-	s.createTopic("orders.v1")
-	return &orders{s, registered.ID, avro.MustParse(text)}
+	s.createTopic("order-states.v1")
+	return &orders{s, registered.ID, avro.MustParse(orderStates)}
 }
 
 func (o *orders) produce(id, state string) {
 	o.s.t.Helper()
 	buf := binary.BigEndian.AppendUint32([]byte{0}, uint32(o.id))
-	buf, err := o.schema.AppendEncode(buf, map[string]any{"id": id, "customerId": int64(15), "state": state, "product": "JUMPERS", "quantity": int32(3), "price": 5.0})
+	buf, err := o.schema.AppendEncode(buf, map[string]any{"ORDERID": id, "CUSTOMERID": int64(15), "STATE": state, "PRODUCT": "JUMPERS", "QUANTITY": int32(3), "PRICE": 5.0})
 	require.NoError(o.s.t, err)
 	o.put(id, buf)
 }
 
 func (o *orders) put(key string, value []byte) {
 	o.s.t.Helper()
-	require.NoError(o.s.t, o.s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "orders.v1", Key: []byte(key), Value: value}).FirstErr())
+	require.NoError(o.s.t, o.s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "order-states.v1", Key: []byte(key), Value: value}).FirstErr())
 }
 
 func (s *stack) createOrdersSink(es *fakeElasticsearch, changes ...string) {
@@ -353,7 +358,7 @@ func TestMalformedDocumentsGoByTheSetting(t *testing.T) {
 		o.put("o-3", []byte("no Avro"))
 		failed := s.waitFailed("orders.v1")
 		assert.Equal(t, `org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
-Caused by: org.apache.kafka.connect.errors.DataException: Failed to deserialize data for topic orders.v1 to Avro: 
+Caused by: org.apache.kafka.connect.errors.DataException: Failed to deserialize data for topic order-states.v1 to Avro: 
 Caused by: org.apache.kafka.common.errors.SerializationException: Unknown magic byte!`, failed.Tasks[0].Trace)
 	})
 }

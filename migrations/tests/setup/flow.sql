@@ -8,6 +8,7 @@ RUN SCRIPT '../../V000006__enrichment.sql';
 RUN SCRIPT '../../V000007__email.sql';
 RUN SCRIPT '../../V000008__routing.sql';
 RUN SCRIPT '../../V000009__shipping.sql';
+RUN SCRIPT '../../V000010__order_states.sql';
 
 CREATE STREAM customers_in (customerid BIGINT KEY)
   WITH (KAFKA_TOPIC='customers', VALUE_FORMAT='AVRO', VALUE_SCHEMA_ID=${customers_schema_id});
