@@ -71,6 +71,7 @@ type Server struct {
 	listener net.Listener
 	cancel   context.CancelFunc
 	http     *http.Server
+	unused   *unused
 
 	mu      sync.Mutex
 	started bool
@@ -105,8 +106,9 @@ func Bind(ctx context.Context, cfg Config) (*Server, error) {
 		protocols.SetUnencryptedHTTP2(true)
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unused := &unused{}
 	return &Server{
-		cfg: cfg, listener: listener, cancel: cancel,
+		cfg: cfg, listener: listener, cancel: cancel, unused: unused,
 		ended: make(chan struct{}),
 		http: &http.Server{
 			Protocols:         protocols,
@@ -114,6 +116,7 @@ func Bind(ctx context.Context, cfg Config) (*Server, error) {
 			IdleTimeout:       idleTimeout,
 			MaxHeaderBytes:    maxHeaderBytes,
 			BaseContext:       func(net.Listener) context.Context { return running },
+			ConnState:         unused.note,
 			ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		},
 	}, nil
@@ -202,13 +205,12 @@ func (s *Server) Stop(grace time.Duration) error {
 	if s.cfg.EndRequests {
 		s.cancel()
 	}
+	s.unused.close()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		// Connections that were opened and never used hold a shutdown up, as
-		// requests do that take too long.
-		err = s.http.Close()
+		err = s.http.Close() // requests took too long
 	}
 	s.cancel()
 	<-s.ended

@@ -190,3 +190,20 @@ func certificate(t *testing.T) (TLS, *x509.CertPool) {
 	require.True(t, pool.AppendCertsFromPEM(certPEM))
 	return files, pool
 }
+
+func TestStopDoesNotWaitForConnectionsThatWereNotUsed(t *testing.T) {
+	s, err := Bind(t.Context(), Config{Name: "the test", Addr: "127.0.0.1:0"})
+	require.NoError(t, err)
+	s.Start(http.HandlerFunc(hello))
+	for range 3 {
+		conn, err := net.Dial("tcp", s.Addr())
+		require.NoError(t, err)
+		defer conn.Close()
+	}
+	// One that was used, and is kept for later, is closed as well.
+	_, body := get(t, &http.Client{Transport: &http.Transport{}}, request(t, s.URL()))
+	require.Equal(t, "hello HTTP/1.1", body)
+	began := time.Now()
+	require.NoError(t, s.Stop(time.Minute))
+	require.Less(t, time.Since(began), 3*time.Second)
+}
