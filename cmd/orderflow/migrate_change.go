@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -134,7 +135,10 @@ func newMigrateDriftCommand(tool *migrateTool) *cobra.Command {
 		Short: "Compare what the applied migrations made with what stands on the server",
 		Long: `Shows streams, tables, types, queries and connectors that an applied migration made
 but that are not on the server (missing), those that are there but that no applied
-migration made (unknown), and those with other columns (different).
+migration made (unknown), and those that are not as they were made (different):
+their columns, topic, partitions, formats, window and statement, a query's
+properties, and queries that do not run. The applied migrations are carried out on
+an engine in memory for that, as they were when they were applied.
 
 The exit code is 5 when there are any.`,
 		Args: cobra.NoArgs,
@@ -143,25 +147,27 @@ The exit code is 5 when there are any.`,
 			if err != nil {
 				return tool.print(nil, err, nil)
 			}
-			drifts := []migrate.Drift{}
-			err = tool.with(migrate.Config{Variables: variables}, func(m *migrate.Migrator) error {
-				found, err := m.Drift(cmd.Context())
-				drifts = append(drifts, found...)
+			var report migrate.DriftReport
+			err = tool.with(migrate.Config{Variables: variables}, func(m *migrate.Migrator) (err error) {
+				report, err = m.Drift(cmd.Context())
 				return err
 			})
-			var out textOutput
-			for _, d := range drifts {
-				out.drift(d)
-			}
-			if err == nil && len(drifts) > 0 {
-				err = &exitError{5, fmt.Errorf("the server and the migrations differ in %d things", len(drifts))}
+			if err == nil && len(report.Drifts) > 0 {
+				err = &exitError{5, fmt.Errorf("the server and the migrations differ in %d things", len(report.Drifts))}
 			}
 			if tool.output != "json" {
+				var out textOutput
+				for _, d := range report.Drifts {
+					out.drift(d)
+				}
+				for _, reason := range report.NotCompared {
+					out.linef("not compared: %s", oneLine(reason))
+				}
 				if err := out.print(tool.env.stdout); err != nil {
 					return err
 				}
 			}
-			return tool.print(map[string]any{"drift": drifts}, err, func(out *textOutput) {
+			return tool.print(report, err, func(out *textOutput) {
 				out.linef("the server has what the applied migrations made, and nothing else")
 			})
 		},
@@ -176,7 +182,22 @@ func (o *textOutput) drift(d migrate.Drift) {
 		line += " (" + d.File + ")"
 	}
 	o.linef("%s", line)
-	if d.Detail != "" {
-		o.linef("          %s", d.Detail)
+	if d.Statement != "" {
+		o.linef("          %s", oneLine(d.Statement))
 	}
+	for _, difference := range d.Differences {
+		if difference.Diff != "" {
+			o.linef("          %s:", difference.Of)
+			o.linef("            %s", strings.ReplaceAll(strings.TrimRight(difference.Diff, "\n"), "\n", "\n            "))
+			continue
+		}
+		o.linef("          %s: the migrations make it %s, but it is %s", difference.Of, orNothing(difference.Expected), orNothing(oneLine(difference.Actual)))
+	}
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	return text
 }

@@ -79,8 +79,11 @@ func (o *textOutput) plan(plan migrate.Plan, explain bool) {
 			if s.Verdict != migrate.Valid {
 				o.linef("        %s: %s", s.Verdict, oneLine(s.Reason))
 			}
+			for _, change := range s.Changes {
+				o.linef("        %s", change)
+			}
 			for _, dependant := range s.Dependants {
-				o.linef("        is read by %s", dependant)
+				o.linef("        ! %s", oneLine(dependant))
 			}
 			if explain && s.Explanation != "" {
 				o.linef("        %s", strings.ReplaceAll(s.Explanation, "\n", "\n        "))

@@ -106,7 +106,7 @@ func TestMigratePlanOfOurMigrations(t *testing.T) {
 	assert.Equal(t, 2, code)
 	assert.Equal(t, "orderflow: 1 statements would fail\n", errs)
 	assert.Contains(t, out, "     2  drop stream ORDERS_NEW\n        invalid: Cannot drop ORDERS_NEW")
-	assert.Contains(t, out, "        is read by CTAS_FRAUD_TOTALS")
+	assert.Contains(t, out, "        ! is read by CTAS_FRAUD_TOTALS")
 	code, out, errs = command("migrate", "apply", "--all", "--dir", dir)
 	assert.Equal(t, 2, code)
 	assert.Contains(t, errs, "V000999__wrong.sql line 2:1: the server would refuse it, so that no migration was applied: Cannot drop ORDERS_NEW", out)

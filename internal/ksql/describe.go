@@ -2,6 +2,7 @@ package ksql
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 )
 
@@ -182,20 +183,71 @@ func (c *Client) ListConnectors(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// QueryDescription is what the server says about a query that was started.
+type QueryDescription struct {
+	ID        string   `json:"id"`
+	Statement string   `json:"statementText"`
+	QueryType string   `json:"queryType"` // PERSISTENT, PUSH or PULL
+	Sources   []string `json:"sources"`
+	Sinks     []string `json:"sinks"`
+	// State is RUNNING, PAUSED, ERROR, ...
+	State string `json:"state"`
+	// Properties are those that its statement was given.
+	Properties Settings `json:"overriddenProperties"`
+	// Errors are what it has met, oldest first.
+	Errors []QueryError `json:"queryErrors"`
+}
+
+// Settings are properties with their values as texts.
+type Settings map[string]string
+
+// UnmarshalJSON reads an object; values that are not strings stay as they are
+// written.
+func (s *Settings) UnmarshalJSON(text []byte) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(text, &values); err != nil {
+		return err
+	}
+	*s = Settings{}
+	for name, value := range values {
+		var plain string
+		if json.Unmarshal(value, &plain) != nil {
+			plain = string(value)
+		}
+		(*s)[name] = plain
+	}
+	return nil
+}
+
+// QueryError is something that went wrong in a query.
+type QueryError struct {
+	Message string `json:"errorMessage"`
+	// Type is USER, SYSTEM or UNKNOWN.
+	Type string `json:"type"`
+}
+
+// DescribeQueries returns what the server says about its queries, transient ones
+// too.
+func (c *Client) DescribeQueries(ctx context.Context) ([]QueryDescription, error) {
+	var answer struct {
+		Queries []QueryDescription `json:"queryDescriptions"`
+	}
+	if err := c.ask(ctx, "SHOW QUERIES EXTENDED;", &answer); err != nil {
+		return nil, fmt.Errorf("describing the queries: %w", err)
+	}
+	return answer.Queries, nil
+}
+
 // QueryErrors returns the texts of the errors that a query has met, oldest first.
 func (c *Client) QueryErrors(ctx context.Context, queryID string) ([]string, error) {
 	var answer struct {
-		QueryDescription struct {
-			Errors []struct {
-				Message string `json:"errorMessage"`
-			} `json:"queryErrors"`
-		} `json:"queryDescription"`
+		Query QueryDescription `json:"queryDescription"`
 	}
 	if err := c.ask(ctx, "EXPLAIN "+queryID+";", &answer); err != nil {
 		return nil, fmt.Errorf("asking for the errors of query %s: %w", queryID, err)
 	}
 	var messages []string
-	for _, e := range answer.QueryDescription.Errors {
+	for _, e := range answer.Query.Errors {
 		messages = append(messages, e.Message)
 	}
 	return messages, nil

@@ -3,7 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
-	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +30,22 @@ type Drift struct {
 	Kind DriftKind `json:"kind"`
 	// What is STREAM, TABLE, TYPE, CONNECTOR or QUERY.
 	What string `json:"what"`
+	// Name is that of the thing; of a query that is missing, what it would do.
 	Name string `json:"name"`
 	// File is the migration that made it, "" for DriftUnknown.
 	File string `json:"file,omitempty"`
-	// Detail says how they differ, for DriftDifferent.
-	Detail string `json:"detail,omitempty"`
+	// Differences say how they differ, for DriftDifferent.
+	Differences []Difference `json:"differences,omitempty"`
+	// Statement is what makes the thing: the migrations' for DriftMissing, the
+	// server's for DriftUnknown; "" where it is not known.
+	Statement string `json:"statement,omitempty"`
+}
+
+// DriftReport is what Drift has found.
+type DriftReport struct {
+	Drifts []Drift `json:"drift"`
+	// NotCompared says what was compared by its name only, and why.
+	NotCompared []string `json:"notCompared"`
 }
 
 // processingLog is the stream that servers make for their own log.
@@ -45,59 +56,74 @@ type made struct {
 	kind  string
 	file  string
 	query bool // it has a query of its own
+	// partitions says that the statement has a number of partitions, so that it may
+	// have made the topic.
+	partitions bool
 }
 
 // expected is what the applied migrations come to.
 type expected struct {
 	things  map[string]made     // by kind and name, see key
 	inserts map[string][]string // files of the INSERT queries, by sink
-	// ended says that a migration ended queries, so that the rest is not certain.
-	ended bool
+	// ended says that a migration ended queries; paused, that one paused some last.
+	ended, paused bool
 }
 
 // Drift compares what the applied migrations made with what stands on the
-// server: by names and kinds, queries, and, where Config.NewEngine's engine can
-// tell, columns. Connectors are looked at only when a migration made one.
-func (m *Migrator) Drift(ctx context.Context) ([]Drift, error) {
+// server: names and kinds and, as far as Config.NewEngine's engine can tell,
+// columns, topics, formats, windows, types, the statements of sources and queries,
+// and queries' properties. Queries that do not run are differences too. Connectors
+// are looked at only when a migration made one.
+func (m *Migrator) Drift(ctx context.Context) (DriftReport, error) {
+	report := DriftReport{Drifts: []Drift{}, NotCompared: []string{}}
 	files, err := Load(m.fsys)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	h, err := m.history(ctx, files)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	if err := m.mustBeInitialized(h); err != nil {
-		return nil, err
+		return report, err
 	}
 	applied, err := m.appliedFiles(ctx, h, files)
 	if err != nil {
-		return nil, err
+		return report, err
 	}
 	planned, err := m.prepareFiles(ctx, applied)
 	if err != nil {
-		return nil, fmt.Errorf("reading what was applied: %w", err)
+		return report, fmt.Errorf("reading what was applied: %w", err)
 	}
 	s, err := m.readServer(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading what stands on the server: %w", err)
+		return report, fmt.Errorf("reading what stands on the server: %w", err)
 	}
-	want := expect(planned)
-	drifts := append(compareSources(want, s), compareQueries(want, s)...)
-	columns, err := m.compareColumns(ctx, want, planned, s)
+	running, err := m.client.DescribeQueries(ctx)
 	if err != nil {
-		return nil, err
+		return report, fmt.Errorf("reading what stands on the server: %w", err)
 	}
-	drifts = append(drifts, columns...)
-	connectors, err := m.compareConnectors(ctx, want)
-	if err != nil {
-		return nil, err
+	c := comparison{want: expect(planned), server: s, queries: m.persistent(running), report: &report}
+	if err := m.remake(ctx, &c, planned); err != nil {
+		return report, err
 	}
-	drifts = append(drifts, connectors...)
-	slices.SortFunc(drifts, func(a, b Drift) int {
+	c.compareSources()
+	c.compareTypes()
+	c.compareQueries()
+	if err := m.compareConnectors(ctx, &c); err != nil {
+		return report, err
+	}
+	slices.SortStableFunc(report.Drifts, func(a, b Drift) int {
 		return strings.Compare(string(a.Kind)+" "+a.What+" "+a.Name, string(b.Kind)+" "+b.What+" "+b.Name)
 	})
-	return drifts, nil
+	return report, nil
+}
+
+// persistent returns the persistent queries that are not those of the metadata.
+func (m *Migrator) persistent(queries []ksql.QueryDescription) []ksql.QueryDescription {
+	return slices.DeleteFunc(queries, func(q ksql.QueryDescription) bool {
+		return q.QueryType != "PERSISTENT" || slices.ContainsFunc(q.Sinks, m.isOwn)
+	})
 }
 
 // appliedFiles returns the files of the applied versions, oldest first, as they
@@ -137,6 +163,8 @@ func (m *Migrator) appliedFiles(ctx context.Context, h history, files []File) ([
 	return applied, nil
 }
 
+var partitionsPart = regexp.MustCompile(`(?i)[(,]\s*PARTITIONS\s*=`)
+
 func key(kind, name string) string { return kind + " " + name }
 
 // plainKind is what a kind of effect counts as: SOURCE TABLE is a TABLE.
@@ -151,7 +179,8 @@ func expect(files []plannedFile) expected {
 			kind := plainKind(effect.Kind)
 			switch effect.Action {
 			case ActionCreate, ActionReplace:
-				thing := made{kind: kind, file: file.Path, query: effect.Query && !strings.HasPrefix(effect.Kind, "SOURCE ")}
+				thing := made{kind: kind, file: file.Path, query: effect.Query && !strings.HasPrefix(effect.Kind, "SOURCE "),
+					partitions: partitionsPart.MatchString(s.text)}
 				if _, exists := want.things[key(kind, effect.Name)]; exists && conditionPart.MatchString(s.text) {
 					continue
 				}
@@ -164,155 +193,16 @@ func expect(files []plannedFile) expected {
 					want.inserts[effect.Name] = append(want.inserts[effect.Name], file.Path)
 				}
 			case ActionOther:
-				want.ended = want.ended || ksql.Keyword(s.text) == "TERMINATE"
+				switch ksql.Keyword(s.text) {
+				case "TERMINATE":
+					want.ended = true
+				case "PAUSE":
+					want.paused = true
+				case "RESUME":
+					want.paused = false
+				}
 			}
 		}
 	}
 	return want
-}
-
-func compareSources(want expected, s server) []Drift {
-	stands := map[string]bool{}
-	var drifts []Drift
-	for name, source := range s.sources {
-		stands[key(source.Type, name)] = true
-		if _, ok := want.things[key(source.Type, name)]; !ok && name != processingLog {
-			drifts = append(drifts, Drift{Kind: DriftUnknown, What: source.Type, Name: name})
-		}
-	}
-	for name := range s.types {
-		stands[key("TYPE", name)] = true
-		if _, ok := want.things[key("TYPE", name)]; !ok {
-			drifts = append(drifts, Drift{Kind: DriftUnknown, What: "TYPE", Name: name})
-		}
-	}
-	for k, thing := range want.things {
-		if thing.kind != "CONNECTOR" && !stands[k] {
-			drifts = append(drifts, Drift{Kind: DriftMissing, What: thing.kind, Name: strings.TrimPrefix(k, thing.kind+" "), File: thing.file})
-		}
-	}
-	return drifts
-}
-
-// compareQueries compares the queries of sources that both have.
-func compareQueries(want expected, s server) []Drift {
-	inserts := map[string][]string{} // ids by sink
-	made := map[string]bool{}        // sinks of the queries of CREATE … AS
-	for _, query := range s.queries {
-		if query.QueryType != "PERSISTENT" {
-			continue
-		}
-		for _, sink := range query.Sinks {
-			if effectOf(query.QueryString).Action == ActionWrite {
-				inserts[sink] = append(inserts[sink], query.ID)
-			} else {
-				made[sink] = true
-			}
-		}
-	}
-	var drifts []Drift
-	for k, thing := range want.things {
-		name := strings.TrimPrefix(k, thing.kind+" ")
-		if _, stands := s.sources[name]; stands && thing.query && !made[name] && !want.ended {
-			drifts = append(drifts, Drift{Kind: DriftMissing, What: "QUERY", Name: "that writes " + name, File: thing.file})
-		}
-	}
-	sinks := maps.Clone(want.inserts)
-	for sink := range inserts {
-		sinks[sink] = want.inserts[sink]
-	}
-	for sink, files := range sinks {
-		if _, stands := s.sources[sink]; !stands {
-			continue // the sink itself is missing
-		}
-		for i := len(inserts[sink]); i < len(files) && !want.ended; i++ {
-			drifts = append(drifts, Drift{Kind: DriftMissing, What: "QUERY", Name: "that inserts into " + sink, File: files[i]})
-		}
-		// Which of them are not the migrations' cannot be told by their ids alone.
-		if extra := len(inserts[sink]) - len(files); extra > 0 {
-			slices.Sort(inserts[sink])
-			drifts = append(drifts, Drift{Kind: DriftUnknown, What: "QUERY",
-				Name: fmt.Sprintf("%d of those that insert into %s: %s", extra, sink, strings.Join(inserts[sink], ", "))})
-		}
-	}
-	return drifts
-}
-
-// Describer is an Engine that can tell the columns of what it has made.
-type Describer interface {
-	// Columns returns the columns of a source in order, each as SQL has it, and
-	// whether there is such a source.
-	Columns(name string) ([]string, bool)
-}
-
-// compareColumns compares the columns of sources that both have, by those that
-// the applied files come to in memory.
-func (m *Migrator) compareColumns(ctx context.Context, want expected, planned []plannedFile, s server) ([]Drift, error) {
-	if m.config.NewEngine == nil {
-		return nil, nil
-	}
-	engine, err := m.config.NewEngine(ctx, s.topics)
-	if err != nil {
-		return nil, fmt.Errorf("making an engine in memory: %w", err)
-	}
-	describer, ok := engine.(Describer)
-	if !ok {
-		return nil, nil
-	}
-	for _, file := range planned {
-		for _, step := range file.steps {
-			if effect := effectOf(step.text); effect.Action == ActionOther || strings.HasSuffix(effect.Kind, "CONNECTOR") {
-				continue
-			}
-			// What the engine refuses it cannot tell about.
-			_ = engine.Execute(ctx, step.text, step.settings())
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-		}
-	}
-	var drifts []Drift
-	for k, thing := range want.things {
-		name := strings.TrimPrefix(k, thing.kind+" ")
-		source, stands := s.sources[name]
-		columns, known := describer.Columns(name)
-		if !stands || !known || source.Type != thing.kind {
-			continue
-		}
-		var now []string
-		for _, field := range source.Fields {
-			now = append(now, columnText(field.Name, field.Schema.String(), field.Type))
-		}
-		if !slices.Equal(now, columns) {
-			drifts = append(drifts, Drift{Kind: DriftDifferent, What: thing.kind, Name: name, File: thing.file,
-				Detail: fmt.Sprintf("the migrations make its columns %s, but they are %s", strings.Join(columns, ", "), strings.Join(now, ", "))})
-		}
-	}
-	return drifts, nil
-}
-
-func columnText(name, sqlType, role string) string {
-	return strings.TrimSpace(name + " " + sqlType + " " + role)
-}
-
-func (m *Migrator) compareConnectors(ctx context.Context, want expected) ([]Drift, error) {
-	var drifts []Drift
-	var names []string
-	asked := false
-	for k, thing := range want.things {
-		if thing.kind != "CONNECTOR" {
-			continue
-		}
-		if !asked {
-			var err error
-			if names, err = m.client.ListConnectors(ctx); err != nil {
-				return nil, err
-			}
-			asked = true
-		}
-		if name := strings.TrimPrefix(k, "CONNECTOR "); !slices.Contains(names, name) {
-			drifts = append(drifts, Drift{Kind: DriftMissing, What: "CONNECTOR", Name: name, File: thing.file})
-		}
-	}
-	return drifts, nil
 }

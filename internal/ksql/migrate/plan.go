@@ -36,8 +36,11 @@ type PlannedStatement struct {
 	// Properties are those that SET gave it.
 	Properties map[string]any `json:"properties"`
 	Effect     Effect         `json:"effect"`
-	// Dependants are the queries on the server that read what is replaced,
-	// altered or dropped, each with what it writes.
+	// Changes are what it does besides, in a few words each: topics, formats,
+	// columns, queries that end or go on.
+	Changes []string `json:"changes,omitempty"`
+	// Dependants are what depends on what is replaced, altered or dropped, on the
+	// server or by statements before this one, each in a few words.
 	Dependants []string `json:"dependants,omitempty"`
 	// Verdict says whether the statement would succeed, Reason why not or why
 	// that is not known.
@@ -122,7 +125,9 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 				statement.judge(verdicts[i][k-done])
 			}
 			statement.Effect.follow(known)
-			statement.Dependants = dependants(s, statement.Effect)
+			if verdicts == nil {
+				statement.Dependants = dependants(s, statement.Effect)
+			}
 			if k >= done {
 				if statement.Explanation, err = m.explain(ctx, statement); err != nil {
 					return plan, err
@@ -140,6 +145,7 @@ func (m *Migrator) Plan(ctx context.Context, options ApplyOptions) (Plan, error)
 
 func (s *PlannedStatement) judge(j judgement) {
 	s.Verdict, s.Reason = j.verdict, ""
+	s.Changes, s.Dependants = j.changes, j.dependants
 	if j.err != nil {
 		s.Reason = j.err.Error()
 	}
@@ -162,7 +168,8 @@ func (e *Effect) follow(known map[string]bool) {
 	}
 }
 
-// dependants are the queries that read what is replaced, altered or dropped.
+// dependants are the queries on the server that read what is replaced, altered or
+// dropped.
 func dependants(s server, e Effect) []string {
 	source, ok := s.sources[e.Name]
 	if !ok || e.Action != ActionReplace && e.Action != ActionAlter && e.Action != ActionDrop {
@@ -170,7 +177,7 @@ func dependants(s server, e Effect) []string {
 	}
 	var list []string
 	for _, query := range source.ReadQueries {
-		text := query.ID
+		text := "is read by " + query.ID
 		if len(query.Sinks) > 0 {
 			text += " writing " + strings.Join(query.Sinks, ", ")
 		}

@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,12 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/analyze"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
-	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/rehearsal"
 )
 
 // startServer starts an embedded ksqlDB without a Schema Registry.
@@ -37,12 +37,8 @@ func startServer(t *testing.T) *ksql.Client {
 	return client
 }
 
-func newEngine(_ context.Context, topics map[string]int) (migrate.Engine, error) {
-	options := sqltest.Options{Topics: map[string]analyze.Topic{}}
-	for name, partitions := range topics {
-		options.Topics[name] = analyze.Topic{Partitions: partitions, Replicas: 1}
-	}
-	return sqltest.NewSession(options)
+func newEngine(ctx context.Context, topics map[string]int) (migrate.Engine, error) {
+	return rehearsal.New(ctx, topics, nil)
 }
 
 func migratorOf(t *testing.T, client *ksql.Client, namesAndContents ...string) *migrate.Migrator {
@@ -69,7 +65,7 @@ func TestPlanSaysWhatApplyWouldDo(t *testing.T) {
 	for _, s := range plan.Files[0].Statements {
 		effects = append(effects, s.Effect.String())
 		assert.Equal(t, migrate.Valid, s.Verdict, s.Reason)
-		assert.Empty(t, s.Explanation, "the sources are not there yet")
+		assert.Equal(t, s.Effect.Query, strings.Contains(s.Explanation, "[ SINK ]"), "by the engine, as the sources are not there yet")
 	}
 	assert.Equal(t, []string{"create type ADDRESS", "create stream S", "create stream B with its query", "create stream A with its query", "write into A by a query"}, effects)
 	_, err = client.Describe(ctx, "S")
@@ -82,24 +78,86 @@ func TestPlanSaysWhatApplyWouldDo(t *testing.T) {
 	second := `CREATE STREAM c AS SELECT * FROM a WHERE v > 1;
 CREATE OR REPLACE STREAM b AS SELECT id, v, a->zip AS zip FROM s WHERE v > 2;
 DROP STREAM b;
-TERMINATE ALL;
+TERMINATE INSERTQUERY_99;
+CREATE STREAM d AS SELECT * FROM c;
+CREATE OR REPLACE STREAM c AS SELECT id, v, v AS w FROM a WHERE v > 1;
+ALTER STREAM s ADD COLUMN w STRING;
 DROP STREAM c DELETE TOPIC;`
 	plan, err = migratorOf(t, client, "V000001__first.sql", firstFile, "V000002__second.sql", second).Plan(ctx, all)
 	require.NoError(t, err)
 	assert.Equal(t, 1, plan.Current)
 	require.Len(t, plan.Files, 1)
 	statements := plan.Files[0].Statements
-	require.Len(t, statements, 5)
-	assert.Equal(t, migrate.Valid, statements[0].Verdict, statements[0].Reason)
+	require.Len(t, statements, 8)
+	for i, want := range []migrate.Verdict{migrate.Valid, migrate.Valid, migrate.Invalid, migrate.NotValidated, migrate.Valid, migrate.Valid, migrate.Valid, migrate.NotValidated} {
+		assert.Equal(t, want, statements[i].Verdict, "%d: %s", i, statements[i].Reason)
+	}
 	assert.Contains(t, statements[0].Explanation, "[ FILTER ]")
+	assert.Equal(t, []string{"its topic C is created (1 partition)", "keys KAFKA, values JSON", "columns ID INTEGER KEY, V INTEGER"}, statements[0].Changes)
 	assert.Equal(t, "replace stream B with its query", statements[1].Effect.String())
 	require.Len(t, statements[1].Dependants, 2)
-	assert.Contains(t, statements[1].Dependants[0], "writing A")
-	assert.Equal(t, migrate.Invalid, statements[2].Verdict, "others read it")
+	assert.Contains(t, statements[1].Dependants[0], "is read by CSAS_A_")
+	assert.Contains(t, statements[1].Dependants[0], " writing A")
+	assert.NotContains(t, statements[1].Dependants[0], "refused")
+	require.Len(t, statements[1].Changes, 1)
+	assert.Regexp(t, "its query CSAS_B_[0-9]+ goes on as it is written now", statements[1].Changes[0])
 	assert.Contains(t, statements[2].Reason, "Cannot drop B")
-	assert.Equal(t, migrate.NotValidated, statements[3].Verdict)
-	assert.Equal(t, "drop stream C and its topic", statements[4].Effect.String())
+	assert.Contains(t, statements[3].Reason, "no query INSERTQUERY_99")
+	assert.Equal(t, []string{"column W INTEGER comes", "its query the query of V000002__second.sql line 1 goes on as it is written now"}, statements[5].Changes)
+	assert.Equal(t, []string{"is read by the query of V000002__second.sql line 5 writing D"}, statements[5].Dependants, "of a statement that is pending too")
+	assert.Equal(t, []string{"column W STRING comes"}, statements[6].Changes)
+	assert.Equal(t, "drop stream C and its topic", statements[7].Effect.String())
+	assert.Equal(t, []string{"is read by the query of V000002__second.sql line 5 writing D"}, statements[7].Dependants)
 	assert.Equal(t, 1, plan.Invalid())
+}
+
+func TestPlanFollowsTopicsAndQueriesOfTheServer(t *testing.T) {
+	client := startServer(t)
+	first := []string{"V000001__first.sql", `CREATE STREAM s (id INT KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=2);
+CREATE STREAM good AS SELECT id, v FROM s;
+CREATE STREAM over (id INT KEY, v INT) WITH (KAFKA_TOPIC='GOOD', VALUE_FORMAT='JSON');
+INSERT INTO good SELECT id, v FROM s;`}
+	_, err := migratorOf(t, client, first...).Apply(t.Context(), all)
+	require.NoError(t, err)
+	second := `DROP STREAM s;
+PAUSE <GOOD>;`
+	plan, err := migratorOf(t, client, append(first, "V000002__second.sql", withQueryIDs(t, client, second))...).Plan(t.Context(), all)
+	require.NoError(t, err)
+	statements := plan.Files[0].Statements
+	assert.Equal(t, migrate.Invalid, statements[0].Verdict)
+	assert.Contains(t, statements[0].Reason, withQueryIDs(t, client, "The following queries read from this source: [<GOOD 2>]"), "by the server's ids")
+	assert.Equal(t, []string{withQueryIDs(t, client, "is read by <GOOD> writing GOOD"), withQueryIDs(t, client, "is read by <GOOD 2> writing GOOD")}, statements[0].Dependants)
+	assert.Equal(t, migrate.Valid, statements[1].Verdict, statements[1].Reason)
+
+	second = `TERMINATE <GOOD 2>;
+TERMINATE <GOOD>;
+DROP STREAM good;
+CREATE OR REPLACE STREAM over (id INT KEY, v INT, w INT) WITH (KAFKA_TOPIC='GOOD', VALUE_FORMAT='JSON');
+DROP STREAM s;
+CREATE STREAM s (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON', PARTITIONS=5);
+CREATE STREAM other (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');
+DROP STREAM s DELETE TOPIC;`
+	plan, err = migratorOf(t, client, append(first, "V000002__second.sql", withQueryIDs(t, client, second))...).Plan(t.Context(), all)
+	require.NoError(t, err)
+	statements = plan.Files[0].Statements
+	for _, s := range statements[:7] {
+		assert.Equal(t, migrate.Valid, s.Verdict, "%s: %s", s.Text, s.Reason)
+	}
+	assert.Equal(t, []string{"column W INTEGER comes"}, statements[3].Changes)
+	assert.Empty(t, statements[4].Changes, "its query was ended before")
+	assert.Equal(t, []string{"its topic t is created (5 partitions)", "keys KAFKA, values JSON", "columns ID INTEGER KEY"}, statements[5].Changes)
+	assert.Equal(t, []string{"over the topic t", "keys KAFKA, values JSON", "columns ID INTEGER KEY"}, statements[6].Changes)
+	assert.Equal(t, []string{"its topic t is also that of stream OTHER"}, statements[7].Dependants)
+	assert.Equal(t, migrate.Invalid, statements[7].Verdict, "another has the topic")
+}
+
+func TestStatementsAboutAllQueriesAreRefused(t *testing.T) {
+	client := startServer(t)
+	for _, text := range []string{"TERMINATE ALL;", "pause -- them\n all;"} {
+		_, err := migratorOf(t, client, "V000001__first.sql", text).Plan(t.Context(), all)
+		require.ErrorContains(t, err, "V000001__first.sql line 1:1: ")
+		assert.ErrorContains(t, err, "ALL would also reach the queries that keep what was applied")
+	}
 }
 
 func TestApplyValidatesAllFilesBeforeTheFirstStatement(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -93,7 +94,14 @@ func prepare(ctx context.Context, file File, common *Variables) ([]step, error) 
 	return steps, nil
 }
 
+// endsAll is a statement about all queries. Among them is the one that keeps what
+// was applied.
+var endsAll = regexp.MustCompile(`(?i)^\s*(TERMINATE|PAUSE)\s+ALL\s*;?\s*$`)
+
 func checkKind(text string) error {
+	if match := endsAll.FindStringSubmatch(ksql.WithoutComments(text)); match != nil {
+		return fmt.Errorf("%s ALL would also reach the queries that keep what was applied: name the queries by their ids", strings.ToUpper(match[1]))
+	}
 	if keyword := ksql.Keyword(text); notInMigrations[keyword] {
 		return fmt.Errorf("%s statements have no place in a migration: it would change nothing", keyword)
 	}

