@@ -164,6 +164,10 @@ type boolIterator struct {
 	boost                                 float32
 	doc                                   uint64
 	begun                                 bool
+	// essential are those of optional one of which each match that matters has; nil
+	// for all. negligible is the best score of the others together.
+	essential  []iterator
+	negligible float64
 }
 
 func (it *boolIterator) advance(target uint64) (uint64, error) {
@@ -195,7 +199,11 @@ func (it *boolIterator) advance(target uint64) (uint64, error) {
 func (it *boolIterator) candidate(target uint64) (uint64, error) {
 	if len(it.required)+len(it.filters) == 0 {
 		first := uint64(noDoc)
-		for _, o := range it.optional {
+		among := it.optional
+		if it.essential != nil {
+			among = it.essential
+		}
+		for _, o := range among {
 			doc, err := o.advance(target)
 			if err != nil {
 				return noDoc, err

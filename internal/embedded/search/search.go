@@ -16,6 +16,7 @@ type searchPart struct {
 	order  int // among the parts
 	target target
 	filter query // of the aliases by which the index was named, nil for none
+	query  query // with all that belongs to it
 	total  int
 }
 
@@ -228,6 +229,7 @@ func (r *searchRun) part(p *searchPart) (err error) {
 			return err
 		}
 	}
+	p.query = q
 	if !req.scored() && req.minScore == nil && !r.aggs.scored() {
 		err = r.unscored(p, hits, aggs, q, post)
 	} else {
@@ -273,7 +275,11 @@ func (r *searchRun) eachMatch(p *searchPart, hits *hitPart, aggs *aggPart, it it
 		}
 	}
 	feed := &aggFeed{run: r, part: aggs}
-	seen := 0
+	limit, counted, err := r.limiter(p, it, aggs, post)
+	if err != nil {
+		return err
+	}
+	seen, least := 0, float32(0)
 	for target := uint64(0); ; {
 		doc, err := it.advance(target)
 		if err != nil {
@@ -300,11 +306,40 @@ func (r *searchRun) eachMatch(p *searchPart, hits *hitPart, aggs *aggPart, it it
 		if post != nil && !post.Contains(uint32(doc)) {
 			continue
 		}
-		p.total++
+		if !counted {
+			p.total++
+		}
 		if err := r.top.offer(hits, doc, score); err != nil {
 			return err
 		}
+		if limit != nil && (counted || p.total > r.req.totals) && len(r.top.hits) == r.top.keep() {
+			if worst := r.top.hits[0].score; worst > least {
+				least = worst
+				limit.limit(least)
+			}
+		}
 	}
+}
+
+// limiter gives the iterator when it can leave out matches that don't come among
+// the first ones, nil otherwise. Where all are to be counted that is done here.
+func (r *searchRun) limiter(p *searchPart, it iterator, aggs *aggPart, post *roaring.Bitmap) (limit limited, counted bool, err error) {
+	limit, ok := it.(limited)
+	if !ok || aggs != nil || len(r.req.sort) > 0 || r.req.collapse != nil || r.req.minScore != nil || r.req.slice != nil || r.top.keep() == 0 || r.req.scrolled {
+		return nil, false, nil
+	}
+	if r.req.totals != countAll {
+		return limit, false, nil
+	}
+	docs, err := p.x.docs(p.query)
+	if err != nil {
+		return nil, false, err
+	}
+	if post != nil {
+		docs = roaring.And(docs, post)
+	}
+	p.total = int(docs.GetCardinality())
+	return limit, true, nil
 }
 
 // aggFeed hands matches and their scores to aggregations in batches.
