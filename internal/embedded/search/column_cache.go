@@ -39,6 +39,7 @@ type columnCache struct {
 	order   *list.List                  // of *cachedColumn, the latest in front
 	bytes   int
 	filters *filterCache
+	answers *requestCache
 }
 
 // columnVisits is what is known of a column that isn't loaded.
@@ -48,7 +49,7 @@ type columnVisits struct {
 }
 
 func newColumnCache() *columnCache {
-	return &columnCache{entries: map[columnKey]*list.Element{}, visits: map[columnKey]*columnVisits{}, order: list.New(), filters: newFilterCache()}
+	return &columnCache{entries: map[columnKey]*list.Element{}, visits: map[columnKey]*columnVisits{}, order: list.New(), filters: newFilterCache(), answers: newRequestCache()}
 }
 
 // find gives a column, or, when it isn't loaded, how often its values were read.

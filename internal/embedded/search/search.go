@@ -96,11 +96,22 @@ func (c *call) run(req *searchRequest, found []target) (object, error) {
 		return nil, err
 	}
 	defer releaseAll(snaps)
+	cache := c.srv.columns.answers
+	key, defs := c.answerKey(req, found, snaps)
+	if key != "" {
+		if body, known := cache.get(key, c.elapsed()); known {
+			return body, nil
+		}
+	}
 	r, err := c.runOn(req, found, snaps)
 	if err != nil {
 		return nil, err
 	}
-	return r.render()
+	body, err := r.render()
+	if err == nil && key != "" {
+		cache.put(key, defs, slices.Clip(body))
+	}
+	return body, err
 }
 
 // acquireAll takes hold of what searches of some indexes see now.

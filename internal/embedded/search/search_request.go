@@ -45,6 +45,7 @@ type searchRequest struct {
 	boosts      []indexBoost
 	intTotals   bool
 	typedKeys   bool
+	raw         []byte // the body, by which answers are kept
 
 	scrolled   bool // a page of a scroll
 	behind     *hit // of a scroll: the last hit of the page before
@@ -71,6 +72,7 @@ func parseSearch(n *node) (*searchRequest, *apiError) {
 	if n.kind != kindObject {
 		return nil, parsingError(n.src, n.start, "Expected [START_OBJECT] but found [%s]", n.token())
 	}
+	r.raw = n.raw()
 	for _, m := range n.members {
 		if err := r.parseKey(m); err != nil {
 			return nil, err
