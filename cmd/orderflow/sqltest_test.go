@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,7 +19,7 @@ const migrationTests = "../../migrations/tests"
 func TestMigrationsDoWhatTheirTestsSay(t *testing.T) {
 	definition, err := testDefinition("", false)
 	require.NoError(t, err)
-	runner, err := testrun.New(testrun.Config{NewEngine: func() (testrun.Engine, error) { return newTestEngine(definition) }})
+	runner, err := testrun.New(testrun.Config{NewEngine: func(context.Context) (testrun.Engine, error) { return newTestEngine(definition) }})
 	require.NoError(t, err)
 	files, err := testFiles([]string{migrationTests})
 	require.NoError(t, err)

@@ -11,7 +11,8 @@
 //	CREATE STREAM …;
 //
 // Invariants:
-//   - Every test begins on an engine of its own.
+//   - Every test begins on an engine of its own, which is closed when the test has
+//     ended, however that came.
 //   - A test ends with its first error, which names the place in the file where
 //     it happened. It passes without an error, or with the one it expects.
 //   - What cannot be read (a file, a directive, a variable) fails a test; nothing

@@ -15,20 +15,28 @@ import (
 func Print(w io.Writer, results []Result) error {
 	var text strings.Builder
 	var took time.Duration
-	failed := 0
+	skipped := ""
 	for _, r := range results {
 		took += r.Took
 		word := "ok  "
-		if r.Err != nil {
+		switch {
+		case r.Err != nil:
 			word = "FAIL"
-			failed++
+		case r.Skipped != "":
+			word = "skip"
 		}
 		fmt.Fprintf(&text, "%s %s:%d %s (%s)\n", word, r.File, r.Line, r.Name, r.Took.Round(time.Millisecond))
 		if r.Err != nil {
 			fmt.Fprintf(&text, "     %s\n", strings.ReplaceAll(strings.TrimSpace(r.Err.Error()), "\n", "\n     "))
 		}
+		if r.Skipped != "" {
+			fmt.Fprintf(&text, "     %s\n", r.Skipped)
+		}
 	}
-	fmt.Fprintf(&text, "%d tests, %d failed, %s\n", len(results), failed, took.Round(time.Millisecond))
+	if n := Skipped(results); n > 0 {
+		skipped = fmt.Sprintf(", %d skipped", n)
+	}
+	fmt.Fprintf(&text, "%d tests, %d failed%s, %s\n", len(results), Failed(results), skipped, took.Round(time.Millisecond))
 	_, err := io.WriteString(w, text.String())
 	return err
 }
@@ -42,6 +50,17 @@ func Failed(results []Result) int {
 		}
 	}
 	return failed
+}
+
+// Skipped counts the tests that could not be run.
+func Skipped(results []Result) int {
+	skipped := 0
+	for _, r := range results {
+		if r.Skipped != "" {
+			skipped++
+		}
+	}
+	return skipped
 }
 
 type junitSuites struct {
@@ -71,6 +90,11 @@ type junitCase struct {
 	Line      int           `xml:"line,attr"`
 	Time      string        `xml:"time,attr"`
 	Failure   *junitFailure `xml:"failure"`
+	Skipped   *junitSkipped `xml:"skipped"`
+}
+
+type junitSkipped struct {
+	Message string `xml:"message,attr"`
 }
 
 type junitFailure struct {
@@ -96,6 +120,10 @@ func WriteJUnit(w io.Writer, results []Result) error {
 			c.Failure = &junitFailure{Message: firstLine(r.Err), Type: "failure", Text: r.Err.Error()}
 			suite.Failures++
 			out.Failures++
+		}
+		if r.Skipped != "" {
+			c.Skipped = &junitSkipped{r.Skipped}
+			suite.Skipped++
 		}
 		suite.Cases = append(suite.Cases, c)
 		suite.Tests++

@@ -18,16 +18,37 @@ import (
 // Engine runs the statements of one test.
 type Engine interface {
 	// Execute runs one statement or assertion with the properties that SET gave
-	// it. What an INSERT … VALUES causes has happened when it returns.
+	// it. What an INSERT … VALUES causes has happened when it returns. A *Skip ends
+	// the test without a verdict, and an *Undecided is a failure of the engine.
 	Execute(ctx context.Context, statement string, properties map[string]string) error
 	// SchemaID returns the id of a subject's latest schema.
 	SchemaID(ctx context.Context, subject string) (int, error)
 }
 
+// Closer is an Engine that has something to undo when its test has ended, also when
+// it was cut off. The error makes the test fail; ctx does not end with the test's.
+type Closer interface {
+	Close(ctx context.Context) error
+}
+
+// Skip says why an engine can't run a test.
+type Skip struct{ Reason string }
+
+func (s *Skip) Error() string { return "it can't be run here: " + s.Reason }
+
+// Undecided is an error that says nothing about the statement: it is never the one
+// that a test expects.
+type Undecided struct{ Err error }
+
+func (u *Undecided) Error() string { return u.Err.Error() }
+
+// Unwrap returns the error.
+func (u *Undecided) Unwrap() error { return u.Err }
+
 // Config says how tests are run.
 type Config struct {
 	// NewEngine makes the engine of one test.
-	NewEngine func() (Engine, error)
+	NewEngine func(ctx context.Context) (Engine, error)
 	// Variables go before those of the variables.properties beside a script.
 	Variables map[string]string
 	// LookupEnv reads environment variables. Nil means os.LookupEnv.
@@ -46,8 +67,10 @@ type Result struct {
 	Name string
 	Line int
 	Took time.Duration
-	// Err is nil for a test that passed; mostly it is a *Failure.
+	// Err is nil for a test that passed or was skipped; mostly it is a *Failure.
 	Err error
+	// Skipped is why the test could not be run; "" when it was.
+	Skipped string
 }
 
 // Failure is what went wrong at a statement.
@@ -105,24 +128,45 @@ func (r *Runner) RunFile(ctx context.Context, path string) ([]Result, error) {
 			continue
 		}
 		began := r.config.Now()
-		err := r.runTest(ctx, path, t)
+		err, cleanup := r.runTest(ctx, path, t)
 		if ctx.Err() != nil {
-			return results, context.Cause(ctx)
+			return results, errors.Join(context.Cause(ctx), cleanup)
 		}
-		results = append(results, Result{File: path, Name: t.name, Line: t.line, Took: r.config.Now().Sub(began), Err: err})
+		result := Result{File: path, Name: t.name, Line: t.line, Took: r.config.Now().Sub(began), Err: err}
+		var skip *Skip
+		switch {
+		case cleanup != nil:
+			result.Err = errors.Join(err, cleanup)
+		case errors.As(err, &skip):
+			result.Err, result.Skipped = nil, skip.Reason
+		}
+		results = append(results, result)
 	}
 	return results, nil
 }
 
-func (r *Runner) runTest(ctx context.Context, path string, t test) error {
-	engine, err := r.config.NewEngine()
+// runTest gives what went wrong in the test, and after it.
+func (r *Runner) runTest(ctx context.Context, path string, t test) (err, cleanup error) {
+	engine, err := r.config.NewEngine(ctx)
 	if err != nil {
-		return fmt.Errorf("making the engine: %w", err)
+		return fmt.Errorf("making the engine: %w", err), nil
 	}
+	err = r.runOn(ctx, engine, path, t)
+	if closer, ok := engine.(Closer); ok {
+		if cleanup = closer.Close(context.WithoutCancel(ctx)); cleanup != nil {
+			cleanup = fmt.Errorf("cleaning up after the test: %w", cleanup)
+		}
+	}
+	return err, cleanup
+}
+
+func (r *Runner) runOn(ctx context.Context, engine Engine, path string, t test) error {
 	run := &run{runner: r, engine: engine, variables: map[string]*migrate.Variables{}}
-	err = run.script(ctx, filepath.Clean(path), strings.Repeat("\n", t.line-1)+t.text)
+	err := run.script(ctx, filepath.Clean(path), strings.Repeat("\n", t.line-1)+t.text)
+	var skip *Skip
+	var undecided *Undecided
 	switch {
-	case !t.fails:
+	case !t.fails, errors.As(err, &skip), errors.As(err, &undecided):
 		return err
 	case err == nil:
 		return fmt.Errorf("every statement succeeded, but one was expected to fail%s", quoteMessage(t.message))

@@ -63,7 +63,7 @@ func (r *ran) run(t *testing.T, path string, change func(*testrun.Config)) ([]te
 	t.Helper()
 	now := time.Unix(0, 0)
 	config := testrun.Config{
-		NewEngine: func() (testrun.Engine, error) {
+		NewEngine: func(context.Context) (testrun.Engine, error) {
 			r.engines++
 			return recorder{&r.statements, &r.properties}, nil
 		},
@@ -182,7 +182,7 @@ func TestATestThatIsCutOffHasNoResult(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var r ran
 	path := r.write(t, "a.sql", "--@test: one\nA;\nB;\n")
-	runner, err := testrun.New(testrun.Config{NewEngine: func() (testrun.Engine, error) {
+	runner, err := testrun.New(testrun.Config{NewEngine: func(context.Context) (testrun.Engine, error) {
 		cancel()
 		return recorder{&r.statements, &r.properties}, nil
 	}})
@@ -238,4 +238,65 @@ func FuzzFiles(f *testing.F) {
 		var r ran
 		_, _ = r.run(t, r.write(t, "a.sql", text), nil)
 	})
+}
+
+// odd is an engine that skips, fails by itself, and counts how often it is closed.
+type odd struct {
+	recorder
+	closed *int
+	close  error
+}
+
+func (o odd) Execute(_ context.Context, statement string, _ map[string]string) error {
+	switch {
+	case strings.Contains(statement, "CLOCK"):
+		return &testrun.Skip{Reason: "it needs another clock"}
+	case strings.Contains(statement, "BROKEN"):
+		return &testrun.Undecided{Err: errors.New("is bad")}
+	}
+	return nil
+}
+
+func (o odd) Close(ctx context.Context) error {
+	*o.closed++
+	return errors.Join(o.close, ctx.Err())
+}
+
+func TestAnEngineMaySkipAndIsClosed(t *testing.T) {
+	var r ran
+	path := r.write(t, "a.sql", "--@test: runs\nGOOD;\n--@test: skips\n--@expected.message: is bad\nCLOCK;\nGOOD;\n--@test: breaks\n--@expected.message: is bad\nBROKEN;\n")
+	closed := 0
+	results, err := r.run(t, path, func(c *testrun.Config) {
+		c.NewEngine = func(context.Context) (testrun.Engine, error) { return odd{closed: &closed}, nil }
+	})
+	require.NoError(t, err)
+	require.Len(t, results, 3)
+	assert.Equal(t, 3, closed)
+	assert.Equal(t, testrun.Result{File: path, Name: "skips", Line: 3, Took: time.Second, Skipped: "it needs another clock"}, results[1])
+	require.ErrorContains(t, results[2].Err, "is bad", "an engine's own failure is not the one that is expected")
+	var text, junit bytes.Buffer
+	require.NoError(t, testrun.Print(&text, results))
+	assert.Contains(t, text.String(), "skip "+path+":3 skips (1s)\n     it needs another clock\n")
+	assert.Contains(t, text.String(), "3 tests, 1 failed, 1 skipped, 3s")
+	require.NoError(t, testrun.WriteJUnit(&junit, results))
+	assert.Contains(t, junit.String(), `<skipped message="it needs another clock"></skipped>`)
+	assert.Contains(t, junit.String(), `failures="1" errors="0" skipped="1"`)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	runner, err := testrun.New(testrun.Config{NewEngine: func(context.Context) (testrun.Engine, error) {
+		cancel()
+		return odd{closed: &closed}, nil
+	}})
+	require.NoError(t, err)
+	_, err = runner.RunFile(ctx, path)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 4, closed, "also when it is cut off")
+
+	results, err = r.run(t, path, func(c *testrun.Config) {
+		c.NewEngine = func(context.Context) (testrun.Engine, error) {
+			return odd{closed: &closed, close: errors.New("it does not go")}, nil
+		}
+	})
+	require.NoError(t, err)
+	require.ErrorContains(t, results[0].Err, "cleaning up after the test: it does not go")
 }

@@ -1,6 +1,7 @@
 package build_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.sql")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	runner, err := testrun.New(testrun.Config{NewEngine: func() (testrun.Engine, error) { return sqltest.NewSession(sqltest.Options{}) }})
+	runner, err := testrun.New(testrun.Config{NewEngine: func(context.Context) (testrun.Engine, error) { return sqltest.NewSession(sqltest.Options{}) }})
 	require.NoError(t, err)
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,9 @@ type Options struct {
 	// MissingPartitions makes every topic that is asked for exist, described
 	// with so many partitions; 0 leaves missing topics missing.
 	MissingPartitions int
+	// Observed has the records that a Session's assertions compare, where somebody else
+	// carries out the same statements; those of the engine if nil.
+	Observed Observed
 	// Now is the clock of INSERT … VALUES; time.Now if nil.
 	Now func() time.Time
 }
@@ -55,6 +59,7 @@ type Engine struct {
 	Queries []*Query
 	topics  map[string]*Topic
 	number  int64
+	quiet   bool // see Quiet
 }
 
 // Topic is a topic's content.
@@ -107,6 +112,24 @@ func (e *Engine) Properties() map[string]string { return e.opts.Properties }
 
 // Lookup gives a topic's content, nil where there is no such topic.
 func (e *Engine) Lookup(name string) *Topic { return e.topics[name] }
+
+// TopicNames are the names of all topics, sorted.
+func (e *Engine) TopicNames() []string { return slices.Sorted(maps.Keys(e.topics)) }
+
+// Writers counts the queries that write a topic.
+func (e *Engine) Writers(topic string) int {
+	n := 0
+	for _, q := range e.Queries {
+		if slices.ContainsFunc(q.Topology.Subs, func(sub *exec.SubTopology) bool { return slices.Contains(sub.Writes, topic) }) {
+			n++
+		}
+	}
+	return n
+}
+
+// Quiet reports whether a query that reads several topics took a record of the last
+// Feed and wrote nothing for it, so that nobody could see from outside that it did.
+func (e *Engine) Quiet() bool { return e.quiet }
 
 // Topic implements analyze.Topics.
 func (e *Engine) Topic(_ context.Context, name string) (analyze.Topic, bool, error) {
@@ -354,6 +377,7 @@ func (e *Engine) Feed(topic string, r Record) error {
 		hops int
 	}
 	waiting := []fed{{Output{topic, r}, 0}}
+	e.quiet = false
 	for len(waiting) > 0 {
 		next := waiting[0]
 		waiting = waiting[1:]
@@ -368,6 +392,9 @@ func (e *Engine) Feed(topic string, r Record) error {
 			outputs, err := q.Process(next.Topic, offset, next.Record)
 			if err != nil {
 				return err
+			}
+			if len(outputs) == 0 && len(q.SourceTopics()) > 1 {
+				e.quiet = true
 			}
 			for _, o := range outputs {
 				waiting = append(waiting, fed{o, next.hops + 1})

@@ -173,7 +173,7 @@ func (e *Engine) lastRows(ctx context.Context, source *catalog.Source) ([]*types
 		if last[key].Value == nil {
 			continue
 		}
-		row, err := e.decode(ctx, source, last[key])
+		row, err := e.decode(ctx, source, last[key], e.opts.Registry)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package sqltest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -36,17 +37,46 @@ import (
 // The only clock is that of the records: what has no ROWTIME of its own, and
 // what asks for the time, gets the highest ROWTIME so far, 0 at the start.
 type Session struct {
-	engine *Engine
-	// cursors are the numbers of records that were compared so far, by topic.
-	cursors map[string]int
+	engine   *Engine
+	observed Observed
 	// time is the highest ROWTIME so far, in milliseconds.
 	time int64
 }
 
+// Observed has the records that assertions compare.
+type Observed interface {
+	// Next gives the records of a topic one of which the next assertion is about, the
+	// likeliest first; none when all have been compared. compared counts those.
+	Next(ctx context.Context, topic string) (records []Record, compared int, err error)
+	// Compared takes the record of that number, of those that Next gave, off.
+	Compared(topic string, record int)
+	// Registry has the schemas of the records.
+	Registry() format.SchemaRegistry
+}
+
+// own are the records of a session's own engine.
+type own struct {
+	*Engine
+	cursors map[string]int // the numbers of records that were compared so far, by topic
+}
+
+func (o *own) Next(_ context.Context, topic string) ([]Record, int, error) {
+	at := o.cursors[topic]
+	t := o.Lookup(topic)
+	if t == nil || at >= len(t.Records) {
+		return nil, at, nil
+	}
+	return t.Records[at : at+1], at, nil
+}
+
+func (o *own) Compared(topic string, _ int) { o.cursors[topic]++ }
+
+func (o *own) Registry() format.SchemaRegistry { return o.opts.Registry }
+
 // NewSession makes a session on an engine of its own. Options.Now is not used.
 func NewSession(o Options) (*Session, error) {
-	s := &Session{cursors: map[string]int{}}
-	o.Now = func() time.Time { return time.UnixMilli(s.time) }
+	s := &Session{observed: o.Observed}
+	o.Now = s.Now
 	if o.Functions == nil {
 		builtin, err := function.Builtin(function.Options{Now: o.Now})
 		if err != nil {
@@ -59,8 +89,14 @@ func NewSession(o Options) (*Session, error) {
 		return nil, err
 	}
 	s.engine = engine
+	if s.observed == nil {
+		s.observed = &own{engine, map[string]int{}}
+	}
 	return s, nil
 }
+
+// Now is the time of what asks for it.
+func (s *Session) Now() time.Time { return time.UnixMilli(s.time) }
 
 // Engine is what the statements have made so far.
 func (s *Session) Engine() *Engine { return s.engine }
@@ -132,25 +168,33 @@ type checked struct {
 	place string
 }
 
-// next decodes the next record of a source's topic that was not compared yet.
-func (s *Session) next(ctx context.Context, name string) (checked, error) {
+// next checks the next record of a source's topic that was not compared yet.
+func (s *Session) next(ctx context.Context, name string, check func(checked) error) error {
 	source, ok := s.engine.Catalog.Source(name)
 	if !ok {
-		return checked{}, fmt.Errorf("source %s does not exist", name)
+		return fmt.Errorf("source %s does not exist", name)
 	}
-	name = source.Topic.Name
-	topic := s.engine.Lookup(name)
-	at := s.cursors[name]
-	if topic == nil || at >= len(topic.Records) {
-		return checked{}, fmt.Errorf("Expected another record, but all records have already been read: %d of topic %s%s", at, name, s.problems())
+	topic := source.Topic.Name
+	records, at, err := s.observed.Next(ctx, topic)
+	if err != nil {
+		return err
 	}
-	s.cursors[name]++
-	c := checked{source: source, place: fmt.Sprintf("record %d of topic %s", at+1, name)}
-	var err error
-	if c.row, err = s.engine.decode(ctx, source, topic.Records[at]); err != nil {
-		return checked{}, fmt.Errorf("reading %s: %w", c.place, err)
+	if len(records) == 0 {
+		return fmt.Errorf("Expected another record, but all records have already been read: %d of topic %s%s", at, topic, s.problems())
 	}
-	return c, nil
+	var first error
+	for i, rec := range records {
+		c := checked{source: source, place: fmt.Sprintf("record %d of topic %s", at+i+1, topic)}
+		c.row, err = s.engine.decode(ctx, source, rec, s.observed.Registry())
+		if err != nil {
+			err = fmt.Errorf("reading %s: %w", c.place, err)
+		} else if err = check(c); err == nil {
+			s.observed.Compared(topic, i)
+			return nil
+		}
+		first = cmp.Or(first, err)
+	}
+	return first
 }
 
 // problems lists what the queries could not process, since that is often why a
@@ -166,7 +210,7 @@ func (s *Session) problems() string {
 }
 
 // decode reads a record of a source's topic.
-func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record) (*types.Row, error) {
+func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record, schemas format.SchemaRegistry) (*types.Row, error) {
 	row := &types.Row{Time: rec.Time, Headers: rec.Headers}
 	key, window, err := format.SplitWindow(rec.Key, s.Topic.Window, s.Topic.WindowSize.Milliseconds())
 	if err != nil {
@@ -174,7 +218,7 @@ func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record) (*ty
 	}
 	row.Window = window
 	if len(s.Schema.Key) > 0 {
-		serde, err := format.New(ctx, analyze.KeySpec(s), e.opts.Registry)
+		serde, err := format.New(ctx, analyze.KeySpec(s), schemas)
 		if err != nil {
 			return nil, err
 		}
@@ -182,7 +226,7 @@ func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record) (*ty
 			return nil, err
 		}
 	}
-	serde, err := format.New(ctx, analyze.ValueSpec(s), e.opts.Registry)
+	serde, err := format.New(ctx, analyze.ValueSpec(s), schemas)
 	if err != nil {
 		return nil, err
 	}
@@ -191,25 +235,21 @@ func (e *Engine) decode(ctx context.Context, s *catalog.Source, rec Record) (*ty
 }
 
 func (s *Session) assertValues(ctx context.Context, stmt *ast.AssertValues) error {
-	c, err := s.next(ctx, stmt.Target.Name)
-	if err != nil {
-		return err
-	}
-	if c.row.Value == nil && len(c.source.Schema.Value) > 0 {
-		return mismatch(c, "it is a tombstone, expected one with a value")
-	}
-	return s.compare(c, stmt.Columns, stmt.Values)
+	return s.next(ctx, stmt.Target.Name, func(c checked) error {
+		if c.row.Value == nil && len(c.source.Schema.Value) > 0 {
+			return mismatch(c, "it is a tombstone, expected one with a value")
+		}
+		return s.compare(c, stmt.Columns, stmt.Values)
+	})
 }
 
 func (s *Session) assertTombstone(ctx context.Context, stmt *ast.AssertTombstone) error {
-	c, err := s.next(ctx, stmt.Target.Name)
-	if err != nil {
-		return err
-	}
-	if c.row.Value != nil {
-		return mismatch(c, "it has a value, expected a tombstone")
-	}
-	return s.compare(c, stmt.Columns, stmt.Values)
+	return s.next(ctx, stmt.Target.Name, func(c checked) error {
+		if c.row.Value != nil {
+			return mismatch(c, "it has a value, expected a tombstone")
+		}
+		return s.compare(c, stmt.Columns, stmt.Values)
+	})
 }
 
 func mismatch(c checked, lines ...string) error {

@@ -1,6 +1,7 @@
 package sqltest_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,7 +12,7 @@ import (
 )
 
 func TestScripts(t *testing.T) {
-	runner, err := testrun.New(testrun.Config{NewEngine: func() (testrun.Engine, error) { return sqltest.NewSession(sqltest.Options{}) }})
+	runner, err := testrun.New(testrun.Config{NewEngine: func(context.Context) (testrun.Engine, error) { return sqltest.NewSession(sqltest.Options{}) }})
 	require.NoError(t, err)
 	results, err := runner.RunFile(t.Context(), "testdata/statements.sql")
 	require.NoError(t, err)
