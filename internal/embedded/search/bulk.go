@@ -77,6 +77,7 @@ func parseBulk(body []byte, defaults bulkDefaults) ([]*bulkItem, error) {
 	}
 	var items []*bulkItem
 	var problems []string
+	var parser jsonParser
 	for number := 1; len(body) > 0; number++ {
 		line, rest, _ := bytes.Cut(body, []byte{'\n'})
 		body = rest
@@ -84,7 +85,7 @@ func parseBulk(body []byte, defaults bulkDefaults) ([]*bulkItem, error) {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		it, err := parseAction(line, number, defaults)
+		it, err := parseAction(&parser, line, number, defaults)
 		if err != nil {
 			return nil, err
 		}
@@ -134,8 +135,8 @@ func (it *bulkItem) parseUpdate(defaults bulkDefaults) error {
 }
 
 // parseAction reads the line that says what to do.
-func parseAction(line []byte, number int, defaults bulkDefaults) (*bulkItem, error) {
-	n, end, err := parseJSON(line)
+func parseAction(parser *jsonParser, line []byte, number int, defaults bulkDefaults) (*bulkItem, error) {
+	n, end, err := parser.parse(line)
 	if err != nil {
 		// The real server doesn't look for the action's own closing brace.
 		if n, _, err2 := parseJSON(append(bytes.Clone(line), '}')); err2 == nil && n.kind == kindObject {

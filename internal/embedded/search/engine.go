@@ -20,9 +20,10 @@ import (
 )
 
 const (
-	// batchDocuments and batchBytes bound what is indexed at once.
-	batchDocuments = 2500
-	batchBytes     = 4 << 20
+	// batchDocuments and batchBytes bound what is indexed at once. Larger segments
+	// cost less, since documents have terms in common, and are merged less often.
+	batchDocuments = 5000
+	batchBytes     = 8 << 20
 	// trimAfter is how many changes are kept before those that scorch has on disk
 	// are dropped from the database's list.
 	trimAfter = 1000
@@ -64,6 +65,7 @@ type engine struct {
 	interval time.Duration
 	written  uint64 // the last committed change
 	wanted   uint64 // what somebody waits for
+	hurry    bool   // writers wait for the indexer
 	current  *snapshot
 	changed  chan struct{} // closed when current or failed changes
 	failed   error
@@ -116,26 +118,27 @@ func openEngine(ix *index) (*engine, error) {
 		e.path = filepath.Join(ix.srv.store.dir, strconv.FormatUint(uint64(ix.number), 10))
 	}
 	last := ix.counters.nextSeq - 1
+	rebuilt := false
 	seq, err := e.openScorch()
 	if err != nil || seq > last || seq < ix.counters.trimmed {
 		if err != nil {
 			ix.srv.cfg.Logger.Warn("search: building an inverted index anew", "index", ix.name, "error", err)
 		}
+		rebuilt = true
 		if seq, err = e.rebuild(); err != nil {
 			return nil, fmt.Errorf("opening the inverted index of %s: %w", ix.name, err)
 		}
 	}
-	if seq < last {
-		if err := e.catchUp(context.Background(), seq, last); err != nil {
-			return nil, errors.Join(fmt.Errorf("opening the inverted index of %s: %w", ix.name, err), e.closeScorch())
-		}
-		seq = last
+	e.written, e.indexed = last, seq
+	if !rebuilt { // else only what scorch has written since counts
+		e.persisted.Store(seq)
+	}
+	if err := e.ahead(context.Background()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the inverted index of %s: %w", ix.name, err), e.closeScorch())
 	}
 	if e.current, err = e.snapshot(ix.srv.store.db.NewSnapshot(), last); err != nil {
 		return nil, errors.Join(err, e.closeScorch())
 	}
-	e.written, e.indexed = last, last
-	e.persisted.Store(seq)
 	ctx, stop := context.WithCancel(context.Background())
 	e.stop = stop
 	go e.run(ctx)
@@ -272,8 +275,9 @@ func (e *engine) configure(interval time.Duration) {
 	e.notify()
 }
 
-// run indexes what was written, an interval after the first unseen write or when
-// somebody waits for it.
+// run indexes what was written and shows it, an interval after the first unseen
+// write or when somebody waits for it. When there is enough for a segment it is
+// indexed before, without being shown.
 func (e *engine) run(ctx context.Context) {
 	defer close(e.stopped)
 	timer := time.NewTimer(time.Hour)
@@ -284,14 +288,16 @@ func (e *engine) run(ctx context.Context) {
 	armed := false
 	for {
 		e.mu.Lock()
-		seen, behind, waited, interval := e.current.seq, e.written > e.current.seq, e.wanted > e.current.seq, e.interval
+		behind, waited, interval := e.written > e.current.seq, e.wanted > e.current.seq, e.interval
+		full := e.hurry || e.written > e.indexed && e.written-e.indexed >= batchDocuments
+		e.hurry = false
 		e.mu.Unlock()
 		due := false
 		if behind && !waited && interval >= 0 && !armed {
 			timer.Reset(interval)
 			armed = true
 		}
-		if !waited {
+		if !waited && !full {
 			select {
 			case <-ctx.Done():
 				return
@@ -302,14 +308,18 @@ func (e *engine) run(ctx context.Context) {
 				due = !behind
 			}
 		}
-		if !due && !waited {
-			continue
-		}
-		if err := e.advance(ctx, seen); err != nil && ctx.Err() == nil {
-			e.fail(err)
-			return
+		var err error
+		switch {
+		case due || waited:
+			err = e.show(ctx)
+		case full:
+			err = e.ahead(ctx)
 		}
 		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			e.fail(err)
 			return
 		}
 	}
@@ -325,13 +335,10 @@ func (e *engine) fail(err error) {
 	e.mu.Unlock()
 }
 
-// advance indexes all changes after a sequence number and shows them.
-func (e *engine) advance(ctx context.Context, after uint64) error {
+// show indexes all changes and shows them.
+func (e *engine) show(ctx context.Context) error {
 	db := e.ix.srv.store.db.NewSnapshot()
-	target, err := lastChange(db, e.ix.number)
-	if err == nil {
-		err = e.catchUpIn(ctx, db, after, target)
-	}
+	target, err := e.catchUpIn(ctx, db)
 	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, db.Close())
 	}
@@ -348,6 +355,13 @@ func (e *engine) advance(ctx context.Context, after uint64) error {
 	previous.release()
 	e.forgetColumns(next)
 	return e.trim()
+}
+
+// ahead indexes all changes, which are to be shown later.
+func (e *engine) ahead(ctx context.Context) error {
+	db := e.ix.srv.store.db.NewSnapshot()
+	_, err := e.catchUpIn(ctx, db)
+	return errors.Join(err, db.Close())
 }
 
 // forgetColumns drops the columns of segments that were merged away.
@@ -369,19 +383,19 @@ func lastChange(db pebble.Reader, number uint32) (uint64, error) {
 	return c.nextSeq - 1, err
 }
 
-// catchUp brings scorch to a sequence number, from the database.
-func (e *engine) catchUp(ctx context.Context, after, target uint64) error {
-	db := e.ix.srv.store.db.NewSnapshot()
-	return errors.Join(e.catchUpIn(ctx, db, after, target), db.Close())
-}
-
-func (e *engine) catchUpIn(ctx context.Context, db *pebble.Snapshot, after, target uint64) error {
-	for after < target && ctx.Err() == nil {
+// catchUpIn brings scorch to a state of the database and gives the state's last
+// change.
+func (e *engine) catchUpIn(ctx context.Context, db *pebble.Snapshot) (uint64, error) {
+	target, err := lastChange(db, e.ix.number)
+	for err == nil && ctx.Err() == nil {
 		e.mu.Lock()
+		after := e.indexed
 		list := e.pending.take(after, target, batchDocuments)
 		e.mu.Unlock()
+		if after >= target {
+			break
+		}
 		reached := after
-		var err error
 		if len(list) > 0 {
 			reached = list[len(list)-1].seq
 			err = e.indexChanges(list, reached)
@@ -391,20 +405,16 @@ func (e *engine) catchUpIn(ctx context.Context, db *pebble.Snapshot, after, targ
 				err = e.indexAll(db, ids, reached)
 			}
 		}
-		if err != nil {
-			return err
+		if err != nil || reached == after {
+			break
 		}
-		if reached == after {
-			return nil
-		}
-		after = reached
 		e.mu.Lock()
-		e.indexed = after
+		e.indexed = reached
 		close(e.progress)
 		e.progress = make(chan struct{})
 		e.mu.Unlock()
 	}
-	return nil
+	return target, err
 }
 
 // indexChanges brings scorch to a sequence number by changes that are in memory.

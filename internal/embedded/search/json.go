@@ -39,6 +39,9 @@ type node struct {
 	src        []byte // the whole text
 }
 
+// A parser takes its nodes from blocks, and keeps all texts as parts of one string.
+const nodeBlock = 16
+
 // member is a field of an object, in the order of the text.
 type member struct {
 	name  string
@@ -143,7 +146,13 @@ func (e *jsonError) source() string {
 
 // parseJSON parses one value and reports what follows it.
 func parseJSON(src []byte) (*node, int, error) {
-	p := &jsonParser{src: src}
+	return new(jsonParser).parse(src)
+}
+
+// parse begins with another text.
+func (p *jsonParser) parse(src []byte) (*node, int, error) {
+	p.src, p.text, p.pos, p.last, p.members = src, string(src), 0, 0, p.members[:0]
+	p.valid = utf8.Valid(src)
 	n, err := p.value(0)
 	if err != nil {
 		return nil, p.pos, err
@@ -156,6 +165,22 @@ type jsonParser struct {
 	src  []byte
 	pos  int
 	last int // start of the innermost token that was read whole
+
+	text    string   // src
+	valid   bool     // src is UTF-8
+	block   []node   // those to be taken next
+	members []member // of the objects that are open
+}
+
+// node takes one from the block.
+func (p *jsonParser) node() *node {
+	if len(p.block) == 0 {
+		p.block = make([]node, nodeBlock)
+	}
+	n := &p.block[0]
+	p.block = p.block[1:]
+	n.start, n.src = p.pos, p.src
+	return n
 }
 
 func (p *jsonParser) fail(offset int, format string, args ...any) error {
@@ -185,7 +210,7 @@ func (p *jsonParser) value(depth int) (*node, error) {
 	if p.pos >= len(p.src) {
 		return nil, p.eof("Unexpected end-of-input")
 	}
-	n := &node{start: p.pos, src: p.src}
+	n := p.node()
 	var err error
 	switch c := p.src[p.pos]; {
 	case c == '{':
@@ -221,6 +246,14 @@ func (p *jsonParser) object(n *node, depth int) error {
 		shown, _, _ := strings.Cut(e.source(), "; line:")
 		return p.eof("Unexpected end-of-input: expected close marker for Object (start marker at%s; line: %d, column: %d])", strings.TrimPrefix(shown, "\n at"), line, col)
 	}
+	open := len(p.members)
+	defer func() { p.members = p.members[:open] }()
+	done := func() error {
+		if len(p.members) > open {
+			n.members = slices.Clone(p.members[open:])
+		}
+		return nil
+	}
 	var seen map[string]bool // of an object with many fields
 	for first := true; ; first = false {
 		p.space()
@@ -229,13 +262,13 @@ func (p *jsonParser) object(n *node, depth int) error {
 		}
 		if p.src[p.pos] == '}' && first {
 			p.pos++
-			return nil
+			return done()
 		}
 		if !first {
 			switch p.src[p.pos] {
 			case '}':
 				p.pos++
-				return nil
+				return done()
 			case ',':
 				p.pos++
 				p.space()
@@ -254,13 +287,14 @@ func (p *jsonParser) object(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		if seen == nil && len(n.members) == fewFields {
+		before := p.members[open:]
+		if seen == nil && len(before) == fewFields {
 			seen = map[string]bool{}
-			for _, m := range n.members {
+			for _, m := range before {
 				seen[m.name] = true
 			}
 		}
-		if seen[name] || seen == nil && slices.ContainsFunc(n.members, func(m member) bool { return m.name == name }) {
+		if seen[name] || seen == nil && slices.ContainsFunc(before, func(m member) bool { return m.name == name }) {
 			return p.fail(p.pos, "Duplicate field '%s'", name)
 		}
 		if seen != nil {
@@ -283,7 +317,7 @@ func (p *jsonParser) object(n *node, depth int) error {
 		if err != nil {
 			return err
 		}
-		n.members = append(n.members, member{name: name, start: nameStart, value: value})
+		p.members = append(p.members, member{name: name, start: nameStart, value: value})
 	}
 }
 
@@ -376,7 +410,15 @@ func (p *jsonParser) number() (string, error) {
 		}
 		return "", p.fail(p.pos+1, "Unexpected character ('%c' (code %d)) in numeric value", p.src[p.pos], p.src[p.pos])
 	}
-	return string(p.src[start:p.pos]), nil
+	return p.text[start:p.pos], nil
+}
+
+// utf8 replaces what is not UTF-8.
+func (p *jsonParser) utf8(text string) string {
+	if p.valid {
+		return text
+	}
+	return strings.ToValidUTF8(text, "\ufffd")
 }
 
 func (p *jsonParser) str() (string, error) {
@@ -385,9 +427,9 @@ func (p *jsonParser) str() (string, error) {
 	for p.pos < len(p.src) {
 		switch c := p.src[p.pos]; {
 		case c == '"':
-			text := string(p.src[start:p.pos])
+			text := p.text[start:p.pos]
 			p.pos++
-			return strings.ToValidUTF8(text, "�"), nil
+			return p.utf8(text), nil
 		case c == '\\':
 			return p.escaped(start)
 		case c < 0x20:

@@ -53,7 +53,7 @@ func parseDocument(src []byte, id string, root *mapping, limits mappingLimits, c
 		return nil, nil, newError(http.StatusInternalServerError, "not_x_content_exception", "Compressor detection can only be called on some xcontent bytes or compressed xcontent bytes")
 	}
 	p := &documentParser{src: src, id: id, root: root, added: map[string]*mapping{}, out: newParsedDocument(cache), fields: root.count(), limits: limits}
-	n, _, err := parseJSON(src)
+	n, _, err := cache.json.parse(src)
 	if err != nil {
 		return nil, nil, p.syntax(err)
 	}

@@ -9,10 +9,12 @@ import (
 const (
 	// pendingDocuments and pendingBytes bound what writers leave to the indexer in
 	// memory; beyond that it reads the database.
-	pendingDocuments = 8000
-	pendingBytes     = 16 << 20
-	// lagDocuments is how far the indexer may be behind before writers wait for it.
-	lagDocuments = 6000
+	pendingDocuments = 20000
+	pendingBytes     = 48 << 20
+	// lagDocuments and lagBytes are how far the indexer may be behind before writers
+	// wait for it.
+	lagDocuments = 10000
+	lagBytes     = 16 << 20
 	// parsedOverhead is about what a parsed document takes beside its text, in
 	// bytes.
 	parsedOverhead = 1000
@@ -88,12 +90,11 @@ func (s *Server) admit(size int) (func(), *apiError) {
 func (e *engine) keepUp(ctx context.Context) error {
 	for {
 		e.mu.Lock()
-		behind, failed, indexed := e.written-min(e.written, e.indexed), e.failed, e.progress
-		if behind > lagDocuments && failed == nil {
-			e.wanted = max(e.wanted, e.written)
-		}
+		far := e.written-min(e.written, e.indexed) > lagDocuments || e.pending.bytes > lagBytes
+		failed, indexed := e.failed, e.progress
+		e.hurry = e.hurry || far
 		e.mu.Unlock()
-		if behind <= lagDocuments || failed != nil {
+		if !far || failed != nil {
 			return nil
 		}
 		e.notify()

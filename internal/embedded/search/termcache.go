@@ -21,6 +21,7 @@ const (
 type termCache struct {
 	shapes *shapes
 	fields map[string]*cachedField
+	json   jsonParser
 
 	lastNames []string // the names that were asked for last, in the document's order
 	lastShape string
