@@ -39,7 +39,7 @@ func startTestServer(t *testing.T) *testServer {
 	client, err := ksql.New(ksql.Config{URL: stack.KsqlDB()})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(stack.Brokers()...))
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(stack.Brokers()...), kgo.MetadataMinAge(10*time.Millisecond))
 	require.NoError(t, err)
 	t.Cleanup(kafka.Close)
 	schema, err := sr.NewClient(sr.URLs(stack.SchemaRegistry()))
