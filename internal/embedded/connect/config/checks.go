@@ -48,6 +48,14 @@ func NonEmpty(v any) error {
 	return nil
 }
 
+// NonEmptyString refuses the empty string, in other words.
+func NonEmptyString(v any) error {
+	if text, ok := v.(string); ok && text == "" {
+		return Errorf("String must be non-empty")
+	}
+	return nil
+}
+
 // OneOf wants one of some values, in the case they have.
 func OneOf(values ...string) func(any) error {
 	return func(v any) error {

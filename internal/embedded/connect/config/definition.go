@@ -173,7 +173,7 @@ func validateKey(key *Key, settings map[string]string) *Value {
 			// The real one goes on with null, and complains about that too.
 			if key.Check != nil {
 				if err := key.Check(nil); err != nil {
-					value.Errors = append(value.Errors, fmt.Sprintf("Invalid value null for configuration %s: %s", key.Name, err))
+					value.Errors = append(value.Errors, refused(key, "null", err))
 				}
 			}
 			return value
@@ -196,10 +196,12 @@ func validateKey(key *Key, settings map[string]string) *Value {
 	if key.Check != nil {
 		if err := key.Check(parsed); err != nil {
 			shown := "null"
-			if value.Value != nil {
+			if list, ok := parsed.([]string); ok {
+				shown = "[" + strings.Join(list, ", ") + "]"
+			} else if value.Value != nil {
 				shown = *value.Value
 			}
-			value.Errors = append(value.Errors, fmt.Sprintf("Invalid value %s for configuration %s: %s", shown, key.Name, err))
+			value.Errors = append(value.Errors, refused(key, shown, err))
 		}
 	}
 	if key.Unsupported && given && len(value.Errors) == 0 && !sameAsDefault(key, plain) {
@@ -256,6 +258,23 @@ func (m message) Error() string { return string(m) }
 
 // Errorf makes an error in Kafka's words.
 func Errorf(format string, args ...any) error { return message(fmt.Sprintf(format, args...)) }
+
+// whole is an error that a check gives in place of the sentence about the setting
+// and its value.
+type whole string
+
+func (w whole) Error() string { return string(w) }
+
+// Wholef makes an error in Kafka's words that is all that is said of a setting.
+func Wholef(format string, args ...any) error { return whole(fmt.Sprintf(format, args...)) }
+
+// refused says why a check refuses a value.
+func refused(key *Key, shown string, err error) string {
+	if w, ok := err.(whole); ok {
+		return string(w)
+	}
+	return fmt.Sprintf("Invalid value %s for configuration %s: %s", shown, key.Name, err)
+}
 
 func parseInt(text string, bits int, t Type) (any, error) {
 	n, err := strconv.ParseInt(text, 10, bits)

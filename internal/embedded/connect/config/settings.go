@@ -62,6 +62,12 @@ func (s Settings) Number(name string) int64 {
 // Given reports whether a setting has a value of its own or a default.
 func (s Settings) Given(name string) bool { return s.parsed(name) != nil }
 
+// Said reports whether a setting has a value of its own.
+func (s Settings) Said(name string) bool {
+	_, ok := s.values[name]
+	return ok
+}
+
 // Milliseconds gives a whole number of milliseconds.
 func (s Settings) Milliseconds(name string) time.Duration {
 	return time.Duration(s.Number(name)) * time.Millisecond

@@ -54,7 +54,7 @@ func TestJSONWithoutSchemas(t *testing.T) {
 	raw, err := c.FromConnect(t.Context(), "t", nil, got)
 	require.NoError(t, err)
 	assert.Equal(t, `{"s":"a","f":1.5,"l":[null,true],"n":1}`, string(raw), "in the order of Java's HashMap")
-	_, _, err = c.ToConnect(t.Context(), "t", []byte(`{} {}`))
+	_, _, err = c.ToConnect(t.Context(), "t", []byte(`{"a"`))
 	require.ErrorContains(t, err, "Converting byte[] to Kafka Connect data failed")
 	_, _, err = newConverter(t, jsonClass, nil).ToConnect(t.Context(), "t", []byte(`{"a":1}`))
 	require.ErrorContains(t, err, `requires "schema" and "payload" fields`)
@@ -69,7 +69,7 @@ func TestNumbersAreBigEndian(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, int64(258), v)
 	_, _, err = c.ToConnect(t.Context(), "t", raw[1:])
-	require.ErrorContains(t, err, "Size of data received by deserializer is not 8")
+	require.ErrorContains(t, err, "Size of data received by LongDeserializer is not 8")
 	_, err = c.FromConnect(t.Context(), "t", data.Of(data.Int32), int32(1))
 	require.Error(t, err)
 }

@@ -42,10 +42,6 @@ func (c *jsonConverter) FromConnect(_ context.Context, _ string, schema *data.Sc
 		return nil, nil
 	}
 	if !c.schemas {
-		if value == nil && !(schema != nil && schema.HasDefault && c.format.ReplaceNull) {
-			// The real one writes the JSON text null.
-			return []byte("null"), nil
-		}
 		return c.format.Append(nil, schema, value)
 	}
 	buf := append([]byte(`{"schema":`), jsonSchemaText(schema)...)
@@ -88,6 +84,6 @@ func (c *jsonConverter) ToConnect(_ context.Context, topic string, raw []byte) (
 	if schema == nil {
 		return nil, schemaless(payload), nil
 	}
-	v, err := readJSONValue(schema, payload)
+	v, err := jsonReader{replaceNull: c.format.ReplaceNull}.value(schema, payload)
 	return schema, v, err
 }

@@ -304,7 +304,7 @@ func jsonSchemaValue(s *data.Schema, v any, given bool) (any, error) {
 		if !given {
 			return nil, nil
 		}
-		return readJSONValue(s, nil)
+		return jsonReader{replaceNull: true}.value(s, nil)
 	}
 	if isUnion(s) {
 		return unionValue(s, v)
@@ -340,7 +340,7 @@ func jsonSchemaValue(s *data.Schema, v any, given bool) (any, error) {
 			return list, nil
 		}
 	}
-	return readJSONValue(s, v)
+	return jsonReader{replaceNull: true}.value(s, v)
 }
 
 func jsonSchemaMap(s *data.Schema, keys, values []any) (any, error) {

@@ -42,6 +42,9 @@ func (f JSONFormat) Append(buf []byte, schema *data.Schema, value any) ([]byte, 
 	if value == nil {
 		return append(buf, "null"...), nil
 	}
+	if err := checkLogical(schema, value); err != nil {
+		return nil, err
+	}
 	switch v := value.(type) {
 	case bool:
 		return strconv.AppendBool(buf, v), nil
@@ -67,6 +70,9 @@ func (f JSONFormat) Append(buf []byte, schema *data.Schema, value any) ([]byte, 
 		if f.NumericDecimals {
 			return append(buf, v.String()...), nil
 		}
+		if scale := decimalScale(schema); scale != v.Scale {
+			return nil, fault.New(fault.Data, "Decimal value has mismatching scale for given Decimal schema. Schema has scale %d, value has scale %d.", scale, v.Scale)
+		}
 		return AppendJSONString(buf, base64.StdEncoding.EncodeToString(bigBytes(v.Unscaled))), nil
 	case *data.Struct:
 		return f.appendStruct(buf, v)
@@ -77,6 +83,30 @@ func (f JSONFormat) Append(buf []byte, schema *data.Schema, value any) ([]byte, 
 	default:
 		return nil, fault.New(fault.Data, "Couldn't convert value of type %T to JSON.", value)
 	}
+}
+
+// checkLogical refuses a logical type's value without its schema, and the schema with
+// another value.
+func checkLogical(schema *data.Schema, value any) error {
+	_, isTime := value.(time.Time)
+	_, isDecimal := value.(data.Decimal)
+	if schema == nil {
+		if isTime || isDecimal {
+			return fault.New(fault.Data, "Java class class %s does not have corresponding schema type.", data.ClassName(value))
+		}
+		return nil
+	}
+	switch schema.Name {
+	case data.DateName, data.TimeName, data.TimestampName:
+		if !isTime {
+			return fault.New(fault.Data, "Invalid type for %s, expected Date but was class %s", strings.TrimPrefix(schema.Name, "org.apache.kafka.connect.data."), data.ClassName(value))
+		}
+	case data.DecimalName:
+		if !isDecimal {
+			return fault.New(fault.Data, "Invalid type for Decimal, expected BigDecimal but was class %s", data.ClassName(value))
+		}
+	}
+	return nil
 }
 
 // appendFloat writes a number; what JSON has no number for is a string, as
@@ -146,8 +176,10 @@ func (f JSONFormat) appendMap(buf []byte, schema *data.Schema, m *data.Map) ([]b
 	var keySchema, valueSchema *data.Schema
 	object := true
 	if schema != nil {
-		keySchema, valueSchema = schema.Key, schema.Value
-		object = keySchema.Type == data.String && !keySchema.Optional
+		if keySchema, valueSchema = schema.Key, schema.Value; keySchema == nil {
+			return nil, fault.New(fault.NullPointer, `Cannot invoke "org.apache.kafka.connect.data.Schema.type()" because the return value of "org.apache.kafka.connect.data.Schema.keySchema()" is null`)
+		}
+		object = keySchema.Type == data.String && !(f.Described && keySchema.Optional)
 	} else {
 		object = !slices.ContainsFunc(m.Keys, func(k any) bool { _, ok := k.(string); return !ok })
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
@@ -51,30 +52,31 @@ func numberClass(name string, t data.Type) Class {
 type numberConverter struct{ t data.Type }
 
 var numberNames = map[data.Type]struct {
-	text string
-	size int
+	text         string
+	size         int
+	class        string
+	deserializer string
 }{
-	data.Int16: {"short", 2}, data.Int32: {"integer", 4}, data.Int64: {"long", 8}, data.Float32: {"float", 4}, data.Float64: {"double", 8},
+	data.Int16: {"short", 2, "java.lang.Short", "ShortDeserializer"}, data.Int32: {"integer", 4, "java.lang.Integer", "IntegerDeserializer"},
+	data.Int64: {"long", 8, "java.lang.Long", "LongDeserializer"}, data.Float32: {"float", 4, "java.lang.Float", "Deserializer"},
+	data.Float64: {"double", 8, "java.lang.Double", "Deserializer"},
 }
 
-func (c numberConverter) FromConnect(_ context.Context, _ string, schema *data.Schema, value any) ([]byte, error) {
-	if schema != nil && schema.Type != c.t {
-		return nil, fault.New(fault.Data, "Invalid schema type for %s: %s", numberNames[c.t].text+" converter", schema.Type)
-	}
+func (c numberConverter) FromConnect(_ context.Context, _ string, _ *data.Schema, value any) ([]byte, error) {
 	switch v := value.(type) {
 	case nil:
 		return nil, nil
 	case int16:
 		if c.t == data.Int16 {
-			return binary.BigEndian.AppendUint16(nil, uint16(v)), nil
+			return binary.BigEndian.AppendUint16(nil, uint16(v)), nil //nolint:gosec // the bits
 		}
 	case int32:
 		if c.t == data.Int32 {
-			return binary.BigEndian.AppendUint32(nil, uint32(v)), nil
+			return binary.BigEndian.AppendUint32(nil, uint32(v)), nil //nolint:gosec // the bits
 		}
 	case int64:
 		if c.t == data.Int64 {
-			return binary.BigEndian.AppendUint64(nil, uint64(v)), nil
+			return binary.BigEndian.AppendUint64(nil, uint64(v)), nil //nolint:gosec // the bits
 		}
 	case float32:
 		if c.t == data.Float32 {
@@ -85,7 +87,30 @@ func (c numberConverter) FromConnect(_ context.Context, _ string, schema *data.S
 			return binary.BigEndian.AppendUint64(nil, math.Float64bits(v)), nil
 		}
 	}
-	return nil, fault.New(fault.Data, "Failed to serialize to a %s (was %T)", numberNames[c.t].text, value)
+	wanted := numberNames[c.t].class
+	if !isNumber(value) {
+		wanted = "java.lang.Number"
+	}
+	return nil, c.refused(data.ClassName(value), wanted)
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int8, int16, int32, int64, float32, float64, data.Decimal:
+		return true
+	default:
+		return false
+	}
+}
+
+// refused is how Java says that a value is not of a class.
+func (c numberConverter) refused(class, wanted string) error {
+	where := class + " and " + wanted + " are in module java.base of loader 'bootstrap'"
+	if !strings.HasPrefix(class, "java.") && class != "[B" {
+		where = class + " is in unnamed module of loader 'app'; " + wanted + " is in module java.base of loader 'bootstrap'"
+	}
+	cast := fault.New("java.lang.ClassCastException", "class %s cannot be cast to class %s (%s)", class, wanted, where)
+	return fault.Wrap(fault.Data, cast, "Failed to serialize to %s (was class %s): ", numberNames[c.t].text, class)
 }
 
 func (c numberConverter) ToConnect(_ context.Context, _ string, raw []byte) (*data.Schema, any, error) {
@@ -95,19 +120,19 @@ func (c numberConverter) ToConnect(_ context.Context, _ string, raw []byte) (*da
 	}
 	n := numberNames[c.t]
 	if len(raw) != n.size {
-		return nil, nil, fault.Wrap(fault.Data, fault.New(fault.Serialization, "Size of data received by deserializer is not %d", n.size), "Failed to deserialize %s: ", n.text)
+		return nil, nil, fault.Wrap(fault.Data, fault.New(fault.Serialization, "Size of data received by %s is not %d", n.deserializer, n.size), "Failed to deserialize %s: ", n.text)
 	}
 	switch c.t {
 	case data.Int16:
-		return schema, int16(binary.BigEndian.Uint16(raw)), nil
+		return schema, int16(binary.BigEndian.Uint16(raw)), nil //nolint:gosec // the bits
 	case data.Int32:
-		return schema, int32(binary.BigEndian.Uint32(raw)), nil
+		return schema, int32(binary.BigEndian.Uint32(raw)), nil //nolint:gosec // the bits
 	case data.Float32:
 		return schema, math.Float32frombits(binary.BigEndian.Uint32(raw)), nil
 	case data.Float64:
 		return schema, math.Float64frombits(binary.BigEndian.Uint64(raw)), nil
 	default:
-		return schema, int64(binary.BigEndian.Uint64(raw)), nil
+		return schema, int64(binary.BigEndian.Uint64(raw)), nil //nolint:gosec // the bits
 	}
 }
 
@@ -124,7 +149,7 @@ type booleanConverter struct{}
 
 func (booleanConverter) FromConnect(_ context.Context, _ string, schema *data.Schema, value any) ([]byte, error) {
 	if schema != nil && schema.Type != data.Boolean {
-		return nil, fault.New(fault.Data, "Invalid schema type for BooleanConverter: %s", schema.Type)
+		return nil, fault.New(fault.Data, "Invalid schema type for BooleanConverter: %s", typeText(schema.Type))
 	}
 	switch v := value.(type) {
 	case nil:
@@ -135,7 +160,7 @@ func (booleanConverter) FromConnect(_ context.Context, _ string, schema *data.Sc
 		}
 		return []byte{0}, nil
 	default:
-		return nil, fault.New(fault.Data, "BooleanConverter is not compatible with objects of type %T", value)
+		return nil, fault.New(fault.Data, "BooleanConverter is not compatible with objects of type class %s", data.ClassName(value))
 	}
 }
 
@@ -144,10 +169,12 @@ func (booleanConverter) ToConnect(_ context.Context, _ string, raw []byte) (*dat
 	switch {
 	case raw == nil:
 		return schema, nil, nil
-	case len(raw) == 1 && raw[0] <= 1:
-		return schema, raw[0] == 1, nil
+	case len(raw) != 1:
+		return nil, nil, fault.Wrap(fault.Data, fault.New(fault.Serialization, "Size of data received by BooleanDeserializer is not 1"), "Failed to deserialize boolean: ")
+	case raw[0] > 1:
+		return nil, nil, fault.Wrap(fault.Data, fault.New(fault.Serialization, "Unexpected byte received by BooleanDeserializer: %d", int8(raw[0])), "Failed to deserialize boolean: ") //nolint:gosec // Java's bytes have a sign
 	default:
-		return nil, nil, fault.New(fault.Data, "Failed to deserialize boolean: % x is neither 00 nor 01", raw)
+		return schema, raw[0] == 1, nil
 	}
 }
 
@@ -164,7 +191,7 @@ type bytesConverter struct{}
 
 func (bytesConverter) FromConnect(_ context.Context, _ string, schema *data.Schema, value any) ([]byte, error) {
 	if schema != nil && schema.Type != data.Bytes {
-		return nil, fault.New(fault.Data, "Invalid schema type for ByteArrayConverter: %s", schema.Type)
+		return nil, fault.New(fault.Data, "Invalid schema type for ByteArrayConverter: %s", typeText(schema.Type))
 	}
 	switch v := value.(type) {
 	case nil:
@@ -172,7 +199,7 @@ func (bytesConverter) FromConnect(_ context.Context, _ string, schema *data.Sche
 	case []byte:
 		return v, nil
 	default:
-		return nil, fault.New(fault.Data, "ByteArrayConverter is not compatible with objects of type %T", value)
+		return nil, fault.New(fault.Data, "ByteArrayConverter is not compatible with objects of type class %s", data.ClassName(value))
 	}
 }
 
@@ -199,14 +226,10 @@ func simpleHeaderClass() Class {
 type simpleHeaderConverter struct{}
 
 func (simpleHeaderConverter) FromConnect(_ context.Context, _ string, _ *data.Schema, value any) ([]byte, error) {
-	switch v := value.(type) {
-	case nil:
+	if value == nil {
 		return nil, nil
-	case *data.Struct:
-		return nil, fault.New(fault.Data, "Failed to serialize unexpected value type org.apache.kafka.connect.data.Struct: %s", data.Text(v))
-	default:
-		return []byte(data.HeaderText(value)), nil
 	}
+	return []byte(data.HeaderText(value)), nil
 }
 
 func (simpleHeaderConverter) ToConnect(_ context.Context, _ string, raw []byte) (*data.Schema, any, error) {

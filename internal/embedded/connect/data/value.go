@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
-	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -68,44 +67,6 @@ func (m *Map) Clone() *Map {
 	return &Map{Keys: append([]any(nil), m.Keys...), Values: append([]any(nil), m.Values...)}
 }
 
-// Decimal is an exact number, Unscaled × 10^-Scale.
-type Decimal struct {
-	Unscaled *big.Int
-	Scale    int
-}
-
-// String writes the number in plain digits.
-func (d Decimal) String() string {
-	digits := new(big.Int).Abs(d.Unscaled).String()
-	sign := ""
-	if d.Unscaled.Sign() < 0 {
-		sign = "-"
-	}
-	if d.Scale <= 0 {
-		return sign + digits + strings.Repeat("0", -d.Scale)
-	}
-	if len(digits) <= d.Scale {
-		digits = strings.Repeat("0", d.Scale-len(digits)+1) + digits
-	}
-	return sign + digits[:len(digits)-d.Scale] + "." + digits[len(digits)-d.Scale:]
-}
-
-// ParseDecimal reads a number as Java's BigDecimal does, with as many decimals as
-// it is written with.
-func ParseDecimal(text string) (Decimal, bool) {
-	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	shift := 0
-	if exponent != "" {
-		var err error
-		if shift, err = strconv.Atoi(exponent); err != nil {
-			return Decimal{}, false
-		}
-	}
-	unscaled, ok := new(big.Int).SetString(whole+fraction, 10)
-	return Decimal{Unscaled: unscaled, Scale: len(fraction) - shift}, ok
-}
-
 // Milliseconds gives a logical Timestamp's number.
 func Milliseconds(t time.Time) int64 { return t.UnixMilli() }
 
@@ -163,7 +124,10 @@ func Text(v any) string {
 	case Decimal:
 		return v.String()
 	case time.Time:
-		return javaTimestamp(v)
+		if IsSQLTime(v) {
+			return javaTimestamp(v)
+		}
+		return v.UTC().Format("Mon Jan 02 15:04:05 UTC 2006")
 	case *Struct:
 		return v.text()
 	case *Map:
@@ -192,6 +156,16 @@ func (s *Struct) text() string {
 	}
 	return "Struct{" + strings.Join(parts, ",") + "}"
 }
+
+// sqlZone marks points in time that a database driver read.
+var sqlZone = time.FixedZone("UTC", 0)
+
+// SQLTime marks a point in time as one that a database driver read: a
+// java.sql.Timestamp, whose text is not that of other points in time.
+func SQLTime(t time.Time) time.Time { return t.In(sqlZone) }
+
+// IsSQLTime reports whether a point in time is one that a database driver read.
+func IsSQLTime(t time.Time) bool { return t.Location() == sqlZone }
 
 // javaTimestamp writes a point in time as java.sql.Timestamp does: at least one
 // digit after the point.

@@ -55,7 +55,7 @@ func fileKey(doc string) config.Key {
 
 func sourceKeys() []config.Key {
 	topic := key(topicSetting, config.String, config.High, "The topic that gets the lines.")
-	topic.Required, topic.Check = true, config.NonEmpty
+	topic.Required, topic.Check = true, config.NonEmptyString
 	batch := key(batchSizeSetting, config.Int, config.Low, "The most lines that are read at once.")
 	batch.Default = config.Default("2000")
 	return []config.Key{fileKey("The file whose lines are read."), topic, batch}

@@ -304,17 +304,17 @@ var timeLayouts = []string{"2006-01-02 15:04:05.999999999", "2006-01-02"}
 func timeOf(c column, v any) (any, error) {
 	switch v := v.(type) {
 	case int64:
-		return time.UnixMilli(v).UTC(), nil
+		return data.SQLTime(time.UnixMilli(v)), nil
 	case float64:
 		// The real driver takes a real number for a Julian day.
-		return time.UnixMilli(int64(math.Round((v - 2440587.5) * 86400000))).UTC(), nil
+		return data.SQLTime(time.UnixMilli(int64(math.Round((v - 2440587.5) * 86400000)))), nil
 	case time.Time:
-		return v.UTC(), nil
+		return data.SQLTime(v), nil
 	default:
 		text := textOf(v)
 		for _, layout := range timeLayouts {
 			if at, err := time.ParseInLocation(layout, text, time.UTC); err == nil {
-				return at, nil
+				return data.SQLTime(at), nil
 			}
 		}
 		return nil, fault.New(fault.SQL, "Error parsing time stamp: the column %s has %q, which is no time like 2006-01-02 15:04:05.000 and no number of milliseconds", quote(c.name), text)

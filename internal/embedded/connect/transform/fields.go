@@ -9,60 +9,6 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
-// asStruct wants a struct, in the real transformations' words.
-func asStruct(v any, purpose string) (*data.Struct, error) {
-	if s, ok := v.(*data.Struct); ok {
-		return s, nil
-	}
-	return nil, fault.New(fault.Data, "Only Struct objects supported for [%s], found: %s", purpose, typeName(v))
-}
-
-func asMap(v any, purpose string) (*data.Map, error) {
-	if m, ok := v.(*data.Map); ok {
-		return m, nil
-	}
-	return nil, fault.New(fault.Data, "Only Map objects supported in absence of schema for [%s], found: %s", purpose, typeName(v))
-}
-
-// typeName is the Java class of a value.
-func typeName(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case string:
-		return "java.lang.String"
-	case int8:
-		return "java.lang.Byte"
-	case int16:
-		return "java.lang.Short"
-	case int32:
-		return "java.lang.Integer"
-	case int64:
-		return "java.lang.Long"
-	case float32:
-		return "java.lang.Float"
-	case float64:
-		return "java.lang.Double"
-	case bool:
-		return "java.lang.Boolean"
-	case []any:
-		return "java.util.ArrayList"
-	case *data.Map:
-		return "java.util.HashMap"
-	case *data.Struct:
-		return "org.apache.kafka.connect.data.Struct"
-	default:
-		return "java.lang.Object"
-	}
-}
-
-// basics copies what a schema says apart from its fields.
-func basics(s *data.Schema) *data.Schema {
-	c := s.Clone()
-	c.Fields = nil
-	return c
-}
-
 func valueToKeyClasses() []Class {
 	return []Class{{
 		Name: prefix + "ValueToKey",
@@ -77,7 +23,7 @@ func valueToKeyClasses() []Class {
 }
 
 func nonEmptyList(v any) error {
-	if list, ok := v.([]string); ok && len(list) == 0 {
+	if list, ok := v.([]string); !ok || len(list) == 0 {
 		return config.Errorf("Empty list")
 	}
 	return nil
@@ -101,29 +47,32 @@ func (t valueToKey) Apply(r *plugin.Record) (*plugin.Record, error) {
 			v, _ := m.Get(name)
 			key.Put(name, v)
 		}
+		key.SortAsHashMapFor(len(t.fields))
 		return keySide.with(r, nil, key), nil
 	}
 	value, err := asStruct(r.Value, purpose)
 	if err != nil {
 		return nil, err
 	}
-	schema := &data.Schema{Type: data.StructType}
-	key := &data.Struct{Schema: schema}
+	m := newMaker(&data.Schema{Type: data.StructType})
 	for _, name := range t.fields {
 		i := value.Schema.FieldIndex(name)
 		if i < 0 {
 			return nil, fault.New(fault.Data, "Field does not exist: %s", name)
 		}
-		schema.Fields = append(schema.Fields, value.Schema.Fields[i])
-		key.Values = append(key.Values, fieldValue(value, i, t.replaceNull))
+		m.add(name, value.Schema.Fields[i].Schema, fieldValue(value, i, t.replaceNull))
 	}
-	return keySide.with(r, schema, key), nil
+	key, err := m.made()
+	if err != nil {
+		return nil, err
+	}
+	return keySide.with(r, key.Schema, key), nil
 }
 
 func extractFieldClasses() []Class {
 	return both("ExtractField", &config.Definition{Keys: []config.Key{
 		required(key("field", config.String, config.Medium, "The field to take.")),
-		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2: a path into nested fields, with dots between names and backticks around names that have dots."), "V1"), config.OneOfAnyCase("V1", "V2")),
+		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2: a path into nested fields, with dots between names and backticks around names that have dots."), "V1"), syntaxVersion),
 		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		_, err := parsePath(s.Text("field"), s.Text("field.syntax.version"))
@@ -132,6 +81,13 @@ func extractFieldClasses() []Class {
 		steps, err := parsePath(settings.Text("field"), settings.Text("field.syntax.version"))
 		return extractField{s, settings.Text("field"), steps, settings.Flag(replaceNullSetting)}, err
 	})
+}
+
+func syntaxVersion(v any) error {
+	if text, ok := v.(string); ok && (strings.EqualFold(text, "V1") || strings.EqualFold(text, "V2")) {
+		return nil
+	}
+	return config.Errorf("String must be one of (case insensitive): V1, V2")
 }
 
 // parsePath cuts a path into names. A name may stand between backticks, in which
@@ -153,23 +109,22 @@ func parsePath(path, version string) ([]string, error) {
 			continue
 		}
 		var name strings.Builder
-		for {
-			i := strings.IndexByte(quoted, '`')
-			if i < 0 || i == len(quoted)-1 && i > 0 && quoted[i-1] == '\\' {
-				return nil, config.Errorf("Incomplete backtick pair in path: [%s], consider adding a backslash before backtick at position %d to escape it", path, len(path)-len(rest))
+		for from := 0; ; {
+			i := strings.IndexByte(quoted[from:], '`') + from
+			escaped := i > 0 && quoted[i-1] == '\\'
+			if i < from || i == len(quoted)-1 && escaped {
+				return nil, config.Wholef("Incomplete backtick pair in path: [%s], consider adding a backslash before backtick at position %d to escape it", path, len(path)-len(rest))
 			}
 			if i == len(quoted)-1 {
-				name.WriteString(quoted[:i])
-				return append(steps, name.String()), nil
+				return append(steps, name.String()+quoted[:i]), nil
 			}
-			switch {
-			case quoted[i+1] != '.':
-				name.WriteString(quoted[:i+1])
-				quoted = quoted[i+1:]
+			if quoted[i+1] != '.' {
+				from = i + 1
 				continue
-			case i > 0 && quoted[i-1] == '\\':
+			}
+			if escaped {
 				name.WriteString(quoted[:i-1] + "`")
-				quoted = quoted[i+1:]
+				quoted, from = quoted[i+1:], 0
 				continue
 			}
 			name.WriteString(quoted[:i])
@@ -187,35 +142,63 @@ type extractField struct {
 	replaceNull bool
 }
 
+const (
+	extraction   = "field extraction"
+	nestedAccess = "nested field access"
+)
+
 func (t extractField) Apply(r *plugin.Record) (*plugin.Record, error) {
-	const purpose = "field extraction"
 	schema, v := t.side.get(r)
 	if schema == nil {
-		for _, step := range t.steps {
-			if v == nil {
-				break
-			}
-			m, err := asMap(v, purpose)
-			if err != nil {
-				return nil, err
-			}
-			v, _ = m.Get(step)
-		}
-		return t.side.with(r, nil, v), nil
+		return t.applySchemaless(r, v)
 	}
-	for n, step := range t.steps {
-		i := schema.FieldIndex(step)
-		if i < 0 {
+	st, err := asStructOrNull(v, extraction)
+	if err != nil {
+		return nil, err
+	}
+	found := schema
+	for _, step := range t.steps {
+		field, err := fieldOf(found, step)
+		if err != nil {
+			return nil, err
+		}
+		if field == nil {
 			return nil, fault.New(fault.IllegalArgument, "Unknown field: %s", t.path)
 		}
-		if v != nil {
-			st, err := asStruct(v, purpose)
-			if err != nil {
-				return nil, err
-			}
-			v = fieldValue(st, i, t.replaceNull || n < len(t.steps)-1)
-		}
-		schema = schema.Fields[i].Schema
+		found = field.Schema
 	}
-	return t.side.with(r, schema, v), nil
+	last := len(t.steps) - 1
+	for _, step := range t.steps[:last] {
+		if st == nil {
+			break
+		}
+		inner, _ := st.Get(step)
+		if st, err = asStructOrNull(inner, nestedAccess); err != nil {
+			return nil, err
+		}
+	}
+	if st == nil {
+		return t.side.with(r, found, nil), nil
+	}
+	return t.side.with(r, found, fieldValue(st, st.Schema.FieldIndex(t.steps[last]), t.replaceNull)), nil
+}
+
+func (t extractField) applySchemaless(r *plugin.Record, v any) (*plugin.Record, error) {
+	m, err := asMapOrNull(v, extraction)
+	last := len(t.steps) - 1
+	for _, step := range t.steps[:last] {
+		if err != nil || m == nil {
+			break
+		}
+		inner, _ := m.Get(step)
+		m, err = asMapOrNull(inner, nestedAccess)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return t.side.with(r, nil, nil), nil
+	}
+	field, _ := m.Get(t.steps[last])
+	return t.side.with(r, nil, field), nil
 }

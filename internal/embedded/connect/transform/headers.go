@@ -76,7 +76,7 @@ func headerFromClasses() []Class {
 		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		if len(s.List("fields")) != len(s.List("headers")) {
-			return config.Errorf("'fields' config must have the same number of elements as 'headers' config.")
+			return config.Wholef("'fields' config must have the same number of elements as 'headers' config.")
 		}
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
@@ -111,37 +111,44 @@ func (t headerFrom) Apply(r *plugin.Record) (*plugin.Record, error) {
 	if err != nil {
 		return nil, err
 	}
+	result := st
+	if t.operation == moveOperation {
+		m := newMaker(basics(schema))
+		for i, f := range schema.Fields {
+			if !slices.Contains(t.fields, f.Name) {
+				m.add(f.Name, f.Schema, fieldValue(st, i, t.replaceNull))
+			}
+		}
+		if result, err = m.made(); err != nil {
+			return nil, err
+		}
+	}
 	for i, name := range t.fields {
 		n := schema.FieldIndex(name)
 		if n < 0 {
-			return nil, fault.New(fault.NullPointer, "the field %s of the transformation HeaderFrom does not exist", name)
+			return nil, missingField(name)
 		}
 		headers = append(headers, plugin.Header{Key: t.headers[i], Schema: schema.Fields[n].Schema, Value: fieldValue(st, n, t.replaceNull)})
 	}
-	if t.operation == copyOperation {
-		return withHeaders(r, headers), nil
-	}
-	changed := basics(schema)
-	result := &data.Struct{Schema: changed}
-	for i, f := range schema.Fields {
-		if !slices.Contains(t.fields, f.Name) {
-			changed.Fields = append(changed.Fields, f)
-			result.Values = append(result.Values, fieldValue(st, i, t.replaceNull))
-		}
-	}
-	return withHeaders(t.side.with(r, changed, result), headers), nil
+	return withHeaders(t.side.with(r, result.Schema, result), headers), nil
+}
+
+// missingField is how the real transformation fails on a field that the schema does
+// not have; the hint says which one.
+func missingField(name string) error {
+	f := fault.New(fault.NullPointer, `Cannot invoke "org.apache.kafka.connect.data.Field.schema()" because the return value of "org.apache.kafka.connect.data.Schema.field(String)" is null`)
+	f.Hint = "the record has no field " + name
+	return f
 }
 
 // rest gives a map without the fields that are moved.
 func (t headerFrom) rest(m *data.Map) *data.Map {
-	if t.operation == copyOperation {
-		return m
-	}
 	rest := &data.Map{}
 	for i, k := range m.Keys {
-		if name, ok := k.(string); !ok || !slices.Contains(t.fields, name) {
+		if name, ok := k.(string); !ok || t.operation == copyOperation || !slices.Contains(t.fields, name) {
 			rest.Put(k, m.Values[i])
 		}
 	}
+	rest.SortAsCopy(len(m.Keys))
 	return rest
 }

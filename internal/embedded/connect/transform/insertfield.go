@@ -26,9 +26,9 @@ func insertFieldClasses() []Class {
 		}
 		switch {
 		case none:
-			return config.Errorf("No field insertion configured")
+			return config.Wholef("No field insertion configured")
 		case s.Given("static.field") && !s.Given("static.value"):
-			return config.Errorf("No value specified for static field: %s", s.Text("static.field"))
+			return config.Wholef("Invalid value null for configuration static.value: No value specified for static field: %s", s.Text("static.field"))
 		}
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
@@ -37,23 +37,26 @@ func insertFieldClasses() []Class {
 			name string
 			to   *insertion
 		}{{"topic.field", &t.topic}, {"partition.field", &t.partition}, {"offset.field", &t.offset}, {"timestamp.field", &t.timestamp}, {"static.field", &t.staticField}} {
-			*slot.to = parseInsertion(settings.Text(slot.name))
+			if settings.Given(slot.name) {
+				*slot.to = parseInsertion(settings.Text(slot.name))
+			}
 		}
 		return t, nil
 	})
 }
 
-// insertion is a field to add; its name is empty for none.
+// insertion is a field to add.
 type insertion struct {
+	wanted   bool
 	name     string
 	optional bool
 }
 
 func parseInsertion(spec string) insertion {
 	if name, ok := strings.CutSuffix(spec, "!"); ok {
-		return insertion{name: name}
+		return insertion{wanted: true, name: name}
 	}
-	return insertion{name: strings.TrimSuffix(spec, "?"), optional: true}
+	return insertion{wanted: true, name: strings.TrimSuffix(spec, "?"), optional: true}
 }
 
 // insertField adds what is known of the record to it.
@@ -69,67 +72,82 @@ func (t insertField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	if v == nil {
 		return r, nil
 	}
-	additions, err := t.additions(r)
-	if err != nil {
-		return nil, err
-	}
 	const purpose = "field insertion"
 	if schema == nil {
 		m, err := asMap(v, purpose)
 		if err != nil {
 			return nil, err
 		}
+		additions, err := t.additions(r, false)
+		if err != nil {
+			return nil, err
+		}
+		size := len(m.Keys)
 		m = m.Clone()
 		for _, a := range additions {
-			m.Put(a.field.Name, a.value)
+			if a.value != nil {
+				m.Put(a.field.Name, a.value)
+			}
 		}
+		m.SortAsCopy(size)
 		return t.side.with(r, nil, m), nil
 	}
 	st, err := asStruct(v, purpose)
 	if err != nil {
 		return nil, err
 	}
-	changed := schema.Clone()
-	result := &data.Struct{Schema: changed}
-	for i := range st.Values {
-		result.Values = append(result.Values, fieldValue(st, i, t.replaceNull))
+	m := newMaker(basics(schema))
+	for i, f := range schema.Fields {
+		m.add(f.Name, f.Schema, fieldValue(st, i, t.replaceNull))
 	}
+	additions, err := t.additions(r, true)
 	for _, a := range additions {
-		changed.Fields = append(changed.Fields, a.field)
-		result.Values = append(result.Values, a.value)
+		if a.value == nil {
+			m.declare(a.field.Name, a.field.Schema)
+		} else {
+			m.add(a.field.Name, a.field.Schema, a.value)
+		}
 	}
-	return t.side.with(r, changed, result), nil
+	if m.valueError == nil {
+		m.valueError = err
+	}
+	changed, err := m.made()
+	if err != nil {
+		return nil, err
+	}
+	return t.side.with(r, changed.Schema, changed), nil
 }
 
+// addition is a field with what is put into it; a nil value is not put.
 type addition struct {
 	field data.Field
 	value any
 }
 
-func (t insertField) additions(r *plugin.Record) ([]addition, error) {
+// additions lists what is added, also with an error: that of an offset that the
+// record does not have.
+func (t insertField) additions(r *plugin.Record, withSchema bool) ([]addition, error) {
 	var list []addition
-	var err error
 	add := func(to insertion, schema *data.Schema, value any) {
-		if to.name == "" {
-			return
+		if to.wanted {
+			schema.Optional = to.optional
+			list = append(list, addition{data.Field{Name: to.name, Schema: schema}, value})
 		}
-		schema.Optional = to.optional
-		if value == nil && !to.optional && err == nil {
-			err = fault.New(fault.Data, "Invalid value: null used for required field: %q, schema type: %s", to.name, strings.ToUpper(schema.Type.String()))
-		}
-		list = append(list, addition{data.Field{Name: to.name, Schema: schema}, value})
 	}
+	var err error
 	var partition, offset, timestamp any
 	if r.Partition != nil {
 		partition = *r.Partition
 	}
 	if r.KafkaTopic != "" {
-		partition, offset = r.KafkaPartition, r.KafkaOffset
-	} else if t.offset.name != "" {
-		return nil, fault.New(fault.Data, "Offset insertion is only supported for sink connectors, record is of type SourceRecord")
+		offset = r.KafkaOffset
+	} else if t.offset.wanted {
+		err = fault.New(fault.Data, "Only SinkRecord supported for [field insertion], found: org.apache.kafka.connect.source.SourceRecord")
 	}
 	if r.Timestamp != nil {
-		timestamp = time.UnixMilli(*r.Timestamp).UTC()
+		if timestamp = *r.Timestamp; withSchema {
+			timestamp = time.UnixMilli(*r.Timestamp).UTC()
+		}
 	}
 	add(t.topic, data.Of(data.String), r.Topic)
 	add(t.partition, data.Of(data.Int32), partition)

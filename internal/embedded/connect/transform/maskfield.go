@@ -3,7 +3,6 @@ package transform
 import (
 	"math/big"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
@@ -15,7 +14,7 @@ import (
 func maskFieldClasses() []Class {
 	return both("MaskField", &config.Definition{Keys: []config.Key{
 		checked(required(key("fields", config.List, config.High, "The fields to mask.")), nonEmptyList),
-		checked(key("replacement", config.String, config.Low, "What to put in their place, for numbers and texts; else what is empty or zero."), config.NonEmpty),
+		checked(key("replacement", config.String, config.Low, "What to put in their place, for numbers and texts; else what is empty or zero."), config.NonEmptyString),
 		replaceNullKey(),
 	}}, nil, func(s side, settings config.Settings) (Transformation, error) {
 		t := maskField{side: s, fields: settings.List("fields"), replaceNull: settings.Flag(replaceNullSetting)}
@@ -42,14 +41,16 @@ func (t maskField) Apply(r *plugin.Record) (*plugin.Record, error) {
 		if err != nil {
 			return nil, err
 		}
+		size := len(m.Keys)
 		m = m.Clone()
 		for _, name := range t.fields {
 			field, _ := m.Get(name)
-			if field, err = t.masked(r, field); err != nil {
+			if field, err = t.masked(field); err != nil {
 				return nil, err
 			}
 			m.Put(name, field)
 		}
+		m.SortAsCopy(size)
 		return t.side.with(r, nil, m), nil
 	}
 	st, err := asStruct(v, purpose)
@@ -60,7 +61,7 @@ func (t maskField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	for i, f := range schema.Fields {
 		changed.Values[i] = fieldValue(st, i, t.replaceNull)
 		if slices.Contains(t.fields, f.Name) {
-			if changed.Values[i], err = t.masked(r, changed.Values[i]); err != nil {
+			if changed.Values[i], err = t.masked(changed.Values[i]); err != nil {
 				return nil, err
 			}
 		}
@@ -68,12 +69,12 @@ func (t maskField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	return t.side.with(r, schema, changed), nil
 }
 
-func (t maskField) masked(r *plugin.Record, v any) (any, error) {
+func (t maskField) masked(v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
 	if t.replacement != nil {
-		return t.replaced(v, *t.replacement)
+		return replaced(v, *t.replacement)
 	}
 	switch v := v.(type) {
 	case bool:
@@ -95,61 +96,49 @@ func (t maskField) masked(r *plugin.Record, v any) (any, error) {
 	case data.Decimal:
 		return data.Decimal{Unscaled: new(big.Int)}, nil
 	case time.Time:
-		if r.KafkaTopic == "" {
-			// What a JDBC driver reads is of a class that the real one doesn't know.
-			return nil, fault.New(fault.Data, "Cannot mask value of type: class java.sql.Timestamp")
+		if !data.IsSQLTime(v) {
+			return time.UnixMilli(0).UTC(), nil
 		}
-		return time.UnixMilli(0).UTC(), nil
 	case []any:
 		return []any{}, nil
 	case *data.Map:
 		return &data.Map{}, nil
-	default:
-		return nil, fault.New(fault.Data, "Cannot mask value of type: class %s", typeName(v))
 	}
+	return nil, fault.New(fault.Data, "Cannot mask value of type: class %s", data.ClassName(v))
 }
 
-func (t maskField) replaced(v any, text string) (any, error) {
-	whole := func(bits int) (int64, error) {
-		n, err := strconv.ParseInt(text, 10, bits)
-		if err != nil {
-			return 0, fault.New(fault.Data, "Unable to convert %s (class java.lang.String) to number", text)
-		}
-		return n, nil
+// replaced gives a value of the same type that says what the text says. Numbers are
+// narrowed as Java does.
+func replaced(v any, text string) (any, error) {
+	switch v.(type) {
+	case string:
+		return text, nil
+	case int8, int16, int32, int64, float32, float64, data.Decimal:
+	default:
+		return nil, fault.New(fault.Data, "Cannot mask value of type class %s with custom replacement.", data.ClassName(v))
 	}
-	real := func(bits int) (float64, error) {
-		f, err := strconv.ParseFloat(text, bits)
-		if err != nil {
-			return 0, fault.New(fault.Data, "Unable to convert %s (class java.lang.String) to number", text)
+	d, err := data.ParseDecimal(text)
+	if err != nil {
+		which := "a number"
+		if _, ok := v.(data.Decimal); ok {
+			which = "number"
 		}
-		return f, nil
+		return nil, fault.Wrap(fault.Data, fault.New(fault.NumberFormat, "%s", err), "Unable to convert %s (class java.lang.String) to %s", text, which)
 	}
 	switch v.(type) {
 	case int8:
-		n, err := whole(8)
-		return int8(n), err
+		return int8(d.Long()), nil //nolint:gosec // as Java narrows
 	case int16:
-		n, err := whole(16)
-		return int16(n), err
+		return int16(d.Long()), nil //nolint:gosec // as Java narrows
 	case int32:
-		n, err := whole(32)
-		return int32(n), err
+		return int32(d.Long()), nil //nolint:gosec // as Java narrows
 	case int64:
-		return whole(64)
+		return d.Long(), nil
 	case float32:
-		f, err := real(32)
-		return float32(f), err
+		return float32(d.Float(64)), nil
 	case float64:
-		return real(64)
-	case string:
-		return text, nil
-	case data.Decimal:
-		d, ok := data.ParseDecimal(text)
-		if !ok {
-			return nil, fault.New(fault.Data, "Unable to convert %s (class java.lang.String) to number", text)
-		}
-		return d, nil
+		return d.Float(64), nil
 	default:
-		return nil, fault.New(fault.Data, "Cannot mask value of type class %s with custom replacement.", typeName(v))
+		return d, nil
 	}
 }

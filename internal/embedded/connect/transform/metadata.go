@@ -1,10 +1,6 @@
 package transform
 
 import (
-	"regexp"
-	"strconv"
-	"strings"
-
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
@@ -18,11 +14,11 @@ func setSchemaMetadataClasses() []Class {
 		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		if !s.Given("schema.name") && !s.Given("schema.version") {
-			return config.Errorf("Neither schema name nor version configured")
+			return config.Wholef("Neither schema name nor version configured")
 		}
 		return nil
 	}, func(s side, settings config.Settings) (Transformation, error) {
-		t := setSchemaMetadata{side: s, name: settings.Text("schema.name")}
+		t := setSchemaMetadata{side: s, name: settings.Text("schema.name"), replaceNull: settings.Flag(replaceNullSetting)}
 		if settings.Given("schema.version") {
 			t.version = data.Version(int(settings.Number("schema.version")))
 		}
@@ -35,6 +31,8 @@ type setSchemaMetadata struct {
 	side    side
 	name    string
 	version *int
+	// replaceNull takes a field's default for a null.
+	replaceNull bool
 }
 
 func (t setSchemaMetadata) Apply(r *plugin.Record) (*plugin.Record, error) {
@@ -45,6 +43,9 @@ func (t setSchemaMetadata) Apply(r *plugin.Record) (*plugin.Record, error) {
 		}
 		return nil, fault.New(fault.Data, "Schema required for [updating schema metadata]")
 	}
+	if _, err := fieldsOf(schema); err != nil {
+		return nil, err // the real one looks at the fields of every schema
+	}
 	changed := schema.Clone()
 	if t.name != "" {
 		changed.Name = t.name
@@ -53,7 +54,11 @@ func (t setSchemaMetadata) Apply(r *plugin.Record) (*plugin.Record, error) {
 		changed.Version = t.version
 	}
 	if st, ok := v.(*data.Struct); ok {
-		v = &data.Struct{Schema: changed, Values: st.Values}
+		copied := &data.Struct{Schema: changed, Values: make([]any, len(st.Values))}
+		for i := range st.Values {
+			copied.Values[i] = fieldValue(st, i, t.replaceNull)
+		}
+		v = copied
 	}
 	return t.side.with(r, changed, v), nil
 }
@@ -66,60 +71,27 @@ func regexRouterClasses() []Class {
 			required(key("replacement", config.String, config.High, "The new topic; $1 is what the first group matched.")),
 		}},
 		make: func(s config.Settings) (Transformation, error) {
-			pattern, err := regexp.Compile("^(?:" + s.Text("regex") + ")$")
-			return regexRouter{pattern, goReplacement(s.Text("replacement"))}, err
+			pattern, err := compilePattern(s.Text("regex"))
+			return regexRouter{pattern, s.Text("replacement")}, err
 		},
 	}}
 }
 
-func checkRegex(v any) error {
-	text, ok := v.(string)
-	if !ok {
-		return nil
-	}
-	if _, err := regexp.Compile(text); err != nil {
-		return config.Errorf("Invalid regex: %s", err)
-	}
-	return nil
-}
-
-// goReplacement writes Java's $1 and \$ in Go's way.
-func goReplacement(text string) string {
-	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\\' && i+1 < len(text):
-			i++
-			if text[i] == '$' {
-				b.WriteString("$$")
-			} else {
-				b.WriteByte(text[i])
-			}
-		case text[i] == '$' && i+1 < len(text) && text[i+1] >= '0' && text[i+1] <= '9':
-			i++
-			b.WriteString("${" + strconv.Itoa(int(text[i]-'0')) + "}")
-		case text[i] == '$' && i+1 < len(text) && text[i+1] == '{':
-			b.WriteByte('$')
-		case text[i] == '$':
-			b.WriteString("$$")
-		default:
-			b.WriteByte(text[i])
-		}
-	}
-	return b.String()
-}
-
 // regexRouter changes the topic.
 type regexRouter struct {
-	pattern     *regexp.Regexp
+	pattern     *pattern
 	replacement string
 }
 
 func (t regexRouter) Apply(r *plugin.Record) (*plugin.Record, error) {
-	if !t.pattern.MatchString(r.Topic) {
+	if !t.pattern.matches(r.Topic) {
 		return r, nil
 	}
+	topic, err := t.pattern.replaceFirst(r.Topic, t.replacement)
+	if err != nil {
+		return nil, err
+	}
 	c := *r
-	c.Topic = t.pattern.ReplaceAllString(r.Topic, t.replacement)
+	c.Topic = topic
 	return &c, nil
 }

@@ -28,8 +28,13 @@ func (t hoistField) Apply(r *plugin.Record) (*plugin.Record, error) {
 	if schema == nil {
 		return t.side.with(r, nil, &data.Map{Keys: []any{t.field}, Values: []any{v}}), nil
 	}
-	hoisted := &data.Schema{Type: data.StructType, Fields: []data.Field{{Name: t.field, Schema: schema}}}
-	return t.side.with(r, hoisted, &data.Struct{Schema: hoisted, Values: []any{v}}), nil
+	m := newMaker(&data.Schema{Type: data.StructType})
+	m.add(t.field, schema, v)
+	hoisted, err := m.made()
+	if err != nil {
+		return nil, err
+	}
+	return t.side.with(r, hoisted.Schema, hoisted), nil
 }
 
 func flattenClasses() []Class {
@@ -67,12 +72,15 @@ func (t flatten) Apply(r *plugin.Record) (*plugin.Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	flat := &data.Struct{Schema: basics(schema)}
+	flat := newMaker(basics(schema))
 	fallback, _ := schema.Default.(*data.Struct)
 	if err := t.flattenStruct(schema, st, "", schema.Optional, fallback, flat); err != nil {
 		return nil, err
 	}
-	return t.side.with(r, flat.Schema, flat), nil
+	if st, err = flat.made(); err != nil {
+		return nil, err
+	}
+	return t.side.with(r, st.Schema, st), nil
 }
 
 func (t flatten) name(prefix, name string) string {
@@ -91,7 +99,7 @@ func (t flatten) flattenMap(m *data.Map, prefix string, into *data.Map) error {
 				return err
 			}
 		case *data.Struct:
-			return fault.New(fault.Data, "Flatten transformation does not support class %s for record without schemas (for field %s).", typeName(v), name)
+			return fault.New(fault.Data, "Flatten transformation does not support class %s for record without schemas (for field %s).", data.ClassName(v), name)
 		default:
 			into.Put(name, v)
 		}
@@ -101,20 +109,19 @@ func (t flatten) flattenMap(m *data.Map, prefix string, into *data.Map) error {
 
 // flattenStruct adds the fields of a struct, nil for null. Those below an optional
 // struct are optional, and have its default's values for defaults.
-func (t flatten) flattenStruct(schema *data.Schema, st *data.Struct, prefix string, optional bool, fallback *data.Struct, into *data.Struct) error {
+func (t flatten) flattenStruct(schema *data.Schema, st *data.Struct, prefix string, optional bool, fallback *data.Struct, into *maker) error {
 	for i, f := range schema.Fields {
 		name := t.name(prefix, f.Name)
-		var v any
-		if st != nil {
-			v = fieldValue(st, i, true)
-		}
 		def := f.Schema.Default
 		if def == nil && fallback != nil {
 			def, _ = fallback.Get(f.Name)
 		}
 		switch f.Schema.Type {
 		case data.StructType:
-			inner, _ := v.(*data.Struct)
+			var inner *data.Struct
+			if st != nil {
+				inner, _ = st.Values[i].(*data.Struct)
+			}
 			innerDefault, _ := def.(*data.Struct)
 			if err := t.flattenStruct(f.Schema, inner, name, optional || f.Schema.Optional, innerDefault, into); err != nil {
 				return err
@@ -126,8 +133,11 @@ func (t flatten) flattenStruct(schema *data.Schema, st *data.Struct, prefix stri
 		s := f.Schema.Clone()
 		s.Optional = optional || s.Optional
 		s.Default, s.HasDefault = def, def != nil
-		into.Schema.Fields = append(into.Schema.Fields, data.Field{Name: name, Schema: s})
-		into.Values = append(into.Values, v)
+		if st == nil {
+			into.declare(name, s)
+		} else {
+			into.add(name, s, fieldValue(st, i, true))
+		}
 	}
 	return nil
 }

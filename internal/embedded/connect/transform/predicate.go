@@ -1,7 +1,6 @@
 package transform
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,7 +28,7 @@ type PredicateClass struct {
 var predicates = []PredicateClass{
 	{
 		Name:       predicatePrefix + "HasHeaderKey",
-		Definition: &config.Definition{Keys: []config.Key{checked(required(key("name", config.String, config.Medium, "The name of the header.")), config.NonEmpty)}},
+		Definition: &config.Definition{Keys: []config.Key{checked(required(key("name", config.String, config.Medium, "The name of the header.")), config.NonEmptyString)}},
 		make:       func(s config.Settings) (Predicate, error) { return hasHeaderKey(s.Text("name")), nil },
 	},
 	{
@@ -39,13 +38,13 @@ var predicates = []PredicateClass{
 	{
 		Name: predicatePrefix + "TopicNameMatches",
 		Definition: &config.Definition{Keys: []config.Key{checked(required(key("pattern", config.String, config.Medium, "The pattern that the whole topic must match.")), func(v any) error {
-			if err := config.NonEmpty(v); err != nil {
+			if err := config.NonEmptyString(v); err != nil {
 				return err
 			}
 			return checkRegex(v)
 		})}},
 		make: func(s config.Settings) (Predicate, error) {
-			pattern, err := regexp.Compile("^(?:" + s.Text("pattern") + ")$")
+			pattern, err := compilePattern(s.Text("pattern"))
 			return topicNameMatches{pattern}, err
 		},
 	},
@@ -78,9 +77,9 @@ type recordIsTombstone struct{}
 
 func (recordIsTombstone) Holds(r *plugin.Record) bool { return r.Value == nil }
 
-type topicNameMatches struct{ pattern *regexp.Regexp }
+type topicNameMatches struct{ pattern *pattern }
 
-func (p topicNameMatches) Holds(r *plugin.Record) bool { return p.pattern.MatchString(r.Topic) }
+func (p topicNameMatches) Holds(r *plugin.Record) bool { return p.pattern.matches(r.Topic) }
 
 func filterClasses() []Class {
 	return []Class{{
@@ -99,24 +98,33 @@ func timestampRouterClasses() []Class {
 		Name: prefix + "TimestampRouter",
 		Definition: &config.Definition{Keys: []config.Key{
 			withDefault(key("topic.format", config.String, config.High, "The new topic; ${topic} is the old one, ${timestamp} the record's time."), "${topic}-${timestamp}"),
-			checked(withDefault(key("timestamp.format", config.String, config.High, "The pattern of the time, in the way of Java's SimpleDateFormat."), "yyyyMMdd"), checkPattern),
+			withDefault(key("timestamp.format", config.String, config.High, "The pattern of the time, in the way of Java's SimpleDateFormat."), "yyyyMMdd"),
 		}},
 		make: func(s config.Settings) (Transformation, error) {
-			layout, err := goLayout(s.Text("timestamp.format"))
-			return timestampRouter{s.Text("topic.format"), layout}, err
+			format, err := compileDateFormat(s.Text("timestamp.format"))
+			return timestampRouter{s.Text("topic.format"), format, err}, nil
 		},
 	}}
 }
 
 // timestampRouter makes a record's time part of its topic.
-type timestampRouter struct{ format, layout string }
+type timestampRouter struct {
+	topic  string
+	format *dateFormat
+	// wrong is why the format can't be used; the real one finds it at the first
+	// record.
+	wrong error
+}
 
 func (t timestampRouter) Apply(r *plugin.Record) (*plugin.Record, error) {
 	if r.Timestamp == nil {
 		return nil, fault.New(fault.Data, "Timestamp missing on record: %s", r.Text())
 	}
-	at := time.UnixMilli(*r.Timestamp).UTC().Format(t.layout)
+	if t.wrong != nil {
+		return nil, fault.New(fault.IllegalArgument, "%s", t.wrong)
+	}
+	at := t.format.format(time.UnixMilli(*r.Timestamp))
 	c := *r
-	c.Topic = strings.ReplaceAll(strings.ReplaceAll(t.format, "${topic}", r.Topic), "${timestamp}", at)
+	c.Topic = strings.ReplaceAll(strings.ReplaceAll(t.topic, "${topic}", r.Topic), "${timestamp}", at)
 	return &c, nil
 }

@@ -6,30 +6,39 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
 func replaceFieldClasses() []Class {
 	return both("ReplaceField", &config.Definition{Keys: []config.Key{
 		withDefault(key("exclude", config.List, config.Medium, "The fields to leave out."), ""),
+		key("blacklist", config.List, config.Low, "The former name of exclude."),
 		withDefault(key("include", config.List, config.Medium, "The fields to keep; all when empty."), ""),
+		key("whitelist", config.List, config.Low, "The former name of include."),
 		checked(withDefault(key("renames", config.List, config.Medium, "New names of fields, old:new."), ""), checkRenames),
 		replaceNullKey(),
 	}}, nil, func(s side, settings config.Settings) (Transformation, error) {
-		t := replaceField{side: s, exclude: settings.List("exclude"), include: settings.List("include"), renames: map[string]string{}, replaceNull: settings.Flag(replaceNullSetting)}
-		for _, entry := range settings.List("renames") {
-			from, to, _ := strings.Cut(entry, ":")
-			t.renames[from] = to
-		}
-		return t, nil
+		return replaceField{
+			side: s, exclude: formerly(settings, "exclude", "blacklist"), include: formerly(settings, "include", "whitelist"),
+			renames: settings.List("renames"), replaceNull: settings.Flag(replaceNullSetting),
+		}, nil
 	})
+}
+
+// formerly reads a setting that had another name once.
+func formerly(s config.Settings, name, former string) []string {
+	if s.Said(name) {
+		return s.List(name)
+	}
+	return s.List(former)
 }
 
 func checkRenames(v any) error {
 	list, _ := v.([]string)
 	for _, entry := range list {
-		if strings.Count(entry, ":") != 1 {
-			return config.Errorf("Invalid rename mapping: %s", entry)
+		if len(splitAt(entry, ':')) != 2 {
+			return config.Wholef("Invalid value [%s] for configuration renames: Invalid rename mapping: %s", strings.Join(list, ", "), entry)
 		}
 	}
 	return nil
@@ -39,7 +48,7 @@ func checkRenames(v any) error {
 type replaceField struct {
 	side             side
 	exclude, include []string
-	renames          map[string]string
+	renames          []string // old:new; the last one of a name holds
 	replaceNull      bool
 }
 
@@ -48,10 +57,24 @@ func (t replaceField) keeps(name string) bool {
 }
 
 func (t replaceField) renamed(name string) string {
-	if to, ok := t.renames[name]; ok {
-		return to
+	to := name
+	for _, entry := range t.renames {
+		if from, given, _ := strings.Cut(entry, ":"); from == name {
+			to = given
+		}
 	}
-	return name
+	return to
+}
+
+// renamedFrom is the name that a field has before it is renamed.
+func (t replaceField) renamedFrom(name string) string {
+	from := name
+	for _, entry := range t.renames {
+		if was, given, _ := strings.Cut(entry, ":"); given == name {
+			from = was
+		}
+	}
+	return from
 }
 
 func (t replaceField) Apply(r *plugin.Record) (*plugin.Record, error) {
@@ -75,19 +98,28 @@ func (t replaceField) Apply(r *plugin.Record) (*plugin.Record, error) {
 				changed.Put(t.renamed(name), m.Values[i])
 			}
 		}
+		changed.SortAsHashMapFor(len(m.Keys))
 		return t.side.with(r, nil, changed), nil
 	}
 	st, err := asStruct(v, purpose)
 	if err != nil {
 		return nil, err
 	}
-	changed := basics(schema)
-	result := &data.Struct{Schema: changed}
-	for i, f := range schema.Fields {
-		if t.keeps(f.Name) {
-			changed.Fields = append(changed.Fields, data.Field{Name: t.renamed(f.Name), Schema: f.Schema})
-			result.Values = append(result.Values, fieldValue(st, i, t.replaceNull))
+	m := newMaker(basics(schema))
+	for _, f := range schema.Fields {
+		if !t.keeps(f.Name) {
+			continue
 		}
+		name := t.renamed(f.Name)
+		from := t.renamedFrom(name)
+		i := schema.FieldIndex(from)
+		if i < 0 {
+			return nil, fault.New(fault.Data, "%s is not a valid field name", from)
+		}
+		m.add(name, f.Schema, fieldValue(st, i, t.replaceNull))
 	}
-	return t.side.with(r, changed, result), nil
+	if st, err = m.made(); err != nil {
+		return nil, err
+	}
+	return t.side.with(r, st.Schema, st), nil
 }

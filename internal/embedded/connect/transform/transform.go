@@ -171,12 +171,3 @@ const replaceNullSetting = "replace.null.with.default"
 func replaceNullKey() config.Key {
 	return withDefault(key(replaceNullSetting, config.Boolean, config.Medium, "Whether a null becomes its field's default."), "true")
 }
-
-// fieldValue gives the value of a struct's field, perhaps its default when it is
-// null.
-func fieldValue(st *data.Struct, i int, replaceNull bool) any {
-	if v := st.Values[i]; v != nil || !replaceNull || !st.Schema.Fields[i].Schema.HasDefault {
-		return v
-	}
-	return st.Schema.Fields[i].Schema.Default
-}

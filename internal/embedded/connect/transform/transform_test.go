@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 	"github.com/orderflow/orderflow/internal/embedded/connect/transform"
@@ -18,7 +19,7 @@ func record() *plugin.Record {
 		{Name: "at", Schema: data.Timestamp()}, {Name: "amount", Schema: data.Of(data.Float64)},
 	}}
 	return &plugin.Record{Topic: "db.s", ValueSchema: schema, Value: &data.Struct{Schema: schema,
-		Values: []any{int32(7), "seven", time.UnixMilli(1700000000123).UTC(), 1.5}}}
+		Values: []any{int32(7), "seven", data.SQLTime(time.UnixMilli(1700000000123)), 1.5}}}
 }
 
 func apply(t *testing.T, class string, settings map[string]string, r *plugin.Record) (*plugin.Record, error) {
@@ -87,7 +88,7 @@ func TestErrorsAreTheRealOnes(t *testing.T) {
 	}
 	c, ok := transform.Find("org.apache.kafka.connect.transforms.Cast$Value")
 	require.True(t, ok)
-	require.ErrorContains(t, c.Check(nil), "Must specify at least one field to cast.")
+	assert.Contains(t, config.Validate(c.Definition, "", nil).Errors(), "Must specify at least one field to cast.")
 }
 
 func TestTransformationsWithoutSchemas(t *testing.T) {
