@@ -183,7 +183,7 @@ func (o *textOutput) drift(d migrate.Drift) {
 	}
 	o.linef("%s", line)
 	if d.Statement != "" {
-		o.linef("          %s", oneLine(d.Statement))
+		o.linef("          %s", shortened(strings.Join(strings.Fields(d.Statement), " ")))
 	}
 	for _, difference := range d.Differences {
 		if difference.Diff != "" {

@@ -242,7 +242,7 @@ func (o *textOutput) migrations(status migrate.Status) {
 	for _, m := range status.Migrations {
 		table = append(table, []string{
 			fmt.Sprint(m.Version), m.Name, string(m.State), orNone(m.Previous),
-			timeOrNone(m.StartedOn), timeOrNone(m.CompletedOn), orNone(oneLine(m.ErrorReason)),
+			timeOrNone(m.StartedOn), timeOrNone(m.CompletedOn), orNone(shortened(oneLine(m.ErrorReason))),
 		})
 	}
 	widths := make([]int, len(table[0]))
@@ -276,10 +276,23 @@ func (o *textOutput) migrations(status migrate.Status) {
 	}
 	o.linef("%s", rule)
 	for _, m := range status.Migrations {
+		if reason := oneLine(m.ErrorReason); reason != shortened(reason) {
+			o.linef("%s: %s", m.Path, reason)
+		}
 		if m.Resumption != nil {
 			o.linef("%s goes on after %d statements", m.Path, m.Resumption.Done)
 		}
 	}
+}
+
+// longestText is how many characters of a reason or statement a line has.
+const longestText = 120
+
+func shortened(text string) string {
+	if runes := []rune(text); len(runes) > longestText {
+		return string(runes[:longestText-1]) + "…"
+	}
+	return text
 }
 
 func orNone(text string) string {

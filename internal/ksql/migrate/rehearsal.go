@@ -134,7 +134,7 @@ func (r *rehearsal) judge(ctx context.Context, file File, s step) judgement {
 	case r.engine == nil:
 		return judgement{verdict: NotValidated, err: r.doubt}
 	case strings.HasSuffix(effect.Kind, "CONNECTOR"):
-		return judgement{verdict: NotValidated, err: errors.New("connectors are not made in memory")}
+		return r.notCarriedOut(text, errors.New("connectors are not made in memory"))
 	case controlsQueries[keyword]:
 		var err error
 		if text, err = r.translate(text); err != nil {
@@ -147,7 +147,7 @@ func (r *rehearsal) judge(ctx context.Context, file File, s step) judgement {
 			return judgement{verdict: Valid} // what a query is does not depend on whether it runs
 		}
 	case effect.Action == ActionOther:
-		return judgement{verdict: NotValidated, err: fmt.Errorf("%s statements are not carried out in memory", keyword)}
+		return r.notCarriedOut(text, fmt.Errorf("%s statements are not carried out in memory", keyword))
 	}
 	before := r.state(effect.Name)
 	j := judgement{verdict: Valid, dependants: r.dependants(effect, before)}
@@ -170,6 +170,14 @@ func (r *rehearsal) judge(ctx context.Context, file File, s step) judgement {
 		j.explanation = r.explain(effect, started)
 	}
 	return j
+}
+
+// notCarriedOut judges a statement by its syntax alone.
+func (r *rehearsal) notCarriedOut(text string, why error) judgement {
+	if _, err := r.engine.Normalize(text); err != nil {
+		return judgement{verdict: Invalid, err: err}
+	}
+	return judgement{verdict: NotValidated, err: why}
 }
 
 // controlsQueries are statements about queries that have been started.
