@@ -64,6 +64,9 @@ func (s *Store) ScramLike(mechanism string) Scram {
 	return users[slices.Min(slices.Collect(maps.Keys(users)))]
 }
 
+// Hash is the mechanism's hash function.
+func (s Scram) Hash() func() hash.Hash { return hashOf(s.Mechanism) }
+
 func hashOf(mechanism string) func() hash.Hash {
 	if mechanism == ScramSHA256 {
 		return sha256.New

@@ -199,7 +199,8 @@ func TestHostileLogins(t *testing.T) {
 	}{
 		"metadata":                 {frame(9, kmsg.NewPtrMetadataRequest()), "Metadata request came before a login"},
 		"produce after handshake":  {append(frame(1, hello), frame(9, kmsg.NewPtrProduceRequest())...), "Produce request came before a login"},
-		"a handshake of version 0": {frame(0, hello), "version 0 of SASLHandshake"},
+		"a bare login that fails":  {append(frame(0, hello), 0, 0, 0, 4, 0, 'a', 0, 'b'), "a login with PLAIN failed"},
+		"a bare login of nothing":  {append(frame(0, hello), 0, 0, 0, 0), "a frame of 0 bytes"},
 		"large":                    {head(1<<20, 36, 0), "larger than 65536, before a login"},
 		"broken":                   {append(frame(1, hello), frame(2, broken)...), "a login with PLAIN failed"},
 		"authenticate, metadata":   {append(frame(2, early), frame(9, kmsg.NewPtrMetadataRequest())...), "Metadata request came before a login"},
@@ -275,4 +276,38 @@ func TestApiVersionsBeforeALogin(t *testing.T) {
 	}
 	assert.EqualValues(t, 1, keys[int16(kmsg.SASLHandshake)])
 	assert.EqualValues(t, 2, keys[int16(kmsg.SASLAuthenticate)])
+}
+
+// Clients of the time before SaslAuthenticate send the messages of a login as they
+// are.
+func TestBareLogin(t *testing.T) {
+	b, as := protected(t, broker.Config{})
+	config, err := as.TLS.Config()
+	require.NoError(t, err)
+	conn, err := tls.Dial("tcp", b.Addr(), config)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(10*time.Second)))
+	send := func(message []byte) []byte {
+		_, err := conn.Write(message)
+		require.NoError(t, err)
+		size := make([]byte, 4)
+		_, err = io.ReadFull(conn, size)
+		require.NoError(t, err)
+		answer := make([]byte, binary.BigEndian.Uint32(size))
+		_, err = io.ReadFull(conn, answer)
+		require.NoError(t, err)
+		return answer
+	}
+	hello := kmsg.NewPtrSASLHandshakeRequest()
+	hello.Mechanism = "PLAIN"
+	resp := kmsg.NewPtrSASLHandshakeResponse()
+	require.NoError(t, resp.ReadFrom(send(kmsg.NewRequestFormatter().AppendRequest(nil, hello, 7))[4:]))
+	require.Zero(t, resp.ErrorCode)
+	require.Len(t, resp.SupportedMechanisms, 3)
+	token := "\x00" + as.Username + "\x00" + as.Password
+	require.Empty(t, send(append(binary.BigEndian.AppendUint32(nil, uint32(len(token))), token...)))
+	metadata := kmsg.NewPtrMetadataRequest()
+	metadata.Version = 1
+	require.NotEmpty(t, send(kmsg.NewRequestFormatter().AppendRequest(nil, metadata, 8)))
 }

@@ -12,12 +12,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/xdg-go/scram"
 
 	"github.com/orderflow/orderflow/internal/credentials"
 )
@@ -32,33 +29,21 @@ var ErrRefused = errors.New("the credentials are not those of a user")
 type Server struct {
 	store      *credentials.Store
 	mechanisms []string
-	scram      map[string]*scram.Server
+	strangers  []byte // what is made up for strangers comes from it
 }
 
 // New makes a server for the users and API keys of a store. encrypted says that
 // connections are. The error says that there is nobody who could log in.
 func New(store *credentials.Store, encrypted bool) (*Server, error) {
-	s := &Server{store: store, scram: map[string]*scram.Server{}}
-	for mechanism, hash := range map[string]scram.HashGeneratorFcn{
-		credentials.ScramSHA256: scram.SHA256, credentials.ScramSHA512: scram.SHA512,
-	} {
-		if !store.HasScram(mechanism) {
-			continue
-		}
-		strangers := make([]byte, sha256.Size)
-		_, _ = rand.Read(strangers) // never fails
-		server, err := hash.NewServer(func(name string) (scram.StoredCredentials, error) {
-			return lookUp(store, mechanism, name, strangers), nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("setting up %s: %w", mechanism, err)
-		}
-		s.scram[mechanism] = server
-		s.mechanisms = append(s.mechanisms, mechanism)
-	}
-	slices.Sort(s.mechanisms)
+	s := &Server{store: store, strangers: make([]byte, sha256.Size)}
+	_, _ = rand.Read(s.strangers) // never fails
 	if encrypted {
-		s.mechanisms = append([]string{Plain}, s.mechanisms...)
+		s.mechanisms = append(s.mechanisms, Plain)
+	}
+	for _, mechanism := range []string{credentials.ScramSHA256, credentials.ScramSHA512} {
+		if store.HasScram(mechanism) {
+			s.mechanisms = append(s.mechanisms, mechanism)
+		}
 	}
 	if len(s.mechanisms) == 0 {
 		return nil, errors.New("nobody could log in: without TLS passwords are not taken as they are, and no user has a line for SCRAM: " +
@@ -70,25 +55,20 @@ func New(store *credentials.Store, encrypted bool) (*Server, error) {
 // unescaped undoes what SCRAM does to names (RFC 5802, section 5.1).
 var unescaped = strings.NewReplacer("=2C", ",", "=3D", "=")
 
-// lookUp gives what is kept of a user's password. For strangers it is made up, the
+// find gives what is kept of a user's password. For strangers it is made up, the
 // same each time, and nothing matches it.
-func lookUp(store *credentials.Store, mechanism, name string, strangers []byte) scram.StoredCredentials {
-	name = unescaped.Replace(name)
-	if stored, known := store.Scram(mechanism, name); known {
-		return scram.StoredCredentials{
-			KeyFactors: scram.KeyFactors{Salt: string(stored.Salt), Iters: stored.Iterations},
-			StoredKey:  stored.StoredKey, ServerKey: stored.ServerKey,
-		}
+func (s *Server) find(mechanism, name string) credentials.Scram {
+	if stored, known := s.store.Scram(mechanism, name); known {
+		return stored
 	}
-	mac := hmac.New(sha256.New, strangers)
+	made := s.store.ScramLike(mechanism)
+	mac := hmac.New(sha256.New, s.strangers)
 	mac.Write([]byte(name)) // never fails
-	salt, likely := mac.Sum(nil), store.ScramLike(mechanism)
-	never := make([]byte, len(likely.StoredKey))
-	_, _ = rand.Read(never) // never fails
-	return scram.StoredCredentials{
-		KeyFactors: scram.KeyFactors{Salt: string(salt[:min(len(salt), len(likely.Salt))]), Iters: likely.Iterations},
-		StoredKey:  never, ServerKey: never,
-	}
+	salt := mac.Sum(nil)
+	made.Salt = salt[:min(len(salt), len(made.Salt))]
+	made.StoredKey = make([]byte, len(made.StoredKey))
+	_, _ = rand.Read(made.StoredKey) // never fails
+	return made
 }
 
 // Mechanisms are those that clients may use.
@@ -99,18 +79,14 @@ func (s *Server) Begin(mechanism string) (*Conversation, bool) {
 	if !slices.Contains(s.mechanisms, mechanism) {
 		return nil, false
 	}
-	c := &Conversation{mechanism: mechanism, server: s}
-	if server := s.scram[mechanism]; server != nil {
-		c.scram = server.NewConversation()
-	}
-	return c, true
+	return &Conversation{mechanism: mechanism, server: s}, true
 }
 
 // Conversation is one client's login.
 type Conversation struct {
 	mechanism string
 	server    *Server
-	scram     *scram.ServerConversation // nil for PLAIN
+	scram     *scram // nil for PLAIN, and before the first message
 	user      string
 }
 
@@ -124,22 +100,20 @@ func (c *Conversation) User() string { return c.user }
 // the client has proven who it is. The error is ErrRefused, or says what is wrong
 // with the message; either way the conversation is over.
 func (c *Conversation) Step(message []byte) (answer []byte, done bool, err error) {
-	if c.scram == nil {
+	if c.mechanism == Plain {
 		return nil, true, c.plain(message)
 	}
-	text, err := c.scram.Step(string(message))
+	if c.scram == nil {
+		c.scram = &scram{}
+		text, err := c.scram.begin(string(message), func(name string) credentials.Scram { return c.server.find(c.mechanism, name) })
+		return []byte(text), false, err
+	}
+	text, err := c.scram.end(string(message))
 	if err != nil {
-		// The library's errors repeat the message.
-		return nil, false, ErrRefused
+		return nil, false, err
 	}
-	if id := c.scram.AuthzID(); id != "" && id != c.scram.Username() {
-		return nil, false, ErrRefused
-	}
-	if c.scram.Valid() {
-		c.user = unescaped.Replace(c.scram.Username())
-		return []byte(text), true, nil
-	}
-	return []byte(text), false, nil
+	c.user = c.scram.user
+	return []byte(text), true, nil
 }
 
 // plain reads "authorization id NUL user NUL password" (RFC 4616). An API key is

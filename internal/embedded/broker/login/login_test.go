@@ -1,6 +1,11 @@
 package login
 
 import (
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha512"
+	"crypto/subtle"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/xdg-go/scram"
+	xdg "github.com/xdg-go/scram"
 
 	"github.com/orderflow/orderflow/internal/credentials"
 )
@@ -91,7 +96,7 @@ func TestPlain(t *testing.T) {
 func TestScram(t *testing.T) {
 	s, err := New(store(t, append(userLines(t, "anna"), userLines(t, "a=b,c")...)...), false)
 	require.NoError(t, err)
-	for mechanism, hash := range map[string]scram.HashGeneratorFcn{"SCRAM-SHA-256": scram.SHA256, "SCRAM-SHA-512": scram.SHA512} {
+	for mechanism, hash := range map[string]xdg.HashGeneratorFcn{"SCRAM-SHA-256": xdg.SHA256, "SCRAM-SHA-512": xdg.SHA512} {
 		for _, c := range []struct {
 			name, password, as string
 			ok                 bool
@@ -131,6 +136,45 @@ func TestScram(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, in.Valid(), "the server has proven who it is, too")
 		}
+	}
+}
+
+// librdkafka before 2.2 puts its own part of the nonce before the whole nonce.
+func TestScramWithARepeatedNonce(t *testing.T) {
+	s, err := New(store(t, userLines(t, "anna")...), false)
+	require.NoError(t, err)
+	client, err := xdg.SHA512.NewClientUnprepped("anna", password, "")
+	require.NoError(t, err)
+	for _, c := range []struct {
+		before string
+		ok     bool
+	}{{"", true}, {"mine", true}, {"", false}} {
+		out, _ := s.Begin("SCRAM-SHA-512")
+		answer, _, err := out.Step([]byte("n,,n=anna,r=mine"))
+		require.NoError(t, err)
+		parts := strings.Split(string(answer), ",")
+		nonce := strings.TrimPrefix(parts[0], "r=")
+		require.True(t, strings.HasPrefix(nonce, "mine"))
+		signed := "c=biws,r=" + c.before + nonce
+		if !c.ok {
+			signed = "c=biws,r=mine"
+		}
+		salt, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(parts[1], "s="))
+		require.NoError(t, err)
+		factors := xdg.KeyFactors{Salt: string(salt), Iters: 16384}
+		stored := client.GetStoredCredentials(factors)
+		salted, err := pbkdf2.Key(sha512.New, password, salt, factors.Iters, sha512.Size)
+		require.NoError(t, err)
+		sign := func(key []byte, text string) []byte {
+			mac := hmac.New(sha512.New, key)
+			mac.Write([]byte(text))
+			return mac.Sum(nil)
+		}
+		proof := sign(salted, "Client Key")
+		subtle.XORBytes(proof, proof, sign(stored.StoredKey, "n=anna,r=mine,"+string(answer)+","+signed))
+		_, done, err := out.Step([]byte(signed + ",p=" + base64.StdEncoding.EncodeToString(proof)))
+		assert.Equal(t, c.ok, done)
+		assert.Equal(t, c.ok, err == nil)
 	}
 }
 

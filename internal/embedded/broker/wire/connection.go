@@ -100,6 +100,8 @@ func (c *connection) begin() (int, error) {
 		return 0, c.late(err)
 	}
 	switch size := binary.BigEndian.Uint32(head[:]); {
+	case size > 0 && size < minFrame && c.client.session.bare:
+		return int(size), nil
 	case size < minFrame:
 		return 0, fmt.Errorf("a frame of %d bytes is too short for a Kafka request", size)
 	case uint64(size) > uint64(c.server.cfg.MaxFrame):
@@ -134,6 +136,9 @@ func (c *connection) request(size int) error {
 			return err
 		}
 		return io.EOF
+	}
+	if c.client.session.bare {
+		return c.bareLogin()
 	}
 	key := int16(binary.BigEndian.Uint16(c.frame))
 	version := int16(binary.BigEndian.Uint16(c.frame[2:]))

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -25,6 +26,7 @@ type session struct {
 	server       *login.Server // nil when nobody is asked
 	conversation *login.Conversation
 	within       time.Time // until when the client has to have proven who it is
+	bare         bool      // messages of the login come as they are, and are no requests
 	done         bool
 	refused      error // the connection ends after the answer
 }
@@ -62,6 +64,7 @@ func (s *Server) handshake(_ context.Context, from *Client, req kmsg.Request) (k
 		return resp, nil
 	}
 	session.conversation = conversation
+	session.bare = q.Version == 0
 	return resp, nil
 }
 
@@ -79,24 +82,45 @@ func (s *Server) authenticate(ctx context.Context, from *Client, req kmsg.Reques
 		resp.ErrorMessage = kmsg.StringPtr("SaslAuthenticate came without a SaslHandshake before it, or after the login.")
 		return resp, nil
 	}
-	answer, done, err := session.conversation.Step(q.SASLAuthBytes)
-	if err != nil {
-		mechanism := session.conversation.Mechanism()
+	mechanism := session.conversation.Mechanism()
+	resp.SASLAuthBytes = from.step(ctx, q.SASLAuthBytes)
+	if session.refused != nil {
 		resp.ErrorCode = kerr.SaslAuthenticationFailed.Code
 		resp.ErrorMessage = kmsg.StringPtr("Authentication failed during authentication due to invalid credentials with SASL mechanism " + mechanism)
-		session.refused = fmt.Errorf("a login with %s failed: %w", mechanism, err)
+	}
+	return resp, nil
+}
+
+// step takes a message of the login and gives the answer to it. When the client is
+// refused the session says so.
+func (c *Client) step(ctx context.Context, message []byte) []byte {
+	s := &c.session
+	answer, done, err := s.conversation.Step(message)
+	if err != nil {
+		s.refused = fmt.Errorf("a login with %s failed: %w", s.conversation.Mechanism(), err)
 		wait := time.NewTimer(refusalDelay)
 		defer wait.Stop()
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
 		}
-		return resp, nil
+		return nil
 	}
-	resp.SASLAuthBytes = answer
 	if done {
-		session.done, from.User = true, session.conversation.User()
-		session.conversation = nil
+		c.User = s.conversation.User()
+		s.done, s.bare, s.conversation = true, false, nil
 	}
-	return resp, nil
+	return answer
+}
+
+// bareLogin answers a message of a login that is no request, which follows a
+// handshake of version 0.
+func (c *connection) bareLogin() error {
+	answer := c.client.step(c.server.ctx, c.frame)
+	if c.client.session.refused != nil {
+		return nil // the connection ends, which says it
+	}
+	c.out = binary.BigEndian.AppendUint32(c.out, uint32(len(answer)))
+	c.out = append(c.out, answer...)
+	return c.flush()
 }

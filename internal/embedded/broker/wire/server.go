@@ -95,8 +95,7 @@ func New(cfg Config, apis []API) *Server {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	apis = append(apis,
 		API{Key: kmsg.ApiVersions, Min: 0, Max: 4, Handle: s.apiVersions},
-		// Version 0 is followed by messages that are no requests.
-		API{Key: kmsg.SASLHandshake, Min: 1, Max: 1, Handle: s.handshake},
+		API{Key: kmsg.SASLHandshake, Min: 0, Max: 1, Handle: s.handshake},
 		API{Key: kmsg.SASLAuthenticate, Min: 0, Max: 2, Waits: true, Handle: s.authenticate},
 	)
 	for key := int16(0); key <= kmsg.MaxKey; key++ {
