@@ -27,8 +27,8 @@ const (
 	testPassword = "s3cret-of-anna"
 )
 
-// TestProtectedUp runs everything with TLS and credentials on the API and on
-// ksqlDB, as a stranger and as somebody who may.
+// TestProtectedUp runs everything with TLS and credentials on the API, on ksqlDB and
+// on Kafka, as a stranger and as somebody who may.
 func TestProtectedUp(t *testing.T) {
 	dir := t.TempDir()
 	cert, certKey, pool := selfSigned(t, dir)
@@ -36,6 +36,7 @@ func TestProtectedUp(t *testing.T) {
 	p := startUp(t, filepath.Join(dir, "data"), "--log-level", "debug",
 		"--api-tls-cert", cert, "--api-tls-key", certKey, "--api-credentials", credentials,
 		"--ksqldb-tls-cert", cert, "--ksqldb-tls-key", certKey, "--ksqldb-credentials", credentials,
+		"--kafka-tls-cert", cert, "--kafka-tls-key", certKey, "--kafka-credentials", credentials,
 		"--ksqldb-username", testUser, "--ksqldb-password", testPassword, "--tls-ca", cert)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	defer client.CloseIdleConnections()
@@ -93,6 +94,23 @@ func TestProtectedUp(t *testing.T) {
 		out, err := orderflow(t, "sql", "-e", "SHOW STREAMS;", "--ksqldb", p.ksqldb(), "--tls-ca", cert).CombinedOutput()
 		assert.Error(t, err)
 		assert.Contains(t, string(out), "Unauthorized")
+	})
+	t.Run("our own clients of Kafka", func(t *testing.T) {
+		args := []string{"topics", "plan", "--kafka", p.kafka(), "--schema-registry", p.addr["Schema Registry"], "--tls-ca", cert}
+		login := []string{"--kafka-tls", "--kafka-sasl", "SCRAM-SHA-512", "--kafka-username", testUser}
+		cmd := orderflow(t, append(args, login...)...)
+		cmd.Env = append(cmd.Env, "ORDERFLOW_KAFKA_PASSWORD="+testPassword)
+		out, err := cmd.CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+		cmd = orderflow(t, append(args, login...)...)
+		cmd.Env = append(cmd.Env, "ORDERFLOW_KAFKA_PASSWORD=wr0ng")
+		out, err = cmd.CombinedOutput()
+		assert.Error(t, err)
+		assert.Contains(t, string(out), "SASL_AUTHENTICATION_FAILED")
+		assert.NotContains(t, string(out), "wr0ng")
+		out, err = orderflow(t, args...).CombinedOutput()
+		assert.Error(t, err, "without TLS and a login")
+		assert.Contains(t, string(out), "is TLS missing?")
 	})
 	t.Run("no secret is told", func(t *testing.T) {
 		_, metrics := send(http.MethodGet, p.api()+"/metrics", "", key)

@@ -162,7 +162,8 @@ func TestScramWithARepeatedNonce(t *testing.T) {
 		salt, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(parts[1], "s="))
 		require.NoError(t, err)
 		factors := xdg.KeyFactors{Salt: string(salt), Iters: 16384}
-		stored := client.GetStoredCredentials(factors)
+		stored, err := client.GetStoredCredentialsWithError(factors)
+		require.NoError(t, err)
 		salted, err := pbkdf2.Key(sha512.New, password, salt, factors.Iters, sha512.Size)
 		require.NoError(t, err)
 		sign := func(key []byte, text string) []byte {
