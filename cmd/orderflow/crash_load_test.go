@@ -46,7 +46,7 @@ type crashLoad struct {
 
 func newCrashLoad(ctx context.Context, stack *crashStack) *crashLoad {
 	return &crashLoad{stack: stack, ctx: ctx, claims: verify.Claims{
-		Orders: map[string][]verify.Order{}, Payments: map[string]verify.Payment{}, Shipped: map[string]bool{},
+		Orders: map[string][]verify.Order{}, Payments: map[string]verify.Payment{}, Shipped: map[string]bool{}, Customers: map[int64]verify.Customer{},
 	}}
 }
 
@@ -58,6 +58,7 @@ func (l *crashLoad) run(seed uint64) {
 	}
 	wg.Go(func() { l.loop(rand.New(rand.NewPCG(seed, 100)), l.changeStock) })
 	wg.Go(func() { l.loop(rand.New(rand.NewPCG(seed, 101)), l.toggleConnector) })
+	wg.Go(func() { l.loop(rand.New(rand.NewPCG(seed, 102)), l.changeCustomer) })
 	wg.Wait()
 }
 
@@ -88,6 +89,7 @@ func (l *crashLoad) told() (verify.Claims, []string) {
 	defer l.mu.Unlock()
 	c := l.claims
 	c.Orders, c.Payments, c.Shipped = maps.Clone(c.Orders), maps.Clone(c.Payments), maps.Clone(c.Shipped)
+	c.Customers = maps.Clone(c.Customers)
 	return c, slices.Clone(l.wrong)
 }
 
@@ -191,6 +193,8 @@ func (l *crashLoad) order(random *rand.Rand) {
 		other.Quantity += 3
 		l.both(func(n int) { l.compete([]verify.Order{o, other}[n], n) })
 		return
+	case 2:
+		l.placeBatch(random, o)
 	default:
 		l.place(random, o)
 	}
@@ -233,6 +237,49 @@ func (l *crashLoad) place(random *rand.Rand, o verify.Order) {
 		l.acknowledged(o)
 	default:
 		l.blame("order %s was answered %d: %s", o.ID, status, body)
+	}
+}
+
+// placeBatch posts an order together with others, until all are taken.
+func (l *crashLoad) placeBatch(random *rand.Rand, o verify.Order) {
+	orders := []verify.Order{o}
+	for range 1 + random.IntN(4) {
+		another := o
+		another.ID = fmt.Sprintf("o-%d", l.orders.Add(1))
+		another.Product = crashProducts[random.IntN(3)]
+		orders = append(orders, another)
+	}
+	var documents []document
+	for _, o := range orders {
+		documents = append(documents, orderDocument(o))
+	}
+	deadline := time.Now().Add(servedWithin)
+	for left := len(orders); left > 0 && l.ctx.Err() == nil; {
+		status, body := l.until(random, http.MethodPost, "/v1/orders:batch", document{"orders": documents})
+		if status == 0 {
+			return
+		}
+		var answer struct{ Results []struct{ Status int } }
+		if err := json.Unmarshal(body, &answer); err != nil || status != http.StatusOK || len(answer.Results) != len(orders) {
+			l.blame("a batch was answered %d: %s", status, body)
+			return
+		}
+		left = 0
+		for i, r := range answer.Results {
+			switch {
+			case r.Status == http.StatusOK || r.Status == http.StatusCreated:
+				l.acknowledged(orders[i])
+			case r.Status >= 500:
+				left++
+			default:
+				l.blame("order %s of a batch was answered %d: %s", orders[i].ID, r.Status, body)
+				return
+			}
+		}
+		if left > 0 && time.Now().After(deadline) {
+			l.blame("a batch was not taken within %s: %s", servedWithin, body)
+			return
+		}
 	}
 }
 
@@ -308,7 +355,7 @@ func (l *crashLoad) ship(random *rand.Rand, o verify.Order) {
 	for deadline := time.Now().Add(servedWithin); status == http.StatusAccepted; {
 		status, body = l.until(random, http.MethodGet, "/v1/orders/"+o.ID+"/validated?timeout=2000", nil)
 		if time.Now().After(deadline) {
-			row, pullErr := l.pull(fmt.Sprintf("SELECT * FROM orders_by_id WHERE id = '%s';", o.ID))
+			row, pullErr := l.pull(fmt.Sprintf("SELECT * FROM order_states WHERE id = '%s';", o.ID))
 			l.blame("order %s was not decided within %s: %d %s; ksqlDB has %s (%v)", o.ID, servedWithin, status, body, row, pullErr)
 			return
 		}
@@ -369,8 +416,35 @@ func (l *crashLoad) changeStock(random *rand.Rand) {
 	}
 }
 
-// toggleConnector pauses the sink of the search index, or lets it go on.
+// toggleConnector pauses the sink of the search index, or the source of the
+// customers, or lets it go on.
 func (l *crashLoad) toggleConnector(random *rand.Rand) {
 	l.pause(time.Duration(random.IntN(600)) * time.Millisecond)
-	l.once(http.MethodPut, l.stack.url("connect")+"/connectors/orders.v1/"+[]string{"pause", "resume"}[random.IntN(2)], nil)
+	name := crashConnectors[random.IntN(len(crashConnectors))]
+	l.once(http.MethodPut, l.stack.url("connect")+"/connectors/"+name+"/"+[]string{"pause", "resume"}[random.IntN(2)], nil)
+}
+
+var crashConnectors = []string{"orders.v1", "customers"}
+
+// changeCustomer changes a customer in the database, as the shop's other programs do.
+func (l *crashLoad) changeCustomer(random *rand.Rand) {
+	l.pause(time.Duration(random.IntN(400)) * time.Millisecond)
+	id := firstCustomer + random.Int64N(crashCustomers)
+	c := verify.Customer{
+		ID: id, FirstName: fmt.Sprint("First", id), LastName: fmt.Sprint("Last", id), Email: fmt.Sprintf("c%d@%d.example.com", id, random.IntN(1000)),
+		Address: fmt.Sprintf("%d Side St", random.IntN(1000)), Level: crashLevels[random.IntN(len(crashLevels))],
+	}
+	_, err := l.stack.customers.ExecContext(l.ctx, "UPDATE customers SET email = ?, address = ?, level = ? WHERE id = ?", c.Email, c.Address, c.Level, id)
+	switch {
+	case l.ctx.Err() != nil:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.claims.Customers, id) // it may be changed, or not
+	case err != nil:
+		l.blame("changing customer %d: %s", id, err)
+	default:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.claims.Customers[id] = c
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"io"
 	"log"
@@ -29,6 +30,8 @@ const (
 	firstCustomer  = 1001
 )
 
+var crashLevels = []string{"platinum", "gold", "silver", "bronze"}
+
 // crashStack is the whole system as processes that can be killed: `up`, and beside it
 // a second instance of the API, of the inventory and of the e-mail service. All keep
 // their addresses over a restart, as in production.
@@ -36,6 +39,7 @@ type crashStack struct {
 	dir        string
 	migrations string // folder of the migration files, those of the tests included
 	address    map[string]string
+	customers  *sql.DB
 	mail       *mailbox
 	client     *http.Client
 
@@ -83,10 +87,11 @@ func (s *crashStack) fillCustomers(t *testing.T) {
 	t.Helper()
 	db, err := customers.Open(t.Context(), customersDB(s.dir), true)
 	require.NoError(t, err)
-	defer db.Close()
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	s.customers = db
 	var rows []string
 	for i := range crashCustomers {
-		id, level := firstCustomer+i, []string{"platinum", "gold", "silver", "bronze"}[i%4]
+		id, level := firstCustomer+i, crashLevels[i%len(crashLevels)]
 		rows = append(rows, fmt.Sprintf("(%d, 'First%d', 'Last%d', 'c%d@example.com', '%d Main St', '%s')", id, id, id, id, id, level))
 	}
 	_, err = db.ExecContext(t.Context(), "INSERT INTO customers (id, firstName, lastName, email, address, level) VALUES "+strings.Join(rows, ", "))
@@ -146,14 +151,31 @@ func (s *crashStack) awaitReady(t *testing.T) {
 	}
 }
 
-// kill kills a process, the one of `up` by the name "up".
+// named returns a process, the one of `up` by the name "up".
+func (s *crashStack) named(name string) *process {
+	if name == "up" {
+		return s.main
+	}
+	return s.others[name]
+}
+
+// kill kills a process.
 func (s *crashStack) kill(t *testing.T, name string) {
 	t.Helper()
-	p := s.others[name]
-	if name == "up" {
-		p = s.main
-	}
-	p.kill(t)
+	s.named(name).kill(t)
+	s.kills = append(s.kills, time.Now())
+}
+
+// stopsWithin is how long a process may take to finish or hand back its work.
+const stopsWithin = 10 * time.Second
+
+// terminate stops a process as a user would, in the middle of its work. To the
+// others a broker that stops is one that dies.
+func (s *crashStack) terminate(t *testing.T, name string) {
+	t.Helper()
+	began := time.Now()
+	s.named(name).stop(t)
+	require.Less(t, time.Since(began), stopsWithin, "%s took too long to stop", name)
 	s.kills = append(s.kills, time.Now())
 }
 

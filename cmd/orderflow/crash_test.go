@@ -92,13 +92,19 @@ func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
 		rounds, len(s.kills), report.Orders, len(load.claims.Payments), len(load.claims.Shipped), report.Emails, report.RepeatedEmails)
 }
 
-// crash kills some of the processes, and sometimes `up` again while it starts, and
-// starts them again.
+// crash kills some of the processes, or asks one to stop, and sometimes kills `up`
+// again while it starts, and starts them again.
 func (s *crashStack) crash(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	all := []string{"api", "inventory", "email"}
 	victims := []string{"up"}
-	switch random.IntN(8) {
+	end := s.kill
+	switch random.IntN(10) {
+	case 3:
+		end = s.terminate
+	case 4:
+		end = s.terminate
+		victims = []string{all[random.IntN(3)]}
 	case 0:
 		victims = append(victims, all...)
 	case 1:
@@ -107,7 +113,7 @@ func (s *crashStack) crash(t *testing.T, random *rand.Rand) {
 		victims = append(victims, all[random.IntN(3)])
 	}
 	for _, name := range victims {
-		s.kill(t, name)
+		end(t, name)
 	}
 	for _, name := range victims {
 		if name != "up" {
@@ -173,9 +179,11 @@ func (c *crashChecker) settle(t *testing.T) *verify.Report {
 		out, ok := c.stack.migrate(t)
 		require.True(t, ok, "the migration cannot be applied: %s", out)
 	}
-	eventually(t, "the connector goes on", func() bool {
-		return call(t, http.MethodPut, c.stack.url("connect")+"/connectors/orders.v1/resume", "").status == http.StatusAccepted
-	})
+	for _, name := range crashConnectors {
+		eventually(t, "the connector goes on", func() bool {
+			return call(t, http.MethodPut, c.stack.url("connect")+"/connectors/"+name+"/resume", "").status == http.StatusAccepted
+		})
+	}
 	var report *verify.Report
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

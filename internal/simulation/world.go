@@ -334,6 +334,9 @@ func (w *World) check(ctx context.Context) (*verify.Report, error) {
 	if claims.Fraud, err = w.fraudRows(); err != nil {
 		return nil, err
 	}
+	if claims.Table, err = w.states(); err != nil {
+		return nil, err
+	}
 	report := verify.Check(reader.History(), claims)
 	report.Broken = append(report.Broken, w.found...)
 	if w.living > 0 || w.steps >= maxSteps {
@@ -347,24 +350,39 @@ func (w *World) check(ctx context.Context) (*verify.Report, error) {
 // fraudRows reads the fraud table.
 func (w *World) fraudRows() ([]verify.FraudRow, error) {
 	rows := []verify.FraudRow{}
+	err := w.scan("FRAUD_ORDER", func(row *types.Row) {
+		rows = append(rows, verify.FraudRow{
+			CustomerID: row.Key[0].Int(), LastName: row.Key[1].Str(), FirstName: row.Key[2].Str(),
+			WindowStart: row.Window.Start, Count: row.Value[0].Int(),
+		})
+	})
+	return rows, err
+}
+
+// states reads the table of states.
+func (w *World) states() (map[string]string, error) {
+	states := map[string]string{}
+	err := w.scan("ORDER_STATES", func(row *types.Row) { states[row.Key[0].Str()] = row.Value[2].Str() })
+	return states, err
+}
+
+// scan reads all rows of a table.
+func (w *World) scan(table string, take func(*types.Row)) error {
 	for _, q := range w.pipeline.queries {
 		m := q.topology.Materialization
-		if m == nil || !tableOf(q.id, "FRAUD_ORDER") {
+		if m == nil || !tableOf(q.id, table) {
 			continue
 		}
 		for n := range int32(partitions) {
 			stores := w.disk(state.TaskID{Query: q.id, Sub: m.Sub, Partition: n}).stores.Snapshot()
 			err := m.Scan(stores, nil, nil, func(row *types.Row) bool {
-				rows = append(rows, verify.FraudRow{
-					CustomerID: row.Key[0].Int(), LastName: row.Key[1].Str(), FirstName: row.Key[2].Str(),
-					WindowStart: row.Window.Start, Count: row.Value[0].Int(),
-				})
+				take(row)
 				return true
 			})
 			if err != nil {
-				return nil, fmt.Errorf("reading the fraud table: %w", err)
+				return fmt.Errorf("reading the table %s: %w", table, err)
 			}
 		}
 	}
-	return rows, nil
+	return nil
 }

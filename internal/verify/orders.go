@@ -1,5 +1,7 @@
 package verify
 
+import "fmt"
+
 // checkAcknowledged: what a client was told is stored is in the topics, with the
 // content that it was told.
 func checkAcknowledged(r *Report, x *index, c Claims) {
@@ -204,6 +206,16 @@ func checkCopies(r *Report, h *History, x *index, c Claims) {
 			if _, ok := x.fresh[id]; !ok {
 				r.broken(RuleCopies, id, "%s has an order that is not new", topic)
 			}
+		}
+	}
+}
+
+// checkCustomers: the last record of a customer is what it was changed to last.
+func checkCustomers(r *Report, x *index, c Claims) {
+	for id, want := range c.Customers {
+		list := x.customers[id]
+		if len(list) == 0 || list[len(list)-1].Value != want {
+			r.open(RuleCustomers, fmt.Sprint(id), "the customer was changed to %+v, the topic has %+v", want, list)
 		}
 	}
 }

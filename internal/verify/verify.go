@@ -45,6 +45,7 @@ const (
 	RuleStates       Rule = "the state of an order never goes back"
 	RuleIndex        Rule = "the search index has the last states"
 	RuleTable        Rule = "the table of orders has the last states"
+	RuleCustomers    Rule = "a changed customer is known as changed"
 	RuleNumbers      Rule = "each output of the engine is written once"
 	RuleCopies       Rule = "a stream has each new order once"
 	RuleUnchanged    Rule = "what was read stays as it was"
@@ -116,6 +117,9 @@ type Claims struct {
 	Payments map[string]Payment
 	// Shipped are the orders whose shipping was acknowledged.
 	Shipped map[string]bool
+	// Customers are customers as they were changed last, by id; others may have
+	// changed, too.
+	Customers map[int64]Customer
 	// Mail is what arrived at the mail server, oldest first.
 	Mail []Delivery
 	// Kills are the moments at which a process was killed.
@@ -184,6 +188,7 @@ func Check(h *History, c Claims) *Report {
 	checkSearch(r, x, c)
 	checkTable(r, x, c)
 	checkCopies(r, h, x, c)
+	checkCustomers(r, x, c)
 	for _, list := range [][]Finding{r.Broken, r.Open} {
 		slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Compare(a.Rule, b.Rule) })
 	}

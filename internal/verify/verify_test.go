@@ -261,6 +261,9 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"the fraud list has a customer who is none", func(w *world) {
 			w.c.Fraud = append(w.c.Fraud, FraudRow{2, "Bee", "Bo", began, 2})
 		}, RuleFraudList, false},
+		{"a customer's change is lost", func(w *world) {
+			w.c.Customers = map[int64]Customer{1: {1, "Ann", "Able", "ann@example.com", "2 Main St", "gold"}}
+		}, RuleCustomers, true},
 		{"a state goes back", func(w *world) {
 			rec(&w.h.States, "b", began, OrderState{"b", 1, "CREATED", jumpers, 0, 10})
 		}, RuleStates, false},
