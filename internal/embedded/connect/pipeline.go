@@ -136,7 +136,7 @@ func (w *worker) converter(settings map[string]string, name string) (codec, erro
 			class, own = avroConverterClass, map[string]string{"schema.registry.url": w.cfg.SchemaRegistry}
 		}
 	}
-	c, err := convert.New(convert.Environment{Dial: w.cfg.Dial}, class, convert.Use(strings.TrimSuffix(name, ".converter")), own)
+	c, err := convert.New(convert.Environment{Dial: w.cfg.Dial, ReadFile: w.providers.readFile}, class, convert.Use(strings.TrimSuffix(name, ".converter")), own)
 	return codec{c, class}, err
 }
 

@@ -2,21 +2,16 @@ package connect
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 )
 
-// readProperties reads a file of Java properties.
-func readProperties(path string) (map[string]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+// readProperties reads Java properties.
+func readProperties(raw []byte) (map[string]string, error) {
 	values := map[string]string{}
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(bytes.NewReader(raw))
 	for lines.Scan() {
 		line := strings.TrimLeft(lines.Text(), " \t\f")
 		if line == "" || line[0] == '#' || line[0] == '!' {
@@ -33,7 +28,7 @@ func readProperties(path string) (map[string]string, error) {
 		values[key] = value
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, fmt.Errorf("reading properties: %w", err)
 	}
 	return values, nil
 }

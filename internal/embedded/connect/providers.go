@@ -85,25 +85,37 @@ func (p providers) value(files map[string]map[string]string, provider, path, key
 	}
 }
 
-// read reads a file of Java properties that connectors may read. What is not
-// allowed gives one answer, whether it is there or not.
+// read reads a file of Java properties that connectors may read.
 func (p providers) read(path string) (map[string]string, error) {
-	refused := fault.New(fault.Config, "Connectors may not read the file %s: start the worker with --connect-file-paths and the files or folders that they may read", path)
-	if !p.within(filepath.Clean(path)) {
-		return nil, refused
-	}
-	real, err := filepath.EvalSymlinks(path)
-	if err == nil && !p.within(real) {
-		return nil, refused
+	raw, err := p.readFile(path)
+	if f, ok := err.(*fault.Fault); ok {
+		return nil, f
 	}
 	var values map[string]string
 	if err == nil {
-		values, err = readProperties(real)
+		values, err = readProperties(raw)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Config, err, "Could not read properties from file %s", path)
 	}
 	return values, nil
+}
+
+// readFile reads a file that connectors may read. What they may not gives one
+// answer, whether it is there or not.
+func (p providers) readFile(path string) ([]byte, error) {
+	refused := fault.New(fault.Config, "Connectors may not read the file %s: start the worker with --connect-file-paths and the files or folders that they may read", path)
+	if !p.within(filepath.Clean(path)) {
+		return nil, refused
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	if !p.within(real) {
+		return nil, refused
+	}
+	return os.ReadFile(real)
 }
 
 // within reports whether a path is an allowed one, or in an allowed folder.

@@ -18,10 +18,17 @@ func avroClass() Class {
 	return Class{
 		Name: "io.confluent.connect.avro.AvroConverter",
 		Definition: &config.Definition{Keys: append(registryKeys(),
-			flagKey("use.latest.version", "false", false, "Whether data is written with the subject's latest schema; needs auto.register.schemas=false."),
-			flagKey("latest.compatibility.strict", "true", false, "Whether the latest schema must be able to read what the data's own schema writes."),
 			flagKey("connect.meta.data", "true", false, "Whether registered schemas carry names and versions as properties."),
-			flagKey("enhanced.avro.schema.support", "false", true, "Whether enums and namespaces are kept."),
+			flagKey("enhanced.avro.schema.support", "false", false, "Whether enums are written as such."),
+			flagKey("generalized.sum.type.support", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("flatten.singleton.unions", "true", true, "Only true is supported by the embedded worker."),
+			flagKey("allow.optional.map.keys", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("discard.type.doc.default", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("ignore.default.for.nullables", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("scrub.invalid.names", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("avro.use.logical.type.converters", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("avro.reflection.allow.null", "false", true, "Only false is supported by the embedded worker."),
+			flagKey("avro.remove.java.properties", "false", true, "Only false is supported by the embedded worker."),
 		)},
 		registry: true,
 		make:     newAvroConverter,
@@ -41,8 +48,8 @@ func textKey(name, def string) config.Key {
 // byte, the schema's id in four bytes, the data.
 type avroConverter struct {
 	subjects
-	strict bool
-	meta   bool
+	meta  bool
+	enums bool
 
 	writers map[string]*avroWriter // by subject and schema text
 	readers map[int]*avroReader    // by schema id
@@ -65,7 +72,7 @@ func newAvroConverter(env Environment, key bool, s config.Settings) (Converter, 
 		return nil, err
 	}
 	return &avroConverter{
-		subjects: registry, strict: s.Flag("latest.compatibility.strict"), meta: s.Flag("connect.meta.data"),
+		subjects: registry, meta: s.Flag("connect.meta.data"), enums: s.Flag("enhanced.avro.schema.support"),
 		writers: map[string]*avroWriter{}, readers: map[int]*avroReader{},
 	}, nil
 }
@@ -80,11 +87,11 @@ func (c *avroConverter) FromConnect(ctx context.Context, topic string, schema *d
 	if schema == nil {
 		return nil, fault.New(fault.Data, "Failed to serialize Avro data from topic %s : data without a schema needs a converter that writes such", topic)
 	}
-	text, err := AvroSchema(schema, c.meta)
+	text, err := avroSchema(schema, c.meta, c.enums)
 	if err != nil {
 		return nil, fault.Wrap(fault.Data, err, "Failed to serialize Avro data from topic %s :", topic)
 	}
-	w, err := c.writer(ctx, c.subject(topic), text)
+	w, err := c.writer(ctx, topic, schema, text)
 	if err != nil {
 		if f, ok := errors.AsType[*fault.Fault](err); !ok || f.Class != fault.Serialization {
 			err = fault.Wrap(fault.Serialization, err, "Error serializing Avro message")
@@ -127,7 +134,17 @@ func nullFault(native any, root *avro.SchemaNode) error {
 }
 
 // writer finds the schema that a subject's data is written with.
-func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avroWriter, error) {
+func (c *avroConverter) writer(ctx context.Context, topic string, of *data.Schema, text string) (*avroWriter, error) {
+	record := ""
+	if of.Type == data.StructType {
+		if record = of.Name; record == "" {
+			record = defaultNamespace + "." + defaultName
+		}
+	}
+	subject, err := c.subject(topic, record)
+	if err != nil {
+		return nil, err
+	}
 	cacheKey := subject + "\x00" + text
 	if w := c.writers[cacheKey]; w != nil {
 		return w, nil
@@ -136,33 +153,13 @@ func (c *avroConverter) writer(ctx context.Context, subject, text string) (*avro
 	if err != nil {
 		return nil, err
 	}
-	if !c.register && c.latest && c.strict {
-		if err := compatible(text, with.text); err != nil {
-			return nil, err
-		}
-	}
-	schema, err := avro.Parse(with.text)
+	schema, err := parseAvro(with)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the schema %d of %s: %w", with.id, subject, err)
 	}
 	w := &avroWriter{id: with.id, schema: schema, root: schema.Root().ExpandReferences()}
-	c.writers[cacheKey] = w
+	keep(c.writers, c.most, cacheKey, w)
 	return w, nil
-}
-
-func compatible(own, latest string) error {
-	writer, err := avro.Parse(own)
-	if err != nil {
-		return fmt.Errorf("compiling the schema of the data: %w", err)
-	}
-	reader, err := avro.Parse(latest)
-	if err != nil {
-		return fmt.Errorf("compiling the latest schema: %w", err)
-	}
-	if avro.CheckCompatibility(writer, reader) != nil {
-		return fault.New(fault.IO, "Incompatible schema '%s' with refs '[]' of type 'AVRO' for schema '%s'. Set latest.compatibility.strict=false to disable this check. See log file for more details.", latest, own)
-	}
-	return nil
 }
 
 func (c *avroConverter) ToConnect(ctx context.Context, topic string, raw []byte) (*data.Schema, any, error) {
@@ -199,11 +196,11 @@ func (c *avroConverter) reader(ctx context.Context, id int) (*avroReader, error)
 	if r := c.readers[id]; r != nil {
 		return r, nil
 	}
-	text, err := c.read(ctx, id, sr.TypeAvro)
+	with, err := c.read(ctx, id, sr.TypeAvro)
 	if err != nil {
 		return nil, err
 	}
-	schema, err := avro.Parse(text)
+	schema, err := parseAvro(with)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +209,7 @@ func (c *avroConverter) reader(ctx context.Context, id int) (*avroReader, error)
 		return nil, err
 	}
 	r := &avroReader{schema: schema, connect: connect}
-	c.readers[id] = r
+	keep(c.readers, c.most, id, r)
 	return r, nil
 }
 

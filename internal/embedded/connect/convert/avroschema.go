@@ -2,6 +2,7 @@ package convert
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -20,14 +21,18 @@ const (
 
 // AvroSchema writes the Avro schema that Confluent's converter registers for a
 // Connect schema, its text included. meta adds names and versions as properties.
-func AvroSchema(s *data.Schema, meta bool) (string, error) {
-	b := avroSchemaWriter{meta: meta, seen: map[string]*data.Schema{}}
+func AvroSchema(s *data.Schema, meta bool) (string, error) { return avroSchema(s, meta, false) }
+
+// avroSchema does so; enums has enums written as such, not as texts.
+func avroSchema(s *data.Schema, meta, enums bool) (string, error) {
+	b := avroSchemaWriter{meta: meta, enums: enums, seen: map[string]*data.Schema{}}
 	return b.schema(s, true)
 }
 
 type avroSchemaWriter struct {
-	meta bool
-	seen map[string]*data.Schema
+	meta  bool
+	enums bool
+	seen  map[string]*data.Schema
 }
 
 func (b *avroSchemaWriter) schema(s *data.Schema, top bool) (string, error) {
@@ -55,6 +60,9 @@ func (b *avroSchemaWriter) base(s *data.Schema) (string, error) {
 	case data.Float64:
 		simple = "double"
 	case data.Boolean, data.String, data.Bytes:
+		if s.Type == data.String && b.enums && s.Parameters[enumParameter] != "" {
+			return b.enum(s)
+		}
 		simple = s.Type.String()
 	case data.Array:
 		element, err := b.schema(s.Value, false)
@@ -91,6 +99,35 @@ func (b *avroSchemaWriter) base(s *data.Schema) (string, error) {
 		return `{"type":"` + simple + `"` + extra[:i] + props + extra[i:] + "}", nil
 	}
 	return `{"type":"` + simple + `"` + extra + props + "}", nil
+}
+
+func (b *avroSchemaWriter) enum(s *data.Schema) (string, error) {
+	full := s.Parameters[enumParameter]
+	if earlier, ok := b.seen[full]; ok {
+		if !maps.Equal(earlier.Parameters, s.Parameters) {
+			return "", fault.New(fault.Data, "Two different schemas are both named %s", full)
+		}
+		return string(AppendJSONString(nil, full)), nil
+	}
+	b.seen[full] = s
+	namespace, name := fullName(full)
+	text := `{"type":"enum","name":` + string(AppendJSONString(nil, name))
+	if namespace != "" {
+		text += `,"namespace":` + string(AppendJSONString(nil, namespace))
+	}
+	symbols := s.Symbols
+	if symbols == nil {
+		for _, k := range sortedKeys(s.Parameters) {
+			if symbol, ok := strings.CutPrefix(k, enumParameter+"."); ok {
+				symbols = append(symbols, symbol)
+			}
+		}
+	}
+	list := make([]string, len(symbols))
+	for i, symbol := range symbols {
+		list[i] = string(AppendJSONString(nil, symbol))
+	}
+	return text + `,"symbols":[` + strings.Join(list, ",") + "]" + b.properties(s) + "}", nil
 }
 
 func (b *avroSchemaWriter) record(s *data.Schema) (string, error) {
@@ -196,6 +233,7 @@ func connectSchema(n *avro.SchemaNode, open map[string]bool) (*data.Schema, erro
 	case "enum":
 		s.Type = data.String
 		s.Parameters = map[string]string{enumParameter: strings.TrimPrefix(n.Namespace+"."+n.Name, ".")}
+		s.Symbols = n.Symbols
 		for _, symbol := range n.Symbols {
 			s.Parameters[enumParameter+"."+symbol] = symbol
 		}

@@ -26,6 +26,8 @@ type Converter interface {
 type Environment struct {
 	// Dial connects to the Schema Registry; nil means the operating system's network.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// ReadFile reads a file that settings name; nil means any file.
+	ReadFile func(path string) ([]byte, error)
 }
 
 // Class is a kind of converter.

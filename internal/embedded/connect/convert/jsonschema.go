@@ -22,7 +22,6 @@ func jsonSchemaClass() Class {
 	return Class{
 		Name: "io.confluent.connect.json.JsonSchemaConverter",
 		Definition: &config.Definition{Keys: append(registryKeys(),
-			flagKey("use.latest.version", "false", true, "Only false is supported by the embedded worker."),
 			flagKey("object.additional.properties", "true", false, "Whether registered schemas allow properties that they don't list."),
 			flagKey("use.optional.for.nonrequired", "false", false, "Whether properties that are not required are optional."),
 			flagKey("ignore.default.for.nullables", "false", false, "Whether a null is written as null where its field has a default."),
@@ -76,19 +75,30 @@ func (c *jsonSchemaConverter) FromConnect(ctx context.Context, topic string, sch
 	if err != nil {
 		return nil, fault.Wrap(fault.Data, err, jsonSchemaWriteFailed, topic)
 	}
-	subject := c.subject(topic)
-	cacheKey := subject + "\x00" + string(text)
-	id, known := c.ids[cacheKey]
-	if !known {
-		with, err := c.choose(ctx, subject, sr.Schema{Schema: string(text), Type: sr.TypeJSON}, "Error registering JSON schema: ")
-		if err != nil {
-			return nil, fault.Wrap(fault.Data, err, jsonSchemaWriteFailed, topic)
-		}
-		id = with.id
-		c.ids[cacheKey] = id
+	id, err := c.id(ctx, topic, schema.Name, string(text))
+	if err != nil {
+		return nil, fault.Wrap(fault.Data, err, jsonSchemaWriteFailed, topic)
 	}
 	plainSchema, plainValue := plain(schema, value)
 	return c.format.Append(framed(id), plainSchema, plainValue)
+}
+
+// id finds the schema that a topic's data is written with.
+func (c *jsonSchemaConverter) id(ctx context.Context, topic, title, text string) (int, error) {
+	subject, err := c.subject(topic, title)
+	if err != nil {
+		return 0, err
+	}
+	cacheKey := subject + "\x00" + text
+	if id, known := c.ids[cacheKey]; known {
+		return id, nil
+	}
+	with, err := c.choose(ctx, subject, sr.Schema{Schema: text, Type: sr.TypeJSON}, "Error registering JSON schema: ")
+	if err != nil {
+		return 0, err
+	}
+	keep(c.ids, c.most, cacheKey, with.id)
+	return with.id, nil
 }
 
 func (c *jsonSchemaConverter) ToConnect(ctx context.Context, topic string, raw []byte) (*data.Schema, any, error) {
@@ -102,14 +112,14 @@ func (c *jsonSchemaConverter) ToConnect(ctx context.Context, topic string, raw [
 	}
 	schema := c.readers[id]
 	if schema == nil {
-		text, err := c.read(ctx, id, sr.TypeJSON)
+		with, err := c.read(ctx, id, sr.TypeJSON)
 		if err != nil {
 			return nil, nil, failed(fault.Wrap(fault.Serialization, err, "Error retrieving JSON schema for id %d", id))
 		}
-		if schema, err = connectJSONSchema([]byte(text), c.optional); err != nil {
+		if schema, err = connectJSONSchema(with, c.optional); err != nil {
 			return nil, nil, err
 		}
-		c.readers[id] = schema
+		keep(c.readers, c.most, id, schema)
 	}
 	value, err := parseJSON(body)
 	if err != nil {

@@ -13,18 +13,20 @@ import (
 
 // jsonSchemaReader makes a Connect schema of a JSON Schema.
 type jsonSchemaReader struct {
-	root     any
-	optional bool     // what is not required is optional
-	open     []string // references that are being followed
+	root       any
+	name       string            // of the schema that root is, empty for the first
+	references map[string]string // schemas that may be referred to, by name
+	optional   bool              // what is not required is optional
+	open       []string          // references that are being followed
 }
 
 // connectJSONSchema makes the Connect schema of a JSON Schema.
-func connectJSONSchema(text []byte, optional bool) (*data.Schema, error) {
-	root, err := parseJSON(text)
+func connectJSONSchema(c chosen, optional bool) (*data.Schema, error) {
+	root, err := parseJSON([]byte(c.text))
 	if err != nil {
 		return nil, fmt.Errorf("reading a JSON Schema: %w", err)
 	}
-	r := &jsonSchemaReader{root: root, optional: optional}
+	r := &jsonSchemaReader{root: root, references: c.byName(), optional: optional}
 	return r.schema(root, false)
 }
 
@@ -86,13 +88,24 @@ func (r *jsonSchemaReader) annotate(s *data.Schema, m *data.Map, forceOptional b
 	return nil
 }
 
-// referred follows a reference within the schema.
+// referred follows a reference within the schema, or to one of those that it was
+// registered with.
 func (r *jsonSchemaReader) referred(ref string, forceOptional bool) (*data.Schema, error) {
-	path, ok := strings.CutPrefix(ref, "#")
-	if !ok {
-		return nil, fault.New(fault.Data, "the JSON Schema refers to %s; the embedded worker follows references within a schema only", ref)
+	name, path, _ := strings.Cut(ref, "#")
+	if name != "" {
+		text, ok := r.references[name]
+		if !ok {
+			return nil, fault.New(fault.Data, "the JSON Schema refers to %s, which is none of the references it was registered with", ref)
+		}
+		root, err := parseJSON([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("reading the JSON Schema %s: %w", name, err)
+		}
+		before, beforeName := r.root, r.name
+		r.root, r.name = root, name
+		defer func() { r.root, r.name = before, beforeName }()
 	}
-	if slices.Contains(r.open, ref) {
+	if ref = r.name + "#" + path; slices.Contains(r.open, ref) {
 		return nil, fault.New(fault.Data, "the JSON Schema refers to itself at %s, which the embedded worker does not support", ref)
 	}
 	target := r.root

@@ -28,7 +28,6 @@ func protobufClass() Class {
 	return Class{
 		Name: "io.confluent.connect.protobuf.ProtobufConverter",
 		Definition: &config.Definition{Keys: append(registryKeys(),
-			flagKey("use.latest.version", "false", true, "Only false is supported by the embedded worker."),
 			flagKey("optional.for.nullables", "false", false, "Whether optional fields have the label optional."),
 			flagKey("scrub.invalid.names", "false", false, "Whether names that Protobuf does not allow are made valid."),
 			flagKey("enhanced.protobuf.schema.support", "false", true, "Only false is supported by the embedded worker."),
@@ -63,6 +62,7 @@ type protobufConverter struct {
 type protobufForm struct {
 	id      int
 	message protoreflect.MessageDescriptor
+	path    []int // to the message within the registered schema
 }
 
 func newProtobufConverter(env Environment, key bool, s config.Settings) (Converter, error) {
@@ -84,7 +84,7 @@ func (c *protobufConverter) FromConnect(ctx context.Context, topic string, schem
 	if schema == nil {
 		return nil, failed(fault.New(fault.Serialization, "data without a schema needs a converter that writes such"))
 	}
-	form, err := c.form(ctx, c.subject(topic), schema)
+	form, err := c.form(ctx, topic, schema)
 	if err != nil {
 		return nil, failed(err)
 	}
@@ -106,7 +106,7 @@ func (c *protobufConverter) FromConnect(ctx context.Context, topic string, schem
 		}
 		message.Set(fd, wrapped)
 	}
-	buf := appendIndexes(framed(form.id), indexesOf(form.message))
+	buf := appendIndexes(framed(form.id), form.path)
 	buf, err = proto.MarshalOptions{Deterministic: true}.MarshalAppend(buf, message)
 	if err != nil {
 		return nil, failed(fault.Wrap(fault.Serialization, err, "Error serializing Protobuf message"))
@@ -114,9 +114,13 @@ func (c *protobufConverter) FromConnect(ctx context.Context, topic string, schem
 	return buf, nil
 }
 
-func (c *protobufConverter) form(ctx context.Context, subject string, schema *data.Schema) (*protobufForm, error) {
+func (c *protobufConverter) form(ctx context.Context, topic string, schema *data.Schema) (*protobufForm, error) {
 	w := &protobufWriter{optional: c.optional, scrub: c.scrub}
 	text, name, err := w.file(schema)
+	if err != nil {
+		return nil, err
+	}
+	subject, err := c.subject(topic, name)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +128,7 @@ func (c *protobufConverter) form(ctx context.Context, subject string, schema *da
 	if form := c.writers[cacheKey]; form != nil {
 		return form, nil
 	}
-	file, err := compileProtobuf(ctx, text)
+	file, err := compileProtobuf(ctx, chosen{text: text})
 	if err != nil {
 		return nil, err
 	}
@@ -136,8 +140,20 @@ func (c *protobufConverter) form(ctx context.Context, subject string, schema *da
 	if err != nil {
 		return nil, err
 	}
-	form := &protobufForm{with.id, message}
-	c.writers[cacheKey] = form
+	form := &protobufForm{with.id, message, indexesOf(message)}
+	if with.text != text {
+		// The latest schema may have the message elsewhere.
+		latest, err := compileProtobuf(ctx, with)
+		if err != nil {
+			return nil, err
+		}
+		there := latest.Messages().ByName(message.Name())
+		if there == nil || there.FullName() != message.FullName() {
+			return nil, fault.New(fault.Serialization, "the latest schema of %s has no message %s", subject, message.FullName())
+		}
+		form.path = indexesOf(there)
+	}
+	keep(c.writers, c.most, cacheKey, form)
 	return form, nil
 }
 
@@ -152,14 +168,14 @@ func (c *protobufConverter) ToConnect(ctx context.Context, topic string, raw []b
 	}
 	file := c.readers[id]
 	if file == nil {
-		text, err := c.read(ctx, id, sr.TypeProtobuf)
+		with, err := c.read(ctx, id, sr.TypeProtobuf)
 		if err == nil {
-			file, err = compileProtobuf(ctx, text)
+			file, err = compileProtobuf(ctx, with)
 		}
 		if err != nil {
 			return nil, nil, failed(fault.Wrap(fault.Serialization, err, "Error retrieving Protobuf schema for id %d", id))
 		}
-		c.readers[id] = file
+		keep(c.readers, c.most, id, file)
 	}
 	path, rest, err := cutIndexes(rest)
 	if err != nil {
@@ -178,7 +194,7 @@ func (c *protobufConverter) ToConnect(ctx context.Context, topic string, raw []b
 		if schema, err = (protobufReader{optional: c.optional}).message(descriptor); err != nil {
 			return nil, nil, err
 		}
-		c.schemas[descriptor] = schema
+		keep(c.schemas, c.most, descriptor, schema)
 	}
 	if schema.Type != data.StructType {
 		fd := descriptor.Fields().ByName("value")

@@ -64,10 +64,11 @@ message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32
 `,
 }
 
-// compileProtobuf reads a .proto text.
-func compileProtobuf(ctx context.Context, text string) (protoreflect.FileDescriptor, error) {
+// compileProtobuf reads a .proto text with what it imports.
+func compileProtobuf(ctx context.Context, c chosen) (protoreflect.FileDescriptor, error) {
 	const path = "schema of a topic.proto"
 	const meta = "confluent/meta.proto"
+	text := c.text
 	if end := strings.IndexByte(text, ';'); end >= 0 && strings.Contains(text, "(confluent.") && !strings.Contains(text, meta) {
 		// Confluent's tools leave this import out.
 		text = text[:end+1] + "\nimport \"" + meta + "\";" + text[end+1:]
@@ -75,6 +76,9 @@ func compileProtobuf(ctx context.Context, text string) (protoreflect.FileDescrip
 	sources := map[string]string{path: text}
 	for name, source := range protobufImports {
 		sources[name] = source
+	}
+	for _, r := range c.references {
+		sources[r.name] = r.text
 	}
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(sources)}),

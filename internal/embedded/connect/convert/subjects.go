@@ -5,98 +5,235 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"time"
 
+	"github.com/twmb/avro"
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+	"github.com/orderflow/orderflow/internal/embedded/registry/jsonschema"
+	"github.com/orderflow/orderflow/internal/embedded/registry/protobufschema"
 )
 
 const (
-	registryTimeout = 30 * time.Second // for one request
-	registryIdle    = time.Minute      // an unused connection is kept
+	// wireHeader is the length of the magic byte and the schema id.
+	wireHeader = 5
+	// deepestReference is how far a schema's references may refer to others.
+	deepestReference = 32
 )
 
-// wireHeader is the length of the magic byte and the schema id.
-const wireHeader = 5
+// The ways to name subjects.
+const (
+	strategyPackage     = "io.confluent.kafka.serializers.subject."
+	topicStrategy       = strategyPackage + "TopicNameStrategy"
+	recordStrategy      = strategyPackage + "RecordNameStrategy"
+	topicRecordStrategy = strategyPackage + "TopicRecordNameStrategy"
+)
 
 // subjects finds the schemas of topics in a registry.
 type subjects struct {
-	registry *sr.Client
-	key      bool
-	register bool
-	latest   bool
+	registry  *sr.Client
+	key       bool
+	register  bool
+	latest    bool
+	strict    bool
+	normalize bool
+	strategy  string
+	most      int // schemas that are kept
 }
 
-// chosen is the schema that data is written with.
+// chosen is the schema that data is written with, or was.
 type chosen struct {
-	id   int
-	text string
+	id         int
+	text       string
+	references []reference // those that a schema needs come before it
+}
+
+// reference is a schema that another refers to by a name.
+type reference struct{ name, text string }
+
+func (c chosen) byName() map[string]string {
+	m := make(map[string]string, len(c.references))
+	for _, r := range c.references {
+		m[r.name] = r.text
+	}
+	return m
 }
 
 func newSubjects(env Environment, key bool, s config.Settings) (subjects, error) {
-	dial := env.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
-	}
-	client, err := sr.NewClient(sr.URLs(s.List("schema.registry.url")...), sr.UserAgent("orderflow-connect"),
-		sr.HTTPClient(&http.Client{Timeout: registryTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial, IdleConnTimeout: registryIdle}}))
+	client, err := registryClient(env, s)
 	if err != nil {
-		return subjects{}, fmt.Errorf("connecting to the Schema Registry: %w", err)
+		return subjects{}, err
 	}
-	return subjects{registry: client, key: key, register: s.Flag("auto.register.schemas"), latest: s.Flag("use.latest.version")}, nil
+	strategy := "value.subject.name.strategy"
+	if key {
+		strategy = "key.subject.name.strategy"
+	}
+	return subjects{
+		registry: client, key: key, register: s.Flag("auto.register.schemas"), latest: s.Flag("use.latest.version"), strict: s.Flag("latest.compatibility.strict"),
+		normalize: s.Flag("normalize.schemas"), strategy: s.Text(strategy), most: int(min(s.Number("schemas.cache.config"), s.Number("max.schemas.per.subject"))),
+	}, nil
 }
 
-// subject names the subject of a topic.
-func (s subjects) subject(topic string) string {
+// subject names the subject of a topic's records with a full name, which is empty
+// for what is no record.
+func (s subjects) subject(topic, record string) (string, error) {
+	part := "value"
 	if s.key {
-		return topic + "-key"
+		part = "key"
 	}
-	return topic + "-value"
+	switch {
+	case s.strategy != recordStrategy && s.strategy != topicRecordStrategy:
+		return topic + "-" + part, nil
+	case record == "":
+		return "", fault.New(fault.Serialization, "In configuration %[1]s.subject.name.strategy = %[2]s, the message %[1]s must only be a record schema", part, s.strategy)
+	case s.strategy == recordStrategy:
+		return record, nil
+	default:
+		return topic + "-" + record, nil
+	}
 }
 
 // choose registers or looks up the schema that a subject's data is written with.
 // failing begins the real client's message when the registry refuses the schema.
 func (s subjects) choose(ctx context.Context, subject string, schema sr.Schema, failing string) (chosen, error) {
+	if s.normalize {
+		ctx = sr.WithParams(ctx, sr.Normalize)
+	}
 	switch {
 	case s.register:
 		id, err := s.registry.RegisterSchema(ctx, subject, schema, 0, 0)
 		if err != nil {
 			return chosen{}, registryFault(err, failing+schema.Schema)
 		}
-		return chosen{id, schema.Schema}, nil
+		return chosen{id: id, text: schema.Schema}, nil
 	case s.latest:
 		latest, err := s.registry.SchemaByVersion(ctx, subject, -1)
 		if err != nil {
 			return chosen{}, fmt.Errorf("looking up the latest schema of %s; register one first: %w", subject, err)
 		}
-		return chosen{latest.ID, latest.Schema.Schema}, nil
+		with := chosen{id: latest.ID, text: latest.Schema.Schema}
+		if with.references, err = s.references(ctx, latest.References); err != nil {
+			return chosen{}, err
+		}
+		if s.strict && !compatible(schema, with) {
+			return chosen{}, fault.New(fault.IO, "Incompatible schema '%s' with refs '%s' of type '%s' for schema '%s'. Set latest.compatibility.strict=false to disable this check. See log file for more details.",
+				with.text, referenceText(latest.References), schema.Type, schema.Schema)
+		}
+		return with, nil
 	default:
 		found, err := s.registry.LookupSchema(ctx, subject, schema)
 		if err != nil {
 			return chosen{}, fmt.Errorf("looking up the schema %s of %s: %w", schema.Schema, subject, err)
 		}
-		return chosen{found.ID, schema.Schema}, nil
+		return chosen{id: found.ID, text: schema.Schema}, nil
 	}
 }
 
-// read looks a schema up that data was written with. One that refers to others is
-// refused.
-func (s subjects) read(ctx context.Context, id int, kind sr.SchemaType) (string, error) {
+// referenceText writes references as the real client's messages have them.
+func referenceText(list []sr.SchemaReference) string {
+	text := ""
+	for i, r := range list {
+		if i > 0 {
+			text += ", "
+		}
+		text += fmt.Sprintf("{name='%s', subject='%s', version=%d}", r.Name, r.Subject, r.Version)
+	}
+	return "[" + text + "]"
+}
+
+// compatible reports whether a schema can read what one without references writes.
+func compatible(writer sr.Schema, reader chosen) bool {
+	switch writer.Type {
+	case sr.TypeJSON:
+		w, err := jsonschema.Parse(writer.Schema, nil)
+		if err != nil {
+			return false
+		}
+		r, err := jsonschema.Parse(reader.text, reader.byName())
+		return err == nil && len(jsonschema.Incompatibilities(r, w)) == 0
+	case sr.TypeProtobuf:
+		w, err := protobufschema.Parse(writer.Schema, nil)
+		if err != nil {
+			return false
+		}
+		imports := map[string]protobufschema.Import{}
+		for _, ref := range reader.references {
+			imports[ref.name] = protobufschema.Import{Text: ref.text}
+		}
+		r, err := protobufschema.Parse(reader.text, imports)
+		return err == nil && len(protobufschema.Incompatibilities(r, w)) == 0
+	default:
+		w, err := avro.Parse(writer.Schema)
+		if err != nil {
+			return false
+		}
+		r, err := parseAvro(reader)
+		return err == nil && avro.CheckCompatibility(w, r) == nil
+	}
+}
+
+// parseAvro reads an Avro schema with what it refers to.
+func parseAvro(c chosen) (*avro.Schema, error) {
+	if len(c.references) == 0 {
+		return avro.Parse(c.text)
+	}
+	cache := new(avro.SchemaCache)
+	for _, r := range c.references {
+		if _, err := cache.Parse(r.text); err != nil {
+			return nil, fmt.Errorf("reading the schema %s, which another refers to: %w", r.name, err)
+		}
+	}
+	return cache.Parse(c.text)
+}
+
+// read looks a schema up that data was written with.
+func (s subjects) read(ctx context.Context, id int, kind sr.SchemaType) (chosen, error) {
 	found, err := s.registry.SchemaByID(ctx, id)
 	if err != nil {
-		return "", err
+		return chosen{}, err
 	}
 	if found.Type != kind {
-		return "", fmt.Errorf("the schema %d is of type %s", id, found.Type)
+		return chosen{}, fmt.Errorf("the schema %d is of type %s", id, found.Type)
 	}
-	if len(found.References) > 0 {
-		return "", fmt.Errorf("the schema %d refers to other schemas, which the embedded worker does not support", id)
+	references, err := s.references(ctx, found.References)
+	return chosen{id: id, text: found.Schema, references: references}, err
+}
+
+// references looks up what a schema refers to, and what that refers to.
+func (s subjects) references(ctx context.Context, list []sr.SchemaReference) ([]reference, error) {
+	var found []reference
+	known := map[string]bool{}
+	var look func(list []sr.SchemaReference, depth int) error
+	look = func(list []sr.SchemaReference, depth int) error {
+		if depth > deepestReference {
+			return fault.New(fault.Serialization, "the references of a schema are more than %d deep", deepestReference)
+		}
+		for _, r := range list {
+			if known[r.Name] {
+				continue
+			}
+			known[r.Name] = true
+			schema, err := s.registry.SchemaByVersion(ctx, r.Subject, r.Version)
+			if err != nil {
+				return fmt.Errorf("looking up version %d of %s, which a schema refers to as %s: %w", r.Version, r.Subject, r.Name, err)
+			}
+			if err := look(schema.References, depth+1); err != nil {
+				return err
+			}
+			found = append(found, reference{r.Name, schema.Schema.Schema})
+		}
+		return nil
 	}
-	return found.Schema, nil
+	return found, look(list, 1)
+}
+
+// keep puts something into a map that has a bound; a full one is emptied.
+func keep[K comparable, V any](m map[K]V, most int, key K, value V) {
+	if len(m) >= most {
+		clear(m)
+	}
+	m[key] = value
 }
 
 // registryFault is what the registry said, as the real client has it.
@@ -119,19 +256,4 @@ func unframed(raw []byte) (id int, rest []byte, err error) {
 		return 0, nil, fault.New(fault.Serialization, "Unknown magic byte!")
 	}
 	return int(binary.BigEndian.Uint32(raw[1:wireHeader])), raw[wireHeader:], nil
-}
-
-// registryKeys are the settings that all converters with schemas in a registry
-// have.
-func registryKeys() []config.Key {
-	return []config.Key{
-		{Name: "schema.registry.url", Type: config.List, Required: true, Importance: config.High, Order: -1, Width: config.NoWidth,
-			Display: "schema.registry.url", Check: config.NonNull, Doc: "The URLs of the Schema Registry, separated by commas."},
-		flagKey("auto.register.schemas", "true", false, "Whether the schema of written data is registered."),
-		flagKey("normalize.schemas", "false", true, "Whether schemas are normalized before they are registered."),
-		textKey("key.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
-		textKey("value.subject.name.strategy", "io.confluent.kafka.serializers.subject.TopicNameStrategy"),
-		textKey("basic.auth.credentials.source", "URL"),
-		textKey("basic.auth.user.info", ""),
-	}
 }

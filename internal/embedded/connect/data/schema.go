@@ -85,6 +85,9 @@ type Schema struct {
 	// a null default from none.
 	Default    any
 	HasDefault bool
+	// Symbols are those of an enum in their order, nil where it is not known; what
+	// the enum is stands in the parameters.
+	Symbols    []string
 	Parameters map[string]string
 	// Key and Value are the types of a map's entries; Value is that of an
 	// array's elements too.

@@ -22,7 +22,10 @@ const (
 	IO              = "java.io.IOException"
 	SQL             = "java.sql.SQLException"
 	NumberFormat    = "java.lang.NumberFormatException"
-	RestClient      = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException"
+	Kafka           = "org.apache.kafka.common.KafkaException"
+	// InvalidConfiguration is what TLS settings that can't be used give.
+	InvalidConfiguration = "org.apache.kafka.common.errors.InvalidConfigurationException"
+	RestClient           = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException"
 )
 
 // Fault is an error with a class and perhaps a cause. Without a class the message is
