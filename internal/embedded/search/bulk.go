@@ -2,6 +2,7 @@ package search
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strconv"
 )
@@ -264,11 +265,6 @@ func (s *Server) bulk(c *call, items []*bulkItem, copies string, policy refreshP
 			continue
 		}
 		ix, err := s.writable(it.index, it.requireAlias, it.op.action != "delete" || it.op.versionType != versionInternal)
-		if err == nil {
-			if blocked := ix.blocked(true); blocked != nil {
-				err = blocked
-			}
-		}
 		if err != nil {
 			it.fail(asAPIError(err))
 			continue
@@ -303,37 +299,55 @@ func (s *Server) bulk(c *call, items []*bulkItem, copies string, policy refreshP
 
 // bulk writes the items of one index in one commit.
 func (ix *index) bulk(c *call, items []*bulkItem, policy refreshPolicy) error {
-	if err := ix.engine.keepUp(c.ctx); err != nil {
+	ops := make([]*writeOp, len(items))
+	for i, it := range items {
+		ops[i] = &it.op
+	}
+	outcomes, failed, err := ix.carryOut(c.ctx, ops)
+	if err != nil {
 		return err
+	}
+	for i, it := range items {
+		if e := failed[i]; e != nil {
+			it.fail(e)
+			continue
+		}
+		it.result = append(outcomes[i].render(c, ix, policy, true), field{"status", outcomes[i].status})
+	}
+	return nil
+}
+
+// carryOut makes writes in one commit. Each has an outcome or an error of its own.
+func (ix *index) carryOut(ctx context.Context, ops []*writeOp) ([]*outcome, []*apiError, error) {
+	outcomes, failed := make([]*outcome, len(ops)), make([]*apiError, len(ops))
+	if blocked := ix.blocked(true); blocked != nil {
+		for i := range failed {
+			failed[i] = blocked
+		}
+		return outcomes, failed, nil
+	}
+	if err := ix.engine.keepUp(ctx); err != nil {
+		return nil, nil, err
 	}
 	cache := ix.parsers.get()
 	def := ix.definition()
-	for _, it := range items {
-		it.op.prepare(def, cache)
+	for _, op := range ops {
+		op.prepare(def, cache)
 	}
 	ix.parsers.put(cache)
 	w := ix.begin()
 	defer w.end()
-	outcomes := make([]*outcome, len(items))
-	for i, it := range items {
-		out, err := w.apply(&it.op)
+	for i, op := range ops {
+		out, err := w.apply(op)
 		if err != nil {
 			e := asAPIError(err)
 			if e.status == http.StatusInternalServerError && e.typ == "exception" {
-				return err
+				return nil, nil, err
 			}
-			it.fail(e)
+			failed[i] = e
 			continue
 		}
 		outcomes[i] = out
 	}
-	if err := w.commit(); err != nil {
-		return err
-	}
-	for i, it := range items {
-		if out := outcomes[i]; out != nil {
-			it.result = append(out.render(c, ix, policy, true), field{"status", out.status})
-		}
-	}
-	return nil
+	return outcomes, failed, w.commit()
 }

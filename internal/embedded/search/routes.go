@@ -184,6 +184,10 @@ func endpoints() []endpoint {
 		{"/_bulk", methods{post: bulk, put: bulk}},
 		{"/{index}/_bulk", methods{post: bulk, put: bulk}},
 
+		{"/{index}/_delete_by_query", methods{post: deleteByQuery}},
+		{"/{index}/_update_by_query", methods{post: updateByQuery}},
+		{"/_reindex", methods{post: reindex}},
+
 		{"/_search", methods{get: search, post: search}},
 		{"/{index}/_search", methods{get: search, post: search}},
 		{"/_search/scroll", methods{get: scrollOn, post: scrollOn, del: clearScroll}},
