@@ -25,6 +25,18 @@ func (b *batch) score(i int) float32 {
 	return b.scores[i]
 }
 
+// ofSegment gives those of some documents that lie in a segment.
+func (x *execution) ofSegment(docs *roaring.Bitmap, segment int) *roaring.Bitmap {
+	begin := uint64(0)
+	for _, seg := range x.segments()[:segment] {
+		begin += uint64(seg.FullSize())
+	}
+	part := roaring.New()
+	part.AddRange(begin, begin+uint64(x.segments()[segment].FullSize()))
+	part.And(docs)
+	return part
+}
+
 // batches calls f with documents of the snapshot, in batches of one segment each.
 func (x *execution) batches(docs *roaring.Bitmap, f func(*batch) error) error {
 	it := docs.ManyIterator()
@@ -215,6 +227,26 @@ func (g *grouping) only(b *batch, chosen func(i int) bool, f func(*batch) error)
 		part.scores = scores
 	}
 	return f(&part)
+}
+
+// onlyIn calls f with those documents of a batch that are in a set, unless there are
+// none.
+func (g *grouping) onlyIn(b *batch, set docBits, f func(*batch) error) error {
+	if b.scores != nil {
+		return g.only(b, func(i int) bool { return set.has(b.docs[i]) }, f)
+	}
+	g.docs = slices.Grow(g.docs[:0], len(b.docs))[:len(b.docs)]
+	n := 0
+	for _, doc := range b.docs {
+		if word := int(doc / 64); word < len(set) {
+			g.docs[n] = doc
+			n += int(set[word] >> (doc % 64) & 1)
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return f(&batch{segment: b.segment, docs: g.docs[:n]})
 }
 
 // each calls f with the documents of a batch one by one.

@@ -273,7 +273,9 @@ func (s *compositeSource) values(v *fieldValues, doc uint64) ([]compositeValue, 
 			if s.kind != "terms" {
 				raw = s.rawKey(s.interval64(v, raw))
 			}
-			list = append(list, compositeValue{raw: raw})
+			if v := (compositeValue{raw: raw}); len(list) == 0 || list[len(list)-1] != v {
+				list = append(list, v)
+			}
 		}
 	}
 	if len(list) == 0 && s.missingBelow {

@@ -436,7 +436,7 @@ func (h *histogram) ordered() ([]*keyedBucket, *apiError) {
 			b = &keyedBucket{raw: sortableDouble(key)}
 		}
 		if filled = append(filled, b); len(filled) > maxBuckets {
-			return nil, (&aggResult{}).count(len(filled))
+			return nil, atTheEnd((&aggResult{}).count(len(filled)))
 		}
 	}
 	return filled, nil

@@ -303,6 +303,15 @@ func (s *statistics) bound(sign float64, sampling bool) float64 {
 	return s.sum.sum/float64(s.count) + sign*s.body.sigma*math.Sqrt(s.variance(sampling))
 }
 
+// known is a number, or null when there are no values. Of one value there is no
+// sample to speak of, which is no number.
+func (s *statistics) known(v float64) any {
+	if s.count == 0 {
+		return nil
+	}
+	return v
+}
+
 // finite is a number, or null where there is none.
 func finite(v float64) any {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -340,14 +349,11 @@ func (s *statistics) all() object {
 	if extended {
 		for _, name := range squares {
 			v, _ := s.metric(name)
-			if s.count == 0 {
-				v = math.NaN()
-			}
-			o = append(o, field{name, finite(v)})
+			o = append(o, field{name, s.known(v)})
 		}
 		list := object{}
 		for i, name := range bounds {
-			list = append(list, field{name, finite(bound(i))})
+			list = append(list, field{name, s.known(bound(i))})
 		}
 		o = append(o, field{"std_deviation_bounds", list})
 	}

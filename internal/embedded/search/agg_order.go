@@ -121,11 +121,17 @@ func metricAt(spec *aggSpec, subs []aggregator, path string) (float64, *apiError
 // orderPathError is found only when the answer is put together, so it has the form
 // of a failure at the end of a search.
 func orderPathError(path, why string) *apiError {
+	cause := newError(0, "illegal_argument_exception", "Invalid aggregation order path [%s]. %s", path, why)
+	cause.cause = newError(0, "illegal_argument_exception", "%s", why)
+	return atTheEnd(cause)
+}
+
+// atTheEnd is the form of an error that is found when the answer is put together.
+func atTheEnd(cause *apiError) *apiError {
 	e := newError(400, "search_phase_execution_exception", "")
 	e.phases = object{{"phase", "fetch"}, {"grouped", true}, {"failed_shards", []any{}}}
 	e.rootless = true
-	e.cause = newError(0, "illegal_argument_exception", "Invalid aggregation order path [%s]. %s", path, why)
-	e.cause.cause = newError(0, "illegal_argument_exception", "%s", why)
+	e.cause = cause
 	return e
 }
 

@@ -2,6 +2,7 @@ package search
 
 import (
 	"math"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -273,6 +274,24 @@ func (p *pipelineSpec) valueIn(b object, path string) (float64, bool) {
 	return 0, false
 }
 
+// noNumber is what a path to a result that isn't one number is told.
+func noNumber(b object, path string) *apiError {
+	name := path[strings.LastIndexByte(path, '>')+1:]
+	kind := "InternalAggregation"
+	if inner, ok := named(b, name); ok {
+		for _, known := range []struct{ key, kind string }{
+			{"hits", "InternalTopHits"}, {"bounds", "InternalGeoBounds"}, {"values", "InternalTDigestPercentiles"},
+			{"sum_of_squares", "InternalExtendedStats"}, {"sum", "InternalStats"}, {"location", "InternalGeoCentroid"},
+		} {
+			if _, ok := inner.get(known.key); ok {
+				kind = known.kind
+				break
+			}
+		}
+	}
+	return newError(http.StatusBadRequest, "illegal_argument_exception", "buckets_path must reference either a number value or a single value numeric metric aggregation, got: [%s] at aggregation [%s]", kind, name)
+}
+
 // siblings appends what pipelines make of the aggregations beside them.
 func (r *aggResult) siblings(o object, pipes []*pipelineSpec) (object, error) {
 	for _, p := range pipes {
@@ -294,7 +313,7 @@ func (r *aggResult) siblings(o object, pipes []*pipelineSpec) (object, error) {
 		for i, b := range buckets {
 			v, ok := p.valueIn(b, rest)
 			if !ok {
-				return nil, illegalArgument("buckets_path [%s] of aggregation [%s] leads to no number", p.path, p.name)
+				return nil, atTheEnd(noNumber(b, rest))
 			}
 			if !math.IsNaN(v) {
 				values, found = append(values, v), append(found, keys[i])

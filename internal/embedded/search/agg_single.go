@@ -26,7 +26,7 @@ func (s *singleBucket) collect(p *aggPart, b *batch) error {
 	into := func(b *batch) error { return s.bucket.collect(p, s.spec, b) }
 	switch part := p.bound[s.spec.slot].(type) {
 	case docBits: // filter
-		return p.groups[s.spec.slot].only(b, func(i int) bool { return part.has(b.docs[i]) }, into)
+		return p.groups[s.spec.slot].onlyIn(b, part, into)
 	case *fieldValues: // missing
 		return s.collectMissing(p, part, b, into)
 	case *globalPart:
@@ -316,7 +316,7 @@ func (f *filters) collect(p *aggPart, b *batch) error {
 	sets := p.bound[f.spec.slot].([]docBits)
 	g := &p.groups[f.spec.slot]
 	for i, set := range sets {
-		err := g.only(b, func(at int) bool { return set.has(b.docs[at]) }, func(b *batch) error {
+		err := g.onlyIn(b, set, func(b *batch) error {
 			return f.buckets[i].collect(p, f.spec, b)
 		})
 		if err != nil {

@@ -311,39 +311,42 @@ func (t *terms) flush(p *aggPart) error {
 		}
 	}
 	for _, b := range t.texts {
-		if err := flushAll(p, b.subs); err != nil {
+		if err := t.flushBucket(p, b); err != nil {
 			return err
 		}
 	}
 	for _, b := range t.numbers {
-		if err := flushAll(p, b.subs); err != nil {
+		if err := t.flushBucket(p, b); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// flushBucket lets the aggregations of a bucket, also of an empty one that is shown,
+// know of the end of an index.
+func (t *terms) flushBucket(p *aggPart, b *keyedBucket) error {
+	if b.subs == nil && t.body.least == 0 {
+		b.subs = startAll(t.spec.subs)
+	}
+	return flushAll(p, b.subs)
+}
+
 // addEmpty makes buckets of the values that no document of the search has.
 func (t *terms) addEmpty(x *execution, v *fieldValues) error {
+	if v.missing {
+		t.bucket(v.kind, v.number, v.text)
+	}
 	return x.expand(v.m.path, "", "", func(term string) (bool, error) {
+		raw := int64(0)
 		switch {
 		case v.kind == termValues:
-			if t.texts[term] == nil {
-				t.texts[term] = &keyedBucket{text: term}
-			}
 		case v.m.typ == "boolean":
-			raw := int64(0)
-			if term == "T" {
-				raw = 1
-			}
-			if t.numbers[raw] == nil {
-				t.numbers[raw] = &keyedBucket{raw: raw}
-			}
+			raw = booleanOf([]byte(term))
 		default:
-			if raw := exactValue([]byte(term)); t.numbers[raw] == nil {
-				t.numbers[raw] = &keyedBucket{raw: raw}
-			}
+			raw = exactValue([]byte(term))
 		}
+		t.bucket(v.kind, raw, term)
 		return true, x.ctx.Err()
 	})
 }
@@ -351,7 +354,7 @@ func (t *terms) addEmpty(x *execution, v *fieldValues) error {
 func (t *terms) metric(string) (float64, bool) { return 0, false }
 
 func (t *terms) typed() string {
-	prefix := map[valueKind]string{noValues: "um", longValues: "l", doubleValues: "d", termValues: "s"}[t.kind]
+	prefix := map[valueKind]string{noValues: "s", longValues: "l", doubleValues: "d", termValues: "s"}[t.kind]
 	switch t.body.kind {
 	case "rare_terms":
 		return prefix + "rareterms"

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -116,4 +117,15 @@ func collapsible(x *execution, path string) *apiError {
 		return illegalArgument("collapse is not supported for the field [%s] of the type [%s]", path, m.typ)
 	}
 	return nil
+}
+
+// collapseValue is the value by which a document is collapsed, of which it may have
+// one alone.
+func (p *hitPart) collapseValue(doc uint64) (sortValue, error) {
+	v, n, err := p.collapse.value(doc, 0)
+	if err == nil && n > 1 {
+		e := newError(http.StatusInternalServerError, "illegal_state_exception", "failed to extract doc:%d, the grouping field must be single valued", doc)
+		return v, e
+	}
+	return v, err
 }

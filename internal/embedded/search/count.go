@@ -29,9 +29,17 @@ func count(c *call) (*answer, error) {
 	if err := c.queryParams(req); err != nil {
 		return nil, err
 	}
-	c.ignore("preference", "routing", "min_score", "terminate_after")
-	if c.query.Get("min_score") != "" || c.query.Get("terminate_after") != "" {
-		return nil, unsupported("[min_score] or [terminate_after] of a count")
+	if c.has("terminate_after") {
+		if req.terminate, err = c.number("terminate_after", 0); err != nil {
+			return nil, err
+		}
+		if req.terminate < 0 {
+			return nil, illegalArgument("terminateAfter must be > 0")
+		}
+	}
+	c.ignore("preference", "routing", "min_score")
+	if c.query.Get("min_score") != "" {
+		return nil, unsupported("[min_score] of a count")
 	}
 	if err := c.unknown(); err != nil {
 		return nil, err
@@ -49,7 +57,11 @@ func count(c *call) (*answer, error) {
 	total, _ := hits.(object).get("total")
 	value, _ := total.(object).get("value")
 	shards, _ := body.get("_shards")
-	return ok(object{{"count", value}, {"_shards", shards}})
+	answer := object{{"count", value}, {"_shards", shards}}
+	if early, has := body.get("terminated_early"); has && req.terminate > 0 {
+		answer = append(object{{"terminated_early", early}}, answer...)
+	}
+	return ok(answer)
 }
 
 // analyze is GET and POST /_analyze and /{index}/_analyze.

@@ -471,6 +471,7 @@ func (f *dateFormat) parseMath(text string, roundUp bool, now time.Time) (int64,
 			t = t.Add(-time.Millisecond)
 		}
 	}
+	given := math
 	for math != "" {
 		op := math[0]
 		math = math[1:]
@@ -480,7 +481,7 @@ func (f *dateFormat) parseMath(text string, roundUp bool, now time.Time) (int64,
 			math = math[1:]
 		}
 		if math == "" {
-			return 0, newError(http.StatusBadRequest, "parse_exception", "truncated date math [%s]", text)
+			return 0, newError(http.StatusBadRequest, "parse_exception", "truncated date math [%s]", given)
 		}
 		u := math[0]
 		math = math[1:]
@@ -494,17 +495,20 @@ func (f *dateFormat) parseMath(text string, roundUp bool, now time.Time) (int64,
 			}
 			moved, ok := advance(t, u, n)
 			if !ok {
-				return 0, newError(http.StatusBadRequest, "parse_exception", "unit [%c] not supported for date math [%s]", u, text)
+				return 0, newError(http.StatusBadRequest, "parse_exception", "unit [%c] not supported for date math [%s]", u, given)
 			}
 			t = moved
 		case '/':
+			if _, ok := advance(t, u, 1); !ok {
+				return 0, newError(http.StatusBadRequest, "parse_exception", "unit [%c] not supported for date math [%s]", u, given)
+			}
 			t = truncateDate(t, u)
 			if roundUp {
 				t, _ = advance(t, u, 1)
 				t = t.Add(-time.Millisecond)
 			}
 		default:
-			return 0, newError(http.StatusBadRequest, "parse_exception", "operator not supported for date math [%s]", text)
+			return 0, newError(http.StatusBadRequest, "parse_exception", "operator not supported for date math [%s]", given)
 		}
 	}
 	return t.UnixMilli(), nil

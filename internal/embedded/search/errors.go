@@ -185,8 +185,8 @@ func failedSearch(ix *index, nodeID string, cause *apiError) *apiError {
 		root:   cause,
 		phases: object{{"phase", "query"}, {"grouped", true}, {"failed_shards", []any{failure}}},
 	}
-	if cause.typ == "illegal_argument_exception" {
-		e.cause = &apiError{typ: cause.typ, reason: cause.reason, cause: &apiError{typ: cause.typ, reason: cause.reason}}
+	if cause.typ == "illegal_argument_exception" || cause.typ == "illegal_state_exception" {
+		e.cause = &apiError{typ: cause.typ, reason: cause.reason, cause: &apiError{typ: cause.typ, reason: cause.reason, cause: cause.cause}}
 	}
 	return e
 }

@@ -128,13 +128,10 @@ func (f *fetcher) fields(h *hit, rec *record) (object, error) {
 			return nil, err
 		}
 	}
-	if s := h.part.collapse; s != nil {
-		value := any(nil)
-		if !h.collapsed.missing {
-			value = s.render(h.collapsed)
-			if s.kind == "boolean" {
-				value = h.collapsed.number != 0
-			}
+	if s := h.part.collapse; s != nil && !h.collapsed.missing {
+		value := s.render(h.collapsed)
+		if s.kind == "boolean" {
+			value = h.collapsed.number != 0
 		}
 		o.set(f.req.collapse.field, []any{value})
 	}

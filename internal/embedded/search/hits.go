@@ -163,7 +163,7 @@ func (c *collector) offer(p *hitPart, doc uint64, score float32) error {
 	}
 	switch {
 	case c.best != nil:
-		v, err := p.collapse.read(doc, score)
+		v, err := p.collapseValue(doc)
 		if err != nil {
 			return err
 		}

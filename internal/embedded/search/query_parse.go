@@ -449,7 +449,7 @@ func matchParams(name string, params *node, q *matchQuery, also ...string) *apiE
 			if err != nil {
 				return err
 			}
-			if most <= 0 {
+			if most <= 0 && name != "match_phrase_prefix" {
 				return illegalArgument("[%s] requires maxExpansions to be positive.", name)
 			}
 			q.most = most

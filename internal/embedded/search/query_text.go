@@ -95,7 +95,7 @@ func (q *phraseQuery) build(x *execution) (iterator, error) {
 	for i, t := range tokens {
 		terms := []string{t.text}
 		if q.prefix && i == len(tokens)-1 {
-			if terms, err = x.beginning(m.path, t.text, expansions(q.most)); err != nil {
+			if terms, err = x.beginning(m.path, t.text, max(1, expansions(q.most))); err != nil {
 				return nil, joinClose(err, it.close)
 			}
 		}

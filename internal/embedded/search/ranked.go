@@ -1,6 +1,7 @@
 package search
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -45,7 +46,21 @@ func (c *collector) ranked(p *hitPart, docs *roaring.Bitmap, byWriting bool, sco
 		return true, nil
 	}
 	r := &ranking{c: c, p: p, levels: levels, segment: -1}
-	err := p.x.batches(docs, func(b *batch) error {
+	order := r.order()
+	if order == nil {
+		return true, r.takeAll(docs, score)
+	}
+	for _, segment := range order {
+		if err := r.takeAll(p.x.ofSegment(docs, segment), score); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// takeAll goes through documents of some segments.
+func (r *ranking) takeAll(docs *roaring.Bitmap, score float32) error {
+	err := r.p.x.batches(docs, func(b *batch) error {
 		if b.segment != r.segment {
 			if err := r.finish(score); err != nil {
 				return err
@@ -55,9 +70,47 @@ func (c *collector) ranked(p *hitPart, docs *roaring.Bitmap, byWriting bool, sco
 		return r.take(b)
 	})
 	if err != nil {
-		return true, err
+		return err
 	}
-	return true, r.finish(score)
+	err = r.finish(score)
+	r.segment = -1
+	return err
+}
+
+// order gives the segments, those in front that may have the first documents, so
+// that most of the others have none to offer; nil where that isn't known.
+func (r *ranking) order() []int {
+	l := &r.levels[0]
+	if l.after != nil || !l.values.numeric || l.first {
+		return nil
+	}
+	var order []int
+	best := map[int]int64{}
+	for i, s := range l.values.segments {
+		if s.column == nil && l.values.look(s, 0) != nil || s.column == nil {
+			return nil
+		}
+		if s.column.top > 0 {
+			best[i] = s.column.number(1)
+			if l.desc {
+				best[i] = s.column.number(s.column.top)
+			}
+		}
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, hasX := best[a]
+		y, hasY := best[b]
+		switch {
+		case !hasX || !hasY:
+			return boolIndex(!hasX) - boolIndex(!hasY)
+		case l.desc:
+			return cmp.Compare(y, x)
+		default:
+			return cmp.Compare(x, y)
+		}
+	})
+	return order
 }
 
 // levels are the criteria, the order of writing at the end; none when values in
@@ -216,6 +269,9 @@ func (r *ranking) take(b *batch) error {
 	}
 	if ordinals == nil {
 		r.all = append(r.all, b.docs...)
+		return nil
+	}
+	if r.limit == 0 { // not even the first place is before the worst hit
 		return nil
 	}
 	l, top := &r.levels[0], r.column.top

@@ -18,6 +18,8 @@ type searchPart struct {
 	filter query // of the aliases by which the index was named, nil for none
 	query  query // with all that belongs to it
 	total  int
+	begun  bool      // matches were taken in
+	failed *apiError // why it couldn't be searched
 }
 
 // searchRun is a search on all its indexes.
@@ -158,12 +160,40 @@ func (c *call) runOn(req *searchRequest, found []target, snaps []*snapshot) (*se
 				return nil, fmt.Errorf("searching index %s: %w", t.name, err)
 			case apiErr.typ == "search_phase_execution_exception":
 				return nil, apiErr
-			default:
+			case p.begun || !req.partial:
 				return nil, failedSearch(t.index, c.srv.nodeID, apiErr)
 			}
+			p.failed = apiErr
 		}
 	}
-	return r, nil
+	return r, r.allFailed()
+}
+
+// allFailed gives the error of a search none of whose indexes could be searched; of
+// others the answer tells.
+func (r *searchRun) allFailed() error {
+	var first *apiError
+	failures := []any{}
+	for _, p := range r.parts {
+		if p.failed == nil {
+			return nil
+		}
+		e := failedSearch(p.target.index, r.c.srv.nodeID, p.failed)
+		if first == nil {
+			first = e
+		}
+		failures = append(failures, r.failure(p))
+	}
+	if first == nil {
+		return nil
+	}
+	first.phases.set("failed_shards", failures)
+	return first
+}
+
+// failure tells of an index that couldn't be searched.
+func (r *searchRun) failure(p *searchPart) object {
+	return object{{"shard", 0}, {"index", p.target.name}, {"node", r.c.srv.nodeID}, {"reason", p.failed.detail()}}
 }
 
 // filterOf is the query that the aliases by which alone an index was named put in
@@ -290,6 +320,7 @@ func (r *searchRun) eachMatch(p *searchPart, hits *hitPart, aggs *aggPart, it it
 	if err != nil {
 		return err
 	}
+	p.begun = true
 	seen, least := 0, float32(0)
 	for target := uint64(0); ; {
 		doc, err := it.advance(target)
@@ -396,6 +427,7 @@ func (f *aggFeed) flush() error {
 
 // aggregate gives all matches to the aggregations.
 func (r *searchRun) aggregate(aggs *aggPart, docs *roaring.Bitmap) error {
+	aggs.search.begun = true
 	err := r.aggs.collect(aggs, docs, r.late)
 	if errors.Is(err, errLate) {
 		r.timedOut = true
@@ -465,6 +497,7 @@ func (r *searchRun) unscored(p *searchPart, hits *hitPart, aggs *aggPart, q quer
 	if post != nil {
 		docs = roaring.And(docs, post)
 	}
+	p.begun = true
 	p.total += int(docs.GetCardinality())
 	if r.top.keep() == 0 {
 		return nil
@@ -574,13 +607,8 @@ func (r *searchRun) render() (object, error) {
 	if req.exactAsked || req.terminate > 0 {
 		body = append(body, field{"terminated_early", r.early})
 	}
-	shards := 0
-	for _, p := range r.parts {
-		primaries, _ := p.target.definition().shards()
-		shards += primaries
-	}
-	body = append(body, field{"_shards", object{{"total", shards}, {"successful", shards}, {"skipped", 0}, {"failed", 0}}}, field{"hits", hits})
-	if r.aggs != nil {
+	body = append(body, field{"_shards", r.shards()}, field{"hits", hits})
+	if r.aggs != nil && len(r.parts) > 0 {
 		results, err := r.aggs.results(req.typedKeys)
 		if err != nil {
 			return nil, err
@@ -588,6 +616,24 @@ func (r *searchRun) render() (object, error) {
 		body = append(body, field{"aggregations", results})
 	}
 	return body, nil
+}
+
+// shards tells how many were searched, and which ones couldn't be.
+func (r *searchRun) shards() object {
+	total, failed, failures := 0, 0, []any{}
+	for _, p := range r.parts {
+		primaries, _ := p.target.definition().shards()
+		total += primaries
+		if p.failed != nil {
+			failed += primaries
+			failures = append(failures, r.failure(p))
+		}
+	}
+	o := object{{"total", total}, {"successful", total - failed}, {"skipped", 0}, {"failed", failed}}
+	if failed > 0 {
+		o = append(o, field{"failures", failures})
+	}
+	return o
 }
 
 // scored reports whether a search needs scores.

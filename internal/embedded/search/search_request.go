@@ -46,6 +46,7 @@ type searchRequest struct {
 	intTotals   bool
 	typedKeys   bool
 	raw         []byte // the body, by which answers are kept
+	partial     bool   // an index that can't be searched doesn't keep others from it
 
 	scrolled   bool // a page of a scroll
 	behind     *hit // of a scroll: the last hit of the page before
@@ -65,7 +66,7 @@ var refusedSearchKeys = []string{
 
 // parseSearch reads the body of a search.
 func parseSearch(n *node) (*searchRequest, *apiError) {
-	r := &searchRequest{query: matchAllQuery{1}, size: defaultSize, totals: defaultWindow}
+	r := &searchRequest{query: matchAllQuery{1}, size: defaultSize, totals: defaultWindow, partial: true}
 	if n == nil {
 		return r, nil
 	}
@@ -346,7 +347,13 @@ func (c *call) searchParams(r *searchRequest) error {
 			return unsupported("the parameter [" + name + "]")
 		}
 	}
-	c.ignore("preference", "request_cache", "routing", "search_type", "batched_reduce_size", "max_concurrent_shard_requests", "pre_filter_shard_size", "ccs_minimize_roundtrips", "allow_partial_search_results", "min_compatible_shard_node", "include_named_queries_score", "stats")
+	if _, err := c.flag("request_cache", false); err != nil {
+		return err
+	}
+	if r.partial, err = c.flag("allow_partial_search_results", true); err != nil {
+		return err
+	}
+	c.ignore("preference", "routing", "search_type", "batched_reduce_size", "max_concurrent_shard_requests", "pre_filter_shard_size", "ccs_minimize_roundtrips", "min_compatible_shard_node", "include_named_queries_score", "stats")
 	return nil
 }
 

@@ -138,13 +138,13 @@ func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
 	case "score", "double", "float", "half_float":
 		f, err := strconv.ParseFloat(text, 64)
 		if err != nil && !math.IsInf(f, 0) {
-			return sortValue{}, illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
+			return sortValue{}, s.unreadable(text)
 		}
 		return sortValue{number: sortableDouble(f)}, nil
 	default:
 		v, err := wholeNumber(text)
 		if err != nil {
-			return sortValue{}, illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
+			return sortValue{}, s.unreadable(text)
 		}
 		if s.kind == "doc" {
 			return sortValue{number: v.Int64() + firstSeq}, nil
@@ -153,11 +153,24 @@ func (s *sorter) parse(x *execution, n *node) (sortValue, *apiError) {
 	}
 }
 
+// unreadable is what a search_after is told whose value isn't of the field's kind.
+func (s *sorter) unreadable(text string) *apiError {
+	e := illegalArgument("Failed to parse search_after value for field [%s].", s.key.field)
+	e.cause = newError(0, "number_format_exception", "For input string: \"%s\"", text)
+	return e
+}
+
 // read gives the value of a document: of several the one that the mode says, by
 // default the least, or the greatest when the order is descending.
 func (s *sorter) read(doc uint64, score float32) (sortValue, error) {
+	v, _, err := s.value(doc, score)
+	return v, err
+}
+
+// value is read, and tells how many values there are.
+func (s *sorter) value(doc uint64, score float32) (sortValue, int, error) {
 	if s.kind == "score" {
-		return sortValue{number: sortableDouble(float64(score))}, nil
+		return sortValue{number: sortableDouble(float64(score))}, 1, nil
 	}
 	var list [8]sortValue
 	found := list[:0]
@@ -179,15 +192,15 @@ func (s *sorter) read(doc uint64, score float32) (sortValue, error) {
 		})
 	}
 	if err != nil {
-		return sortValue{}, err
+		return sortValue{}, 0, err
 	}
 	if len(found) == 0 {
 		if s.fallback != nil {
-			return *s.fallback, nil
+			return *s.fallback, 0, nil
 		}
-		return sortValue{missing: true}, nil
+		return sortValue{missing: true}, 0, nil
 	}
-	return s.choose(found), nil
+	return s.choose(found), len(found), nil
 }
 
 // choose makes one value of several, which are in their order.
