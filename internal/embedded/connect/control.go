@@ -139,6 +139,7 @@ func (w *worker) remove(ctx context.Context, c *connector) error {
 	delete(w.connectors, c.name)
 	topics := sortedKeys(c.topics)
 	w.mu.Unlock()
+	w.interrupt(c)
 	w.bring(c)
 	w.setTasks(c, nil)
 	w.store.tell(connectorStatusKey+c.name, nil)
@@ -158,6 +159,7 @@ func (w *worker) aim(ctx context.Context, c *connector, target string) error {
 	c.target = target
 	w.mu.Unlock()
 	if target == stateStopped {
+		w.interrupt(c)
 		w.bring(c)
 	} else {
 		w.kick(c)

@@ -68,7 +68,7 @@ func TestATableThatComesLaterIsRead(t *testing.T) {
 func TestUnsupportedSettingsAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStack(t)
-		for key, value := range map[string]string{"dialect.name": "SqliteDatabaseDialect", "transforms": "x", "predicates": "p", "exactly.once.support": "required"} {
+		for key, value := range map[string]string{"dialect.name": "MySqlDatabaseDialect", "transforms": "x", "predicates": "p", "exactly.once.support": "required"} {
 			config := tableConfig(&stack{t: t, dir: t.TempDir()})
 			config[key] = value
 			res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})

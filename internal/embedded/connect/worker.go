@@ -74,7 +74,8 @@ type connector struct {
 	status  status
 	tasks   []*task
 	topics  map[string]bool
-	hidden  secrets // what failures must not show
+	hidden  secrets            // what failures must not show
+	abort   context.CancelFunc // ends an opening that is under way; nil for none
 
 	// Guarded by run.
 	instance plugin.Instance
@@ -143,11 +144,21 @@ func (w *worker) stop() {
 	w.store.close()
 }
 
+// interrupt ends the opening of a connector of which something else is wanted now.
+func (w *worker) interrupt(c *connector) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.abort != nil {
+		c.abort()
+	}
+}
+
 // kick makes a connector what is wanted of it, in the background.
 func (w *worker) kick(c *connector) {
 	if w.ctx.Err() != nil {
 		return
 	}
+	w.interrupt(c)
 	w.reconcile.Go(func() { w.bring(c) })
 }
 
@@ -210,7 +221,7 @@ func (w *worker) run(c *connector, config map[string]string, wanted int) {
 		c.class, err = findPlugin(resolved[classSetting])
 	}
 	if err == nil {
-		c.instance, err = c.class.Open(w.ctx, w.environment(c), resolved)
+		c.instance, err = w.open(c, resolved)
 	}
 	if err != nil {
 		w.stopTasks(c)
@@ -224,6 +235,21 @@ func (w *worker) run(c *connector, config map[string]string, wanted int) {
 		c.watched = make(chan struct{})
 		go w.watch(c, changed, c.watched)
 	}
+}
+
+// open opens a connector; interrupt ends it. It needs run.
+func (w *worker) open(c *connector, settings map[string]string) (plugin.Instance, error) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	w.mu.Lock()
+	c.abort = cancel
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		c.abort = nil
+	}()
+	return c.class.Open(ctx, w.environment(c), settings)
 }
 
 // watch configures a connector's tasks anew whenever it asks for it.

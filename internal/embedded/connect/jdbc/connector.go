@@ -90,13 +90,15 @@ func (Connector) Open(ctx context.Context, env plugin.Environment, settings map[
 	if len(s.List("table.whitelist")) > 0 && len(s.List("table.blacklist")) > 0 {
 		return nil, fault.New(fault.Connect, "table.whitelist and table.blacklist are exclusive.")
 	}
-	db, err := open(s.Text("connection.url"))
+	db, err := connect(ctx, env, s)
 	if err != nil {
 		return nil, err
 	}
 	var tables []string
 	if s.Text(querySetting) == "" {
-		if tables, err = selectTables(ctx, db, s); err != nil {
+		within, cancel := context.WithTimeout(ctx, max(s.Milliseconds("table.monitoring.startup.polling.limit.ms"), time.Millisecond))
+		defer cancel()
+		if tables, err = selectTables(within, db, s); err != nil {
 			return nil, errors.Join(err, db.close())
 		}
 	}

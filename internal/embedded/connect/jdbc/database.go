@@ -15,7 +15,9 @@ import (
 
 	"modernc.org/sqlite" // the driver too
 
+	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/fault"
+	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
 const urlPrefix = "jdbc:sqlite:"
@@ -24,6 +26,22 @@ const urlPrefix = "jdbc:sqlite:"
 type database struct {
 	path string
 	db   *sql.DB
+}
+
+// connect opens the database that the settings name, and tries as often as they say.
+func connect(ctx context.Context, env plugin.Environment, s config.Settings) (*database, error) {
+	for attempt := int64(1); ; attempt++ {
+		db, err := open(s.Text("connection.url"))
+		f, isFault := errors.AsType[*fault.Fault](err)
+		// Only what may be there later is worth another try.
+		if err == nil || attempt >= s.Number("connection.attempts") || isFault && f.Cause == nil {
+			return db, err
+		}
+		env.Log.Info("connect: a database can't be opened, trying again", "connector", env.Name, "attempt", attempt, "of", s.Number("connection.attempts"), "pause", s.Milliseconds("connection.backoff.ms"), "error", err)
+		if env.Clock.Sleep(ctx, s.Milliseconds("connection.backoff.ms")) != nil {
+			return nil, err
+		}
+	}
 }
 
 // open takes a JDBC URL. The file need not be there, its folder must be.

@@ -41,7 +41,7 @@ var definition = &config.Definition{Keys: []config.Key{
 		Display: "Map Numeric Values, Integral or Decimal, By Precision and Scale", Recommended: mappings,
 		Doc: "How NUMERIC columns become numbers."},
 	{Name: "dialect.name", Type: config.String, Default: config.Default(""), Importance: config.Low, Group: "Database", Order: 13, Width: config.Wide,
-		Display: "Database Dialect", Recommended: dialects, Unsupported: true,
+		Display: "Database Dialect", Recommended: dialects, Check: sqliteOnly,
 		Doc: "The kind of database, when it does not follow from the URL."},
 	{Name: "mode", Type: config.String, Default: config.Default(""), Importance: config.High, Group: "Mode", Order: 1, Width: config.Middle,
 		Display: "Table Loading Mode", Dependents: []string{"incrementing.column.name", "timestamp.column.name", "validate.non.null"},
@@ -95,12 +95,29 @@ var definition = &config.Definition{Keys: []config.Key{
 		Display: "Delay Interval (ms)",
 		Doc:     "How old a change must be before it is read, in milliseconds, so that transactions that began earlier are not missed."},
 	{Name: "db.timezone", Type: config.String, Default: config.Default("UTC"), Importance: config.Medium, Group: "Connector", Order: 7, Width: config.Middle,
-		Display: "DB time zone", Unsupported: true,
-		Doc: "The time zone of the times in the database."},
+		Display: "DB time zone", Check: knownZone,
+		Doc: "The time zone of the texts and Julian days in TIMESTAMP columns."},
 	{Name: "timestamp.granularity", Type: config.String, Default: config.Default("connect_logical"), Importance: config.Low, Group: "Connector", Order: 8, Width: config.Middle,
-		Display: "Timestamp granularity for timestamp columns", Check: config.OneOfAnyCase("connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"), Recommended: []string{"connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"}, Unsupported: true,
-		Doc: "What time columns become."},
+		Display: "Timestamp granularity for timestamp columns", Check: config.OneOfAnyCase("connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"), Recommended: []string{"connect_logical", "micros_long", "micros_string", "micros_iso_datetime_string", "nanos_long", "nanos_string", "nanos_iso_datetime_string"},
+		Doc: "What TIMESTAMP columns become."},
 }}
+
+// sqliteOnly refuses the dialects of other databases.
+func sqliteOnly(v any) error {
+	if text, ok := v.(string); ok && text != "" && text != "SqliteDatabaseDialect" {
+		return config.Errorf("the embedded worker reads SQLite only: leave it out, or set it to SqliteDatabaseDialect")
+	}
+	return nil
+}
+
+// knownZone refuses what names no time zone.
+func knownZone(v any) error {
+	text, _ := v.(string)
+	if _, err := zoneOf(text); err != nil {
+		return config.Errorf("Invalid time zone identifier")
+	}
+	return nil
+}
 
 // dialects are the kinds of databases that the real connector knows.
 var dialects = []string{

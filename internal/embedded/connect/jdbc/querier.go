@@ -57,7 +57,7 @@ type querier struct {
 	table        string // empty where a query is read
 	query        string // empty where a table is read
 	suffix       string // stands behind every query
-	mapping      string // how NUMERIC columns become numbers
+	form         form   // what columns become
 	topic        string
 	mode         string
 	incrementing string   // the growing column, empty for none
@@ -259,7 +259,7 @@ func (q *querier) record() (*plugin.Record, error) {
 	st := data.NewStruct(q.schema)
 	for i, c := range q.columns {
 		var err error
-		if st.Values[i], err = valueOf(q.types[i], c, q.schema.Fields[i].Schema, raw[i]); err != nil {
+		if st.Values[i], err = valueOf(q.types[i], c, q.form, q.schema.Fields[i].Schema, raw[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -307,7 +307,7 @@ func (q *querier) decideTypes(first []any) error {
 	types := make([]sqlType, len(first))
 	for i, c := range q.columns {
 		types[i] = typeOf(c.declared, first[i])
-		s, err := schemaOf(types[i], c, q.mapping)
+		s, err := schemaOf(types[i], c, q.form)
 		if err != nil {
 			return err
 		}
@@ -329,7 +329,7 @@ func (q *querier) offset(raw []any) (offset, error) {
 			if raw[i] == nil {
 				continue
 			}
-			ms, err := milliseconds(q.columns[i], raw[i])
+			ms, err := milliseconds(q.columns[i], q.form.zone, raw[i])
 			if err != nil {
 				return offset{}, err
 			}

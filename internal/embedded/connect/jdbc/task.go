@@ -29,7 +29,7 @@ type task struct {
 func (t *task) Start(ctx context.Context, env plugin.Environment, settings map[string]string, offsets plugin.OffsetReader) error {
 	s := config.NewSettings(definition, settings)
 	t.env, t.interval, t.batch, t.retries = env, s.Milliseconds("poll.interval.ms"), int(s.Number("batch.max.rows")), s.Number("query.retry.attempts")
-	db, err := open(s.Text("connection.url"))
+	db, err := connect(ctx, env, s)
 	if err != nil {
 		return err
 	}
@@ -46,9 +46,14 @@ func (t *task) Start(ctx context.Context, env plugin.Environment, settings map[s
 		}
 		return fault.New(fault.Config, "Task is being killed because it was not assigned a table nor a query to execute. If run in table mode please make sure that the tables exist on the database. If the table does exist on the database, we recommend using the fully qualified table name.%s", hint)
 	}
+	zone, err := zoneOf(s.Text("db.timezone"))
+	if err != nil {
+		return fault.New(fault.Config, "Invalid value %s for configuration db.timezone: Invalid time zone identifier", s.Text("db.timezone"))
+	}
+	form := form{mapping: mappingOf(s), zone: zone, granularity: granularity(strings.ToLower(s.Text("timestamp.granularity")))}
 	for _, table := range tables {
 		q := &querier{
-			db: db, table: unquote(table), query: query, suffix: s.Text("query.suffix"), mapping: mappingOf(s),
+			db: db, table: unquote(table), query: query, suffix: s.Text("query.suffix"), form: form,
 			topic: s.Text("topic.prefix") + unquote(table), mode: s.Text("mode"),
 			incrementing: s.Text("incrementing.column.name"), timestamps: s.List("timestamp.column.name"), delay: s.Milliseconds("timestamp.delay.interval.ms"),
 		}

@@ -149,12 +149,19 @@ func errUnread(c column) error {
 	return fault.Wrap(fault.Data, &fault.Fault{Class: class, Message: message, Hint: hint.Message}, "%s: %s", class, message)
 }
 
+// form says what columns become.
+type form struct {
+	mapping     string         // of NUMERIC columns
+	zone        *time.Location // of texts and Julian days
+	granularity granularity    // of TIMESTAMP columns
+}
+
 // schemaOf gives the Connect schema of a column.
-func schemaOf(t sqlType, c column, mapping string) (*data.Schema, error) {
+func schemaOf(t sqlType, c column, form form) (*data.Schema, error) {
 	var s *data.Schema
 	switch t {
 	case sqlNumeric:
-		if s = numericAs(mapping, c); s == nil {
+		if s = numericAs(form.mapping, c); s == nil {
 			return nil, errUnread(c)
 		}
 	case sqlBoolean:
@@ -179,7 +186,7 @@ func schemaOf(t sqlType, c column, mapping string) (*data.Schema, error) {
 	case sqlBinary:
 		s = data.Of(data.Bytes)
 	case sqlTimestamp:
-		s = data.Timestamp()
+		s = form.granularity.schema()
 	case sqlDate:
 		s = data.Date()
 	default:
@@ -189,7 +196,7 @@ func schemaOf(t sqlType, c column, mapping string) (*data.Schema, error) {
 }
 
 // valueOf reads a value as a type of column.
-func valueOf(t sqlType, c column, schema *data.Schema, v any) (any, error) {
+func valueOf(t sqlType, c column, form form, schema *data.Schema, v any) (any, error) {
 	if v == nil {
 		return nil, nil
 	}
@@ -219,7 +226,11 @@ func valueOf(t sqlType, c column, schema *data.Schema, v any) (any, error) {
 		}
 		return []byte(textOf(v)), nil
 	case sqlTimestamp:
-		return timeOf(c, v)
+		at, err := timeOf(c, form.zone, v)
+		if err != nil {
+			return nil, err
+		}
+		return form.granularity.value(at, form.zone), nil
 	default:
 		return dateOf(c, v)
 	}
@@ -301,23 +312,26 @@ func textOf(v any) string {
 
 var timeLayouts = []string{"2006-01-02 15:04:05.999999999", "2006-01-02"}
 
-func timeOf(c column, v any) (any, error) {
+// timeOf reads a time in a zone. Numbers are the same in all zones.
+func timeOf(c column, zone *time.Location, v any) (time.Time, error) {
 	switch v := v.(type) {
 	case int64:
 		return data.SQLTime(time.UnixMilli(v)), nil
 	case float64:
-		// The real driver takes a real number for a Julian day.
-		return data.SQLTime(time.UnixMilli(int64(math.Round((v - 2440587.5) * 86400000)))), nil
+		// The real driver takes a real number for a Julian day, whose parts it reads
+		// in the zone.
+		at := time.UnixMilli(int64(math.Round((v - 2440587.5) * 86400000))).UTC()
+		return data.SQLTime(time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), zone)), nil
 	case time.Time:
 		return data.SQLTime(v), nil
 	default:
 		text := textOf(v)
 		for _, layout := range timeLayouts {
-			if at, err := time.ParseInLocation(layout, text, time.UTC); err == nil {
+			if at, err := time.ParseInLocation(layout, text, zone); err == nil {
 				return data.SQLTime(at), nil
 			}
 		}
-		return nil, fault.New(fault.SQL, "Error parsing time stamp: the column %s has %q, which is no time like 2006-01-02 15:04:05.000 and no number of milliseconds", quote(c.name), text)
+		return time.Time{}, fault.New(fault.SQL, "Error parsing time stamp: the column %s has %q, which is no time like 2006-01-02 15:04:05.000 and no number of milliseconds", quote(c.name), text)
 	}
 }
 
@@ -333,17 +347,14 @@ func dateOf(c column, v any) (any, error) {
 		failed := fault.Wrap(fault.SQL, unparsed, "Error parsing time stamp")
 		return nil, fault.Wrap(fault.Data, failed, "%s: %s", failed.Class, failed.Message)
 	}
-	return timeOf(c, v)
+	return timeOf(c, time.UTC, v)
 }
 
 // milliseconds reads a value of a timestamp column.
-func milliseconds(c column, v any) (int64, error) {
-	at, err := timeOf(c, v)
+func milliseconds(c column, zone *time.Location, v any) (int64, error) {
+	at, err := timeOf(c, zone, v)
 	if err != nil {
 		return 0, err
 	}
-	if t, ok := at.(time.Time); ok {
-		return t.UnixMilli(), nil
-	}
-	return 0, nil
+	return at.UnixMilli(), nil
 }
