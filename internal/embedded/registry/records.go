@@ -69,6 +69,10 @@ type metadata struct {
 	Sensitive  []string            `json:"sensitive,omitempty"`
 }
 
+func (m *metadata) empty() bool {
+	return m == nil || len(m.Tags) == 0 && len(m.Properties) == 0 && len(m.Sensitive) == 0
+}
+
 // configValue is the settings of a subject, a context or all.
 type configValue struct {
 	Subject            *string         `json:"subject,omitempty"`

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -197,6 +198,25 @@ func TestManyRegisterTheSame(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, []int{1}, versions)
 	}
+}
+
+// Clients send empty lists, or none: the content is the same.
+func TestAnEmptyListOfReferencesIsNone(t *testing.T) {
+	r := startRegistry(t, startBroker(t))
+	schema := strings.ReplaceAll(recordSchema("x").Schema, `"`, `\"`)
+	ids := map[string]bool{}
+	for subject, more := range map[string]string{"a": "", "b": `,"references":[]`, "c": `,"references":null,"metadata":null`, "d": `,"references":[],"metadata":{}`, "e": `,"references":[]`} {
+		resp, err := http.Post("http://"+r.Addr()+"/subjects/"+subject+"/versions", "application/json", strings.NewReader(`{"schema":"`+schema+`"`+more+`}`))
+		require.NoError(t, err)
+		var answer struct {
+			ID int `json:"id"`
+		}
+		require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer))
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		ids[fmt.Sprint(answer.ID)] = true
+	}
+	assert.Len(t, ids, 1)
 }
 
 func TestAWriteThatIsNotAcknowledgedIsNotThere(t *testing.T) {

@@ -96,6 +96,14 @@ func (v *schemaValue) hash() [32]byte {
 		References []reference
 		Metadata   *metadata
 	}{v.SchemaType, v.Schema, v.References, v.Metadata}
+	// A list that is empty means the same as none, as does metadata that says
+	// nothing.
+	if len(content.References) == 0 {
+		content.References = nil
+	}
+	if content.Metadata.empty() {
+		content.Metadata = nil
+	}
 	text, err := json.Marshal(content)
 	if err != nil { // strings, numbers, slices and maps of them always encode
 		text = fmt.Append(nil, content)
