@@ -25,7 +25,9 @@ CREATE SINK CONNECTOR more_sink WITH ('connector.class'='io.confluent.connect.el
 DROP CONNECTOR IF EXISTS nothing;
 `))
 	require.NoError(t, os.WriteFile(project, []byte("ksql.server.url="+p.ksqldb()+"\nksql.migrations.stream.name=MORE_EVENTS\nksql.migrations.table.name=MORE_VERSIONS\nksql.migrations.dir.override="+dir+"\n"), 0o644))
-	write := func(name, text string) { require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)) }
+	write := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+	}
 	command := func(want int, args ...string) string {
 		t.Helper()
 		code, out, errs := runCommand(t, p.ksqldb(), append(args, "--kafka", p.kafka(), "--schema-registry", p.addr["Schema Registry"])...)

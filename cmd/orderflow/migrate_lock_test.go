@@ -44,7 +44,9 @@ func heldMigrator(t *testing.T, between *unreliable, dir, kafka string) (*exec.C
 	t.Helper()
 	reached := make(chan struct{})
 	var once sync.Once
-	between.set(func(statement string) (bool, bool) { return strings.HasPrefix(statement, "CREATE STREAM second"), false }, func(r *http.Request) {
+	between.set(func(statement string) (bool, bool) {
+		return strings.HasPrefix(statement, "CREATE STREAM second"), false
+	}, func(r *http.Request) {
 		once.Do(func() { close(reached) })
 		<-r.Context().Done()
 	})

@@ -56,11 +56,11 @@ func migrationEvent(row map[string]string) string {
 		row["NAME"], row["STATE"], row["PREVIOUS"], row["CHECKSUM"], row["STARTED_ON"] != "", row["COMPLETED_ON"] != "", row["ERROR_REASON"] != "N/A")
 }
 
-// TestRecordedMigrations gives the command lines of recorded runs of
+// TestRecordedClients gives the command lines of recorded runs of
 // ksql-migrations to `orderflow migrate`, one after the other on one embedded
 // server and on the same files, and compares how each ends, the metadata that it
-// writes field by field, and what it shows.
-func TestRecordedMigrations(t *testing.T) {
+// writes field by field, and what it shows. The runs of ksqlDB's CLI follow.
+func TestRecordedClients(t *testing.T) {
 	root := os.Getenv("ORDERFLOW_RECORDED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared", "recorded")
@@ -130,10 +130,8 @@ func TestRecordedMigrations(t *testing.T) {
 			matched++
 		}
 	}
-	cli, err := filepath.Glob(filepath.Join(root, "clients", "cli", "*.json"))
-	require.NoError(t, err)
-	t.Logf("the %d runs of the ksql CLI are not among these", len(cli))
-	fmt.Printf("recorded/clients: %d of %d match\n", matched, len(runs)+len(cli))
+	shellsMatched, shells := runRecordedShells(t, filepath.Join(root, "clients", "cli"))
+	fmt.Printf("recorded/clients: %d of %d match\n", matched+shellsMatched, len(runs)+shells)
 }
 
 // moreThanRecorded are the runs in which ours notes more than the tool.

@@ -126,9 +126,28 @@ func (p *tablePrinter) fields(fields []ksql.Field, table bool) error {
 		case field.Type != "":
 			mark = " (" + strings.ToLower(field.Type) + ")"
 		}
-		rows = append(rows, []string{field.Name, field.Schema.String() + mark})
+		rows = append(rows, []string{field.Name, typeText(field.Schema) + mark})
 	}
 	return p.table(rows)
+}
+
+// typeText is a type as ksqlDB's own shell shows it.
+func typeText(schema ksql.Schema) string {
+	switch {
+	case schema.Type == "STRING":
+		return "VARCHAR(STRING)"
+	case schema.Type == "ARRAY" && schema.MemberSchema != nil:
+		return "ARRAY<" + typeText(*schema.MemberSchema) + ">"
+	case schema.Type == "MAP" && schema.MemberSchema != nil:
+		return "MAP<STRING, " + typeText(*schema.MemberSchema) + ">"
+	case schema.Type == "STRUCT":
+		fields := make([]string, len(schema.Fields))
+		for i, field := range schema.Fields {
+			fields[i] = field.Name + " " + typeText(field.Schema)
+		}
+		return "STRUCT<" + strings.Join(fields, ", ") + ">"
+	}
+	return schema.String()
 }
 
 func (p *tablePrinter) queriesOf(title string, queries []ksql.RunningQuery) error {
@@ -262,6 +281,7 @@ func (p *tablePrinter) function(entity ksql.Entity) error {
 		Author      string `json:"author"`
 		Version     string `json:"version"`
 		Type        string `json:"type"`
+		Path        string `json:"path"`
 		Functions   []struct {
 			Arguments []struct {
 				Name       string `json:"name"`
@@ -276,7 +296,11 @@ func (p *tablePrinter) function(entity ksql.Entity) error {
 		return err
 	}
 	if err := p.facts(fact{"Name", answer.Name}, fact{"Author", answer.Author}, fact{"Version", answer.Version},
-		fact{"Overview", strings.Join(strings.Fields(answer.Description), " ")}, fact{"Type", answer.Type}); err != nil {
+		fact{"Overview", strings.Join(strings.Fields(answer.Description), " ")}, fact{"Type", answer.Type},
+		fact{"Jar", answer.Path}); err != nil {
+		return err
+	}
+	if err := p.line("Variations           :"); err != nil {
 		return err
 	}
 	for _, f := range answer.Functions {
@@ -287,13 +311,12 @@ func (p *tablePrinter) function(entity ksql.Entity) error {
 				arguments[i] += "..."
 			}
 		}
-		if err := p.line("", fmt.Sprintf("  %s(%s) returns %s", answer.Name, strings.Join(arguments, ", "), f.ReturnType)); err != nil {
-			return err
-		}
+		lines := []string{"", fmt.Sprintf("    Variation   : %s(%s)", answer.Name, strings.Join(arguments, ", ")), "    Returns     : " + f.ReturnType}
 		if f.Description != "" && f.Description != answer.Description {
-			if err := p.line("  " + strings.Join(strings.Fields(f.Description), " ")); err != nil {
-				return err
-			}
+			lines = append(lines, "    Description : "+strings.Join(strings.Fields(f.Description), " "))
+		}
+		if err := p.line(lines...); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -36,7 +36,7 @@ var lists = map[string]list{
 	"kafka_topics":           {"topics", []string{"Kafka Topic", "Partitions", "Partition Replicas"}, topicCells},
 	"kafka_topics_extended":  {"topics", []string{"Kafka Topic", "Partitions", "Partition Replicas", "Consumers", "Consumer Groups"}, topicCells},
 	"properties":             {"properties", []string{"Property", "Scope", "Default override", "Effective Value"}, fields("name", "scope", "level", "value")},
-	"function_names":         {"functions", []string{"Function Name", "Kind", "Category"}, fields("name", "type", "category")},
+	"function_names":         {"functions", []string{"Function Name", "Category"}, fields("name", "category")},
 	"variables":              {"variables", []string{"Variable Name", "Value"}, fields("name", "value")},
 	"connector_list":         {"connectors", []string{"Connector Name", "Type", "Class", "Status"}, fields("name", "type", "className", "state")},
 	"connector_plugins_list": {"connectorsPlugins", []string{"Class", "Type", "Version"}, fields("className", "type", "version")},
@@ -185,7 +185,7 @@ func (p *tablePrinter) list(entity ksql.Entity, kind list) error {
 	}
 	slices.SortStableFunc(table[1:], func(a, b []string) int {
 		if entity.Type == "function_names" {
-			if byCategory := strings.Compare(a[2], b[2]); byCategory != 0 {
+			if byCategory := strings.Compare(a[1], b[1]); byCategory != 0 {
 				return byCategory
 			}
 		}

@@ -116,7 +116,7 @@ func TestExecute(t *testing.T) {
 			" Field | Type\n" +
 			"-------+----------------------\n" +
 			" K     | BIGINT (primary key)\n" +
-			" V     | STRING\n\n" +
+			" V     | VARCHAR(STRING)\n\n" +
 			"For runtime statistics and query details run: DESCRIBE T EXTENDED;\n"},
 		{"unknown entity", "SHOW ODD;", "{\n  \"@type\": \"odd\",\n  \"x\": 1\n}\n"},
 		{"warning", "DROP STREAM IF EXISTS A;", "warning: A is not there\n"},
