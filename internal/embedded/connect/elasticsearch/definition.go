@@ -2,6 +2,10 @@ package elasticsearch
 
 import "github.com/orderflow/orderflow/internal/embedded/connect/config"
 
+// sensitiveSetting has the log show what documents say. Version 15.0.0 does not list
+// it; earlier and later ones do.
+const sensitiveSetting = "log.sensitive.data"
+
 // definition has the settings of Confluent's ElasticsearchSinkConnector 15.
 var definition = &config.Definition{Keys: []config.Key{
 	{Name: "connection.url", Type: config.List, Required: true, Importance: config.High, Group: "Connector", Order: 1, Width: config.Wide,
@@ -21,19 +25,19 @@ var definition = &config.Definition{Keys: []config.Key{
 		Doc: "The most bytes of one bulk request; -1 for no limit."},
 	{Name: "max.in.flight.requests", Type: config.Int, Default: config.Default("5"), Importance: config.Medium, Group: "Connector", Order: 6, Width: config.Narrow,
 		Display: "Max In-flight Requests", Check: config.Between(1, 1000),
-		Doc: "How many bulk requests may be under way; this worker sends one after the other."},
+		Doc: "How many bulk requests may be under way; one with write.method=upsert, so that updates stay in order."},
 	{Name: "max.buffered.records", Type: config.Int, Default: config.Default("20000"), Importance: config.Low, Group: "Connector", Order: 7, Width: config.Narrow,
 		Display: "Max Buffered Records", Check: config.AtLeast(1),
-		Doc: "How many records may wait."},
+		Doc: "How many records may wait or be under way."},
 	{Name: "linger.ms", Type: config.Long, Default: config.Default("1"), Importance: config.Low, Group: "Connector", Order: 8, Width: config.Narrow,
 		Display: "Linger (ms)", Check: config.Between(0, 604800000),
-		Doc: "How long a record may wait for others, in milliseconds; this worker sends at once what was read together."},
+		Doc: "How long records that were read together wait for others, in milliseconds."},
 	{Name: "flush.timeout.ms", Type: config.Long, Default: config.Default("180000"), Importance: config.Low, Group: "Connector", Order: 9, Width: config.Narrow,
 		Display: "Flush Timeout (ms)", Check: config.Between(1000, 604800000),
-		Doc: "How long the writing of what was read may take, in milliseconds."},
+		Doc: "How long to wait for room among the buffered records, and for the end of a flush, in milliseconds."},
 	{Name: "flush.synchronously", Type: config.Boolean, Default: config.Default("false"), Importance: config.Low, Group: "Connector", Order: 10, Width: config.Narrow,
 		Display: "Flush synchronously",
-		Doc:     "Whether a record is written before the next is read; always so with this worker."},
+		Doc:     "Whether records are written before the next are read."},
 	{Name: "max.retries", Type: config.Int, Default: config.Default("5"), Importance: config.Low, Group: "Connector", Order: 11, Width: config.Narrow,
 		Display: "Max Retries", Check: config.AtLeast(0),
 		Doc: "How often a failed request is tried again."},

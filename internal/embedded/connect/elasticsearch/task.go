@@ -20,6 +20,7 @@ type task struct {
 	documents documents
 	malformed string
 	drop      bool
+	sensitive bool    // logs may have what documents say
 	bulk      *bulker // nil before the start
 	// synchronous has Put wait for the answer, and allows transformations that
 	// change the topic.
@@ -48,7 +49,7 @@ func (t *task) Start(_ context.Context, env plugin.Environment, settings map[str
 		t.documents.stream = dataStream{typ, s.Text(streamDatasetSetting), s.Text(streamNamespaceSetting), s.List(streamTimestampSetting)}
 	}
 	t.malformed = strings.ToUpper(s.Text("behavior.on.malformed.documents"))
-	t.drop = s.Flag("drop.invalid.message")
+	t.drop, t.sensitive = s.Flag("drop.invalid.message"), strings.EqualFold(settings[sensitiveSetting], "true")
 	limits := bulkLimits{
 		records: int(s.Number("batch.size")), bytes: s.Number("bulk.size.bytes"), inFlight: int(s.Number("max.in.flight.requests")),
 		buffered: int(s.Number("max.buffered.records")), linger: s.Milliseconds("linger.ms"), flush: s.Milliseconds("flush.timeout.ms"),
@@ -190,8 +191,11 @@ func (t *task) outcome(ctx context.Context, r *plugin.Record, said bulkItem) err
 	if said.Error == nil || said.Status == http.StatusConflict && strings.Contains(said.Error.Type, "version_conflict_engine_exception") {
 		return nil // with a conflict a newer version is there: this record was delivered again
 	}
-	attrs := []any{"connector", t.env.Name, "id", said.ID, "status", said.Status, "type", said.Error.Type, "reason", said.Error.Reason,
+	attrs := []any{"connector", t.env.Name, "status", said.Status, "type", said.Error.Type,
 		"topic", r.KafkaTopic, "partition", r.KafkaPartition, "offset", r.KafkaOffset}
+	if t.sensitive {
+		attrs = append(attrs, "id", said.ID, "reason", said.Error.Reason)
+	}
 	reported := fault.New(reportingException, "Indexing failed: %s", said.Error)
 	if err := t.env.Report(ctx, r, reported); err != nil {
 		return err
