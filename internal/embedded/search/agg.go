@@ -271,6 +271,19 @@ func (b *bucket) render(r *aggResult, spec *aggSpec, o object) (object, error) {
 	return r.siblings(o, spec.pipes)
 }
 
+// bucketList is the result of an aggregation with several buckets: a list, or an
+// object by their names.
+func bucketList(shown []any, names []string, keyed bool) object {
+	if !keyed {
+		return object{{"buckets", shown}}
+	}
+	o := object{}
+	for i, b := range shown {
+		o = append(o, field{names[i], b})
+	}
+	return object{{"buckets", o}}
+}
+
 // aggParser reads one kind of aggregation.
 type aggParser func(p *aggParse, spec *aggSpec, n *node) (aggBody, *apiError)
 

@@ -198,10 +198,10 @@ func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 		if s.given == nil {
 			continue
 		}
-		if err := b.readBound(p.x, v, s.given.min, s.min, false); err != nil {
+		if err := v.readEnd(p.x, s.given.min, b.kind == "date_histogram", b.zone, s.min); err != nil {
 			return nil, err
 		}
-		if err := b.readBound(p.x, v, s.given.max, s.max, true); err != nil {
+		if err := v.readEnd(p.x, s.given.max, b.kind == "date_histogram", b.zone, s.max); err != nil {
 			return nil, err
 		}
 		if *s.min > *s.max {
@@ -216,33 +216,6 @@ func (b *histogramBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 		}
 	}
 	return h, nil
-}
-
-func (b *histogramBody) readBound(x *execution, v *fieldValues, n *node, into *float64, upper bool) error {
-	if n == nil {
-		return nil
-	}
-	if b.kind == "date_histogram" && n.kind == kindString {
-		format := v.show.date
-		if format == nil {
-			format = mustDateFormat(defaultDateFormat)
-		}
-		millis, err := format.parseMath(n.text, false, x.now)
-		if err != nil {
-			return err
-		}
-		if b.zone != nil {
-			millis = instant(millis, b.zone)
-		}
-		*into = float64(millis)
-		return nil
-	}
-	f, err := number64(n)
-	if err != nil {
-		return err
-	}
-	*into = f
-	return nil
 }
 
 func (b *histogramBody) start(spec *aggSpec) aggregator {
@@ -467,14 +440,7 @@ func (h *histogram) result(r *aggResult) (object, error) {
 	if err := r.parents(h.spec, shown); err != nil {
 		return nil, err
 	}
-	if !h.body.keyed {
-		return object{{"buckets", shown}}, nil
-	}
-	keyed := object{}
-	for i, name := range names {
-		keyed = append(keyed, field{name, shown[i]})
-	}
-	return object{{"buckets", keyed}}, nil
+	return bucketList(shown, names, h.body.keyed), nil
 }
 
 // head is what a bucket shows of its key, and its name where buckets have names.

@@ -162,8 +162,8 @@ func missingOn(spec *aggSpec, path string) (string, bool) {
 	return "", false
 }
 
-// bucketList gives the buckets of a result with their keys.
-func bucketList(o object) (buckets []object, keys []string) {
+// bucketsOf gives the buckets of a result with their keys.
+func bucketsOf(o object) (buckets []object, keys []string) {
 	list, _ := o.get("buckets")
 	switch list := list.(type) {
 	case []any:
@@ -307,7 +307,7 @@ func (r *aggResult) siblings(o object, pipes []*pipelineSpec) (object, error) {
 			head, rest, _ = strings.Cut(rest, ">")
 			source, ok = named(source, head)
 		}
-		buckets, keys := bucketList(source)
+		buckets, keys := bucketsOf(source)
 		var values []float64
 		var found []string
 		for i, b := range buckets {

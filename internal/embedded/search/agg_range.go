@@ -142,7 +142,7 @@ func (b *rangeBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 				n    *node
 				into *float64
 			}{{r.from, &bound.from}, {r.to, &bound.to}} {
-				if err := b.end(p.x, v, end.n, end.into); err != nil {
+				if err := v.readEnd(p.x, end.n, b.kind == "date_range", b.zone, end.into); err != nil {
 					return nil, err
 				}
 			}
@@ -162,33 +162,6 @@ func (b *rangeBody) bind(p *aggPart, spec *aggSpec) (any, error) {
 		part.ranges[i].index = i
 	}
 	return part, nil
-}
-
-func (b *rangeBody) end(x *execution, v *fieldValues, n *node, into *float64) error {
-	if n == nil {
-		return nil
-	}
-	if b.kind == "date_range" && n.kind == kindString {
-		format := v.show.date
-		if format == nil {
-			format = mustDateFormat(defaultDateFormat)
-		}
-		millis, err := format.parseMath(n.text, false, x.now)
-		if err != nil {
-			return err
-		}
-		if b.zone != nil {
-			millis = instant(millis, b.zone)
-		}
-		*into = float64(millis)
-		return nil
-	}
-	f, err := number64(n)
-	if err != nil {
-		return err
-	}
-	*into = f
-	return nil
 }
 
 func (r *boundRange) addresses(s rangeSpec) error {
@@ -348,14 +321,7 @@ func (a *ranges) result(r *aggResult) (object, error) {
 	if err := r.parents(a.spec, shown); err != nil {
 		return nil, err
 	}
-	if !a.body.keyed {
-		return object{{"buckets", shown}}, nil
-	}
-	keyed := object{}
-	for i, name := range names {
-		keyed = append(keyed, field{name, shown[i]})
-	}
-	return object{{"buckets", keyed}}, nil
+	return bucketList(shown, names, a.body.keyed), nil
 }
 
 // head is the name of a range, and its ends.

@@ -360,16 +360,5 @@ func (f *filters) result(r *aggResult) (object, error) {
 	if err := r.parents(f.spec, shown); err != nil {
 		return nil, err
 	}
-	if f.body.names == nil {
-		return object{{"buckets", shown}}, nil
-	}
-	keyed := object{}
-	for i := range shown {
-		name := f.body.rest
-		if i < len(f.body.names) {
-			name = f.body.names[i]
-		}
-		keyed = append(keyed, field{name, shown[i]})
-	}
-	return object{{"buckets", keyed}}, nil
+	return bucketList(shown, append(slices.Clip(f.body.names), f.body.rest), f.body.names != nil), nil
 }

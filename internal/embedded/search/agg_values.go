@@ -297,6 +297,35 @@ func (v *fieldValues) doubles(c *segmentColumn, ordinals []uint32, g *grouping) 
 	return list
 }
 
+// readEnd reads an end of a range or of a histogram, unless there is none: a number,
+// or a date as clocks of a zone show it.
+func (v *fieldValues) readEnd(x *execution, n *node, date bool, zone *time.Location, into *float64) error {
+	if n == nil {
+		return nil
+	}
+	if !date || n.kind != kindString {
+		f, err := number64(n)
+		if err != nil {
+			return err
+		}
+		*into = f
+		return nil
+	}
+	format := v.show.date
+	if format == nil {
+		format = mustDateFormat(defaultDateFormat)
+	}
+	millis, err := format.parseMath(n.text, false, x.now)
+	if err != nil {
+		return err
+	}
+	if zone != nil {
+		millis = instant(millis, zone)
+	}
+	*into = float64(millis)
+	return nil
+}
+
 // raised is the least value, in its sortable form, that isn't below a number.
 func (v *fieldValues) raised(f float64) int64 {
 	if v.kind == doubleValues {

@@ -71,7 +71,7 @@ func columnOfTerms(seg segment.Segment, dict segment.TermDictionary, numeric boo
 	}
 	var postings segment.PostingsList
 	var docs segment.PostingsIterator
-	it := dict.AutomatonIterator(nil, nil, nil)
+	it := termsFrom(dict, nil)
 	for ordinal := uint32(1); ; ordinal++ {
 		entry, err := it.Next()
 		if err != nil || entry == nil {
@@ -179,7 +179,7 @@ func (c *segmentColumn) addRepeats(seg segment.Segment, path string) error {
 	if err != nil || dict.Cardinality() == 0 {
 		return err
 	}
-	it := dict.AutomatonIterator(nil, nil, nil)
+	it := termsFrom(dict, nil)
 	for {
 		entry, err := it.Next()
 		if err != nil || entry == nil {

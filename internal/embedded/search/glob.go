@@ -69,6 +69,17 @@ func (g *glob) prefix() string {
 	return string(first.text)
 }
 
+// suffix is a text that all matches end with.
+func (g *glob) suffix() string {
+	if !g.ends || len(g.parts) == 0 {
+		return ""
+	}
+	if last := g.parts[len(g.parts)-1]; last.open == nil {
+		return string(last.text)
+	}
+	return ""
+}
+
 // match reports whether a text is of the form.
 func (g *glob) match(text []byte) bool {
 	parts := g.parts

@@ -19,6 +19,7 @@ func TestGlobMatchesAsARegularExpressionDoes(t *testing.T) {
 			assert.Equal(t, re.MatchString(text), g.match([]byte(text)), "%q and %q", p, text)
 			if g.match([]byte(text)) {
 				assert.True(t, strings.HasPrefix(text, g.prefix()), "%q begins all matches of %q", g.prefix(), p)
+				assert.True(t, strings.HasSuffix(text, g.suffix()), "%q ends all matches of %q", g.suffix(), p)
 			}
 		}
 	}

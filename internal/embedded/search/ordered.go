@@ -103,7 +103,7 @@ func (w *termWalk) open(path string, from []byte) error {
 		if err != nil {
 			return err
 		}
-		s := &walkSegment{offset: offset, dict: dict, it: dict.AutomatonIterator(nil, from, nil)}
+		s := &walkSegment{offset: offset, dict: dict, it: termsFrom(dict, from)}
 		if err := s.step(); err != nil {
 			return err
 		}

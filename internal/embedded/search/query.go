@@ -419,7 +419,7 @@ func (q *patternQuery) form() (*termForm, error) {
 		return &termForm{prefix: q.value}, nil
 	case q.kind == "wildcard" && !q.fold:
 		g := parseGlob(q.value)
-		return &termForm{prefix: g.prefix(), fits: g.match}, nil
+		return &termForm{prefix: g.prefix(), suffix: g.suffix(), fits: g.match}, nil
 	}
 	pattern, literal, err := q.compile(q.value)
 	if err != nil {
@@ -514,7 +514,13 @@ func (q *fuzzyQuery) terms(x *execution) (*mapping, []fuzzyTerm, error) {
 	}
 	runes := []rune(q.value)
 	prefix := string(runes[:min(q.prefix, len(runes))])
-	dict, err := x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, q.letters(), prefix)
+	var dict index_api.FieldDict
+	var err error
+	if letters := q.letters(); letters > 0 {
+		dict, err = x.snap.reader.(index_api.IndexReaderFuzzy).FieldDictFuzzy(m.path, q.value, letters, prefix)
+	} else { // the value itself
+		dict, err = x.snap.reader.FieldDictRange(m.path, []byte(q.value), []byte(q.value))
+	}
 	if err != nil {
 		return nil, nil, err
 	}

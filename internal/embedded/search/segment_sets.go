@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strings"
@@ -14,6 +15,7 @@ import (
 type termForm struct {
 	name   string // tells it from others
 	prefix string
+	suffix string
 	fits   func(term []byte) bool // nil: all with the prefix do
 }
 
@@ -66,13 +68,13 @@ func (c *segmentColumn) matching(form *termForm) *roaring.Bitmap {
 	}
 	chosen := make([]uint64, int(c.top)/64+1)
 	any := false
-	prefix := []byte(form.prefix)
+	prefix, suffix := []byte(form.prefix), []byte(form.suffix)
 	for o := low; o <= c.top; o++ {
 		term := c.term(o)
-		if len(term) < len(prefix) || string(term[:len(prefix)]) != form.prefix {
+		if !bytes.HasPrefix(term, prefix) {
 			break
 		}
-		if form.fits(term) {
+		if bytes.HasSuffix(term, suffix) && form.fits(term) {
 			chosen[o/64] |= 1 << (o % 64)
 			any = true
 		}

@@ -138,7 +138,7 @@ func (x *execution) termsInto(docs *roaring.Bitmap, seg segment.Segment, path, f
 		start = []byte(from)
 	}
 	var list segment.PostingsList
-	it := dict.AutomatonIterator(nil, start, nil)
+	it := termsFrom(dict, start)
 	for n := 0; ; n++ {
 		entry, err := it.Next()
 		if err != nil || entry == nil {
@@ -160,6 +160,18 @@ func (x *execution) termsInto(docs *roaring.Bitmap, seg segment.Segment, path, f
 			return n, err
 		}
 	}
+}
+
+// termsFrom goes through the terms of a field from one on, without counting the
+// documents that each has where that can be left out.
+func termsFrom(dict segment.TermDictionary, start []byte) segment.DictionaryIterator {
+	type uncounted interface {
+		AutomatonIteratorOmitCount(a segment.Automaton, startKeyInclusive, endKeyExclusive []byte) segment.DictionaryIterator
+	}
+	if d, ok := dict.(uncounted); ok {
+		return d.AutomatonIteratorOmitCount(nil, start, nil)
+	}
+	return dict.AutomatonIterator(nil, start, nil)
 }
 
 // termDocs gives the documents with a term.
