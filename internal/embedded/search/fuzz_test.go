@@ -60,6 +60,8 @@ func FuzzQuery(f *testing.F) {
 		`{"query":{"regexp":{"s":"a[0-9]+"}},"size":3,"from":2,"_source":["a*"]}`,
 		`{"query":{"range":{"d":{"gte":"2024-05-03||+1d/d","lte":"now/M"}}}}`,
 		`{"query":{"multi_match":{"query":"x 5","fields":["s^2","n"],"lenient":true}}}`,
+		`{"query":{"query_string":{"query":"0~0"}}}`,
+		`{"query":{"fuzzy":{"s":{"value":"x","fuzziness":"AUTO"}}}}`,
 	} {
 		f.Add(seed)
 	}
