@@ -45,7 +45,8 @@ var (
 // anew from the database:
 //   - 1 (without a version): numbers in four forms, a term for every field's name
 //   - 2: numbers in up to three forms, a term for each combination of fields
-const scorchFormat = "2"
+//   - 3: shorter forms of numbers only in fields without doc values
+const scorchFormat = "3"
 
 // engine is the inverted index of one index, and the goroutine that feeds it.
 type engine struct {

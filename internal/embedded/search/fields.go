@@ -11,16 +11,19 @@ import (
 const (
 	fieldNames = "_field_names" // the fields that a document has values of
 	fieldSeq   = "_seq_no"      // sequence number, for the order of equal hits
-	// coarseSuffix marks the field with the shortened forms of numbers, which
-	// make ranges quick; the field itself has the exact ones alone, so that its
-	// doc values are small.
+	// coarseSuffix marks the field with the shortened forms of numbers, which make
+	// ranges quick in fields without doc values.
 	coarseSuffix = "\x01"
 )
 
 // coarseShifts gives by how many bits the shorter forms of a field's numbers are
 // shorter. Doubles differ in their upper half, whole numbers in their lower one.
-func coarseShifts(typ string) []uint {
-	switch typ {
+// Where the numbers stand in a column, ranges are found there and need none.
+func (m *mapping) coarseShifts() []uint {
+	if m.docValues || !m.indexed {
+		return nil
+	}
+	switch m.typ {
 	case "double", "float":
 		return []uint{32, 48}
 	case "half_float":
@@ -223,8 +226,8 @@ func (d *parsedDocument) addNumber(m *mapping, sortable int64) {
 		term, common := d.cache.number(m.path, sortable)
 		d.addOnly(m, term, common)
 	}
-	shifts := coarseShifts(m.typ)
-	if !m.indexed || len(shifts) == 0 {
+	shifts := m.coarseShifts()
+	if len(shifts) == 0 {
 		return
 	}
 	name, list := d.cache.coarse(m.path, sortable, shifts)

@@ -322,7 +322,7 @@ func TestOlderInvertedIndexIsBuiltAnew(t *testing.T) {
 	var log bytes.Buffer
 	again := open(t, search.Config{DataDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	assert.Contains(t, log.String(), "building an inverted index anew")
-	assert.Contains(t, log.String(), "its format is version 1, this program writes 2")
+	assert.Contains(t, log.String(), "its format is version 1, this program writes 3")
 	assert.Len(t, found(t, again, "/orders.v1/_search", `{"size":100,"query":{"range":{"quantity":{"gte":0,"lt":20}}}}`), 20)
 	assert.Len(t, found(t, again, "/orders.v1/_search", `{"size":100,"query":{"exists":{"field":"customerId"}}}`), 20)
 }

@@ -175,13 +175,10 @@ func (x *execution) rangeInto(docs *roaring.Bitmap, seg segment.Segment, m *mapp
 		})
 		return err
 	}
-	if !m.indexed {
-		return terms(m.path, low, high, 0)
-	}
 	// Unsigned arithmetic on the order-preserving form avoids overflows.
 	from, to := uint64(low)^(1<<63), uint64(high)^(1<<63)
 	signed := func(v uint64) int64 { return int64(v ^ (1 << 63)) }
-	shifts := append([]uint{0}, coarseShifts(m.typ)...)
+	shifts := append([]uint{0}, m.coarseShifts()...)
 	for i, shift := range shifts {
 		path := m.path
 		if shift > 0 {
