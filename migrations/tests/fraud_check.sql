@@ -106,3 +106,12 @@ ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult
 ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('a', 'a', 'FRAUD_CHECK', 'PASS');
 ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('b', 'b', 'ORDER_DETAILS_CHECK', 'PASS');
 ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('b', 'b', 'FRAUD_CHECK', 'PASS');
+
+--@test: a price just below nothing takes nothing off
+RUN SCRIPT 'setup/flow.sql';
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 1, 'CREATED', 'JUMPERS', 1, -1, 0);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('b', 'b', 1, 'CREATED', 'JUMPERS', 1, 2000, 100);
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('a', 'a', 'ORDER_DETAILS_CHECK', 'FAIL');
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('a', 'a', 'FRAUD_CHECK', 'PASS');
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('b', 'b', 'ORDER_DETAILS_CHECK', 'PASS');
+ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult) VALUES ('b', 'b', 'FRAUD_CHECK', 'FAIL');

@@ -28,3 +28,16 @@ ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult
 RUN SCRIPT 'setup/flow.sql';
 ASSERT STREAM order_validations_out (id STRING KEY, `orderId` STRING, `checkType` STRING, `validationResult` STRING)
   WITH (KAFKA_TOPIC='order-validations.v1', VALUE_FORMAT='AVRO');
+
+--@test: a product that nobody sells, or none
+RUN SCRIPT 'setup/details.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'SOCKS', 1, 10, 100);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('b', 1, NULL, 1, 10, 200);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('c', 1, 'JUMPERS', NULL, 10, 300);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('d', 1, 'JUMPERS', 1, NULL, 400);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('e', 1, 'JUMPERS', 1, 10, 500);
+ASSERT VALUES checked (id, orderid, checktype, validationresult) VALUES ('a', 'a', 'ORDER_DETAILS_CHECK', 'FAIL');
+ASSERT VALUES checked (id, orderid, checktype, validationresult) VALUES ('b', 'b', 'ORDER_DETAILS_CHECK', 'FAIL');
+ASSERT VALUES checked (id, orderid, checktype, validationresult) VALUES ('c', 'c', 'ORDER_DETAILS_CHECK', 'FAIL');
+ASSERT VALUES checked (id, orderid, checktype, validationresult) VALUES ('d', 'd', 'ORDER_DETAILS_CHECK', 'FAIL');
+ASSERT VALUES checked (id, orderid, checktype, validationresult) VALUES ('e', 'e', 'ORDER_DETAILS_CHECK', 'PASS');

@@ -25,3 +25,12 @@ ASSERT VALUES order_states (id, customerid, state, ROWTIME) VALUES ('a', 7, 'SHI
 --@test: columns and formats of the table
 RUN SCRIPT 'setup/flow.sql';
 ASSERT TABLE order_states (id STRING PRIMARY KEY, orderid STRING, customerid BIGINT, state STRING, product STRING, quantity INT, price DOUBLE) WITH (KAFKA_TOPIC='order-states.v1', VALUE_FORMAT='AVRO');
+
+--@test: the first decision stays
+RUN SCRIPT 'setup/flow.sql';
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 7, 'CREATED', 'JUMPERS', 2, 9.5, 100);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 7, 'FAILED', 'JUMPERS', 2, 9.5, 200);
+INSERT INTO orders_out (id, `id`, `customerId`, `state`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 7, 'VALIDATED', 'JUMPERS', 2, 9.5, 300);
+ASSERT VALUES order_states (id, state) VALUES ('a', 'CREATED');
+ASSERT VALUES order_states (id, state) VALUES ('a', 'FAILED');
+ASSERT VALUES order_states (id, state) VALUES ('a', 'FAILED');

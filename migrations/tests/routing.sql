@@ -82,3 +82,10 @@ ASSERT VALUES orders_by_product (product, id, customerid, state, quantity, price
 ASSERT VALUES orders_by_product (product, id, customerid, state, quantity, price) VALUES ('JUMPERS', 'a', 1, 'VALIDATED', 1, 10);
 ASSERT VALUES orders_by_product (product, id, customerid, state, quantity, price) VALUES ('STOCKINGS', 'b', 1, 'CREATED', 1, 10);
 ASSERT VALUES orders_by_product (product, id, customerid, state, quantity, price) VALUES ('JUMPERS', 'a', 1, 'SHIPPED', 1, 10);
+
+--@test: orders of a level are keyed by their ids
+RUN SCRIPT 'setup/flow.sql';
+ASSERT STREAM orders_platinum (id STRING KEY, orderid STRING, customerid BIGINT, customerlevel STRING) WITH (KAFKA_TOPIC='platinum', VALUE_FORMAT='AVRO');
+ASSERT STREAM orders_gold (id STRING KEY, orderid STRING, customerid BIGINT, customerlevel STRING) WITH (KAFKA_TOPIC='gold', VALUE_FORMAT='AVRO');
+ASSERT STREAM orders_silver (id STRING KEY, orderid STRING, customerid BIGINT, customerlevel STRING) WITH (KAFKA_TOPIC='silver', VALUE_FORMAT='AVRO');
+ASSERT STREAM orders_bronze (id STRING KEY, orderid STRING, customerid BIGINT, customerlevel STRING) WITH (KAFKA_TOPIC='bronze', VALUE_FORMAT='AVRO');

@@ -16,3 +16,10 @@ INSERT INTO shipments_in (id, `orderId`, `customerId`, `product`, `quantity`, `p
 INSERT INTO shipments_in (id, `orderId`, `customerId`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 7, 'JUMPERS', 3, 1, 50);
 ASSERT VALUES orders_stream (id, state, quantity) VALUES ('a', 'SHIPPED', 2);
 ASSERT VALUES orders_stream (id, state) VALUES ('a', 'SHIPPED');
+
+--@test: the first shipment says what was shipped
+RUN SCRIPT 'setup/flow.sql';
+INSERT INTO shipments_in (id, `orderId`, `customerId`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 1, 'JUMPERS', 2, 9.5, 100);
+INSERT INTO shipments_in (id, `orderId`, `customerId`, `product`, `quantity`, `price`, ROWTIME) VALUES ('a', 'a', 7, 'STOCKINGS', 3, 1.5, 200);
+ASSERT VALUES order_shipments (id, customerid, product, quantity, price, n, ROWTIME) VALUES ('a', 1, 'JUMPERS', 2, 9.5, 1, 100);
+ASSERT VALUES order_shipments (id, customerid, product, quantity, price, n, ROWTIME) VALUES ('a', 1, 'JUMPERS', 2, 9.5, 2, 200);

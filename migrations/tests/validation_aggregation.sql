@@ -115,3 +115,84 @@ ASSERT VALUES order_checks (id, n_created, n_details, n_fraud, n_inventory, last
 ASSERT VALUES order_checks (id, n_created, n_details, n_fraud, n_inventory, last_kind) VALUES ('a', 1, 1, 1, 0, 'FRAUD_CHECK');
 ASSERT VALUES order_checks (id, customerid, inventory, fraud, details, n_inventory, last_kind) VALUES ('a', 1, 'PASS', 'PASS', 'PASS', 1, 'INVENTORY_CHECK');
 ASSERT VALUES order_decisions (id, failures, passed, last_kind) VALUES ('a', 0, 0, 'CREATED');
+
+--@test: the order is what its first record says
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 2, 9.5, 100);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 7, 'STOCKINGS', 3, 1.5, 200);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'ORDER_DETAILS_CHECK', 'PASS', 300);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', 'PASS', 400);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'PASS', 500);
+ASSERT VALUES decided (id, customerid, state, product, quantity, price, ROWTIME) VALUES ('a', 1, 'VALIDATED', 'JUMPERS', 2, 9.5, 500);
+
+--@test: the first result of each check counts, also before the decision
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 1, 10, 100);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'PASS', 101);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'FAIL', 102);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', 'PASS', 103);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'ORDER_DETAILS_CHECK', 'PASS', 104);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('b', 1, 'JUMPERS', 1, 10, 200);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'FRAUD_CHECK', 'PASS', 201);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'FRAUD_CHECK', 'FAIL', 202);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'INVENTORY_CHECK', 'PASS', 203);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'ORDER_DETAILS_CHECK', 'PASS', 204);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('c', 1, 'JUMPERS', 1, 10, 300);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'ORDER_DETAILS_CHECK', 'PASS', 301);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'ORDER_DETAILS_CHECK', 'FAIL', 302);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'INVENTORY_CHECK', 'PASS', 303);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'FRAUD_CHECK', 'PASS', 304);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('a', 'VALIDATED', 104);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('b', 'VALIDATED', 204);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('c', 'VALIDATED', 304);
+
+--@test: two checks that passed are not enough, whichever they are
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 1, 10, 100);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'PASS', 101);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', 'PASS', 102);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('b', 1, 'JUMPERS', 1, 10, 103);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'INVENTORY_CHECK', 'PASS', 104);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'ORDER_DETAILS_CHECK', 'PASS', 105);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('c', 1, 'JUMPERS', 1, 10, 106);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'FRAUD_CHECK', 'PASS', 107);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'ORDER_DETAILS_CHECK', 'PASS', 108);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('d', 1, 'JUMPERS', 1, 10, 109);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('d', 'FRAUD_CHECK', 'PASS', 110);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('d', 'INVENTORY_CHECK', 'PASS', 111);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('d', 'ORDER_DETAILS_CHECK', 'PASS', 112);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('d', 'VALIDATED', 112);
+
+--@test: whichever check fails first decides at once
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 1, 10, 100);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'FAIL', 101);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('b', 1, 'JUMPERS', 1, 10, 200);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'FRAUD_CHECK', 'FAIL', 201);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('c', 1, 'JUMPERS', 1, 10, 300);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('c', 'ORDER_DETAILS_CHECK', 'FAIL', 301);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('a', 'FAILED', 101);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('b', 'FAILED', 201);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('c', 'FAILED', 301);
+
+--@test: other kinds of check do not take part
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 1, 10, 100);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'CREDIT_CHECK', 'FAIL', 101);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'ORDER_DETAILS_CHECK', 'PASS', 102);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', 'PASS', 103);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'PASS', 104);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'CREDIT_CHECK', 'PASS', 105);
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('b', 1, 'JUMPERS', 1, 10, 200);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('b', 'INVENTORY_CHECK', 'FAIL', 201);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('a', 'VALIDATED', 104);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('b', 'FAILED', 201);
+
+--@test: a check without a result is none
+RUN SCRIPT 'setup/decisions.sql';
+INSERT INTO orders_new (id, customerid, product, quantity, price, ROWTIME) VALUES ('a', 1, 'JUMPERS', 1, 10, 100);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', NULL, 101);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'ORDER_DETAILS_CHECK', 'PASS', 102);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'INVENTORY_CHECK', 'PASS', 103);
+INSERT INTO order_validations_stream (id, checktype, validationresult, ROWTIME) VALUES ('a', 'FRAUD_CHECK', 'PASS', 104);
+ASSERT VALUES decided (id, state, ROWTIME) VALUES ('a', 'VALIDATED', 104);
