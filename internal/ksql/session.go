@@ -25,6 +25,9 @@ type Session struct {
 	// Lookup finds variables that the session has no say in. Nil means there
 	// are none.
 	Lookup func(name string) (string, error)
+	// Unescape has $${name} sent as ${name}, for servers that are given no variables
+	// to put in themselves; a server that is does it.
+	Unescape bool
 
 	properties map[string]string
 	variables  map[string]string
@@ -45,7 +48,7 @@ func (s *Session) Variables() map[string]string { return maps.Clone(s.variables)
 // Prepare fills in the variables of a statement and returns the text to send.
 // handled reports that it was one of the session's own and is done with.
 func (s *Session) Prepare(statement string) (text string, handled bool, err error) {
-	text, err = Substitute(statement, s.lookup)
+	text, err = substitute(statement, s.lookup, s.Unescape)
 	if err != nil {
 		return "", false, err
 	}

@@ -31,13 +31,25 @@ func (e *VariableError) Unwrap() error { return e.Err }
 
 var errPartOfName = errors.New("it stands for a whole name or value outside of quotes, but is only a part of one here")
 
+var errNoToken = errors.New("outside of quotes its value must be a name, a number, TRUE, FALSE or text in single quotes, and it is none of them")
+
+// wholeToken is what a variable may stand for outside of quotes.
+var wholeToken = regexp.MustCompile("^(?:[A-Za-z_][A-Za-z0-9_@]*|`[A-Za-z_][A-Za-z0-9_@]*`|\"[A-Za-z_][A-Za-z0-9_@]*\"|'(?:[^']|'')*'|-?[0-9]+(?:\\.[0-9]*)?(?:[eE][+-]?[0-9]+)?|-?\\.[0-9]+(?:[eE][+-]?[0-9]+)?)$")
+
 // Substitute puts the values of variables in place of each ${name} of a
 // statement, in strings and quoted identifiers too, but not in comments. An
 // error of lookup comes back as a *VariableError. $${name} stays as it is.
 //
-// Outside of quotes a variable must not be a part of a name or number (a${b}),
-// which ksqlDB itself refuses.
+// As to ksqlDB itself, outside of quotes a variable stands for a whole name or
+// value: it must not be a part of one (a${b}), and its value must be one. Single
+// quotes of a value are doubled in a string.
 func Substitute(text string, lookup func(name string) (string, error)) (string, error) {
+	return substitute(text, lookup, false)
+}
+
+// substitute also writes $${name} as ${name} when unescape says so, as the last to
+// put in variables has to.
+func substitute(text string, lookup func(name string) (string, error), unescape bool) (string, error) {
 	matches := variablePattern.FindAllStringSubmatchIndex(text, -1)
 	if len(matches) == 0 {
 		return text, nil
@@ -47,7 +59,12 @@ func Substitute(text string, lookup func(name string) (string, error)) (string, 
 	end := 0
 	for _, match := range matches {
 		start := match[0]
-		if strings.HasPrefix(text[start:], "$$") || inRanges(comments, start) {
+		switch escaped := strings.HasPrefix(text[start:], "$$"); {
+		case inRanges(comments, start), escaped && !unescape:
+			continue
+		case escaped:
+			out.WriteString(text[end:start])
+			end = start + 1
 			continue
 		}
 		name := text[match[2]:match[3]]
@@ -57,6 +74,12 @@ func Substitute(text string, lookup func(name string) (string, error)) (string, 
 		value, err := lookup(name)
 		if err != nil {
 			return "", &VariableError{Offset: start, Name: name, Err: err}
+		}
+		switch quote := quoteAt(text, quoted, start); {
+		case quote == '\'':
+			value = strings.ReplaceAll(value, "'", "''")
+		case quote == 0 && !wholeToken.MatchString(value):
+			return "", &VariableError{Offset: start, Name: name, Err: errNoToken}
 		}
 		out.WriteString(text[end:start])
 		out.WriteString(value)
@@ -78,6 +101,16 @@ func WithoutComments(text string) string {
 	}
 	out.WriteString(text[end:])
 	return strings.TrimSpace(out.String())
+}
+
+// quoteAt returns the quote of the part in which an offset is, 0 outside of all.
+func quoteAt(text string, quoted [][2]int, offset int) byte {
+	for _, r := range quoted {
+		if offset >= r[0] && offset < r[1] {
+			return text[r[0]]
+		}
+	}
+	return 0
 }
 
 func inRanges(ranges [][2]int, offset int) bool {

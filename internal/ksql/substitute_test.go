@@ -15,13 +15,13 @@ func TestSubstitute(t *testing.T) {
 		if name == "gone" {
 			return "", errors.New("it is gone")
 		}
-		return "<" + name + ">", nil
+		return "v_" + name, nil
 	}
 	tests := []struct{ text, want string }{
 		{"no variable $ { } $x", "no variable $ { } $x"},
-		{"${a}'${b}'`${c}`\"${_d1}\"", "<a>'<b>'`<c>`\"<_d1>\""},
-		{"/* ${gone} */ ${a} -- ${gone}\n${b}", "/* ${gone} */ <a> -- ${gone}\n<b>"},
-		{"'-- ${a}' '/* ${b} */'", "'-- <a>' '/* <b> */'"},
+		{"${a}'${b}'`${c}`\"${_d1}\"", "v_a'v_b'`v_c`\"v__d1\""},
+		{"/* ${gone} */ ${a} -- ${gone}\n${b}", "/* ${gone} */ v_a -- ${gone}\nv_b"},
+		{"'-- ${a}' '/* ${b} */'", "'-- v_a' '/* v_b */'"},
 		{"$${a} ${1} ${} ${a-b} ${a", "$${a} ${1} ${} ${a-b} ${a"},
 	}
 	for _, test := range tests {
@@ -41,7 +41,36 @@ func TestSubstitute(t *testing.T) {
 	}
 	got, err := ksql.Substitute("'C${a}1' `x${a}y` ${a}.${b} (${a})", lookup)
 	require.NoError(t, err)
-	assert.Equal(t, "'C<a>1' `x<a>y` <a>.<b> (<a>)", got)
+	assert.Equal(t, "'Cv_a1' `xv_ay` v_a.v_b (v_a)", got)
+}
+
+func TestSubstituteTakesWholeTokensOnly(t *testing.T) {
+	for value, fits := range map[string]bool{
+		"a": true, "A_1@": true, "`a`": true, `"A"`: true, "12": true, "-1.5e3": true, ".5": true, "TRUE": true, "'it''s'": true, "''": true,
+		"": false, "a b": false, "1; DROP STREAM s": false, "'a' OR 'b'": false, "'": false, "a-b": false, "`a b`": false, "@a": false, "1a": false, "--": false,
+	} {
+		got, err := ksql.Substitute("SELECT ${v};", func(string) (string, error) { return value, nil })
+		if !fits {
+			require.ErrorContains(t, err, "the variable v: outside of quotes", value)
+			continue
+		}
+		require.NoError(t, err, value)
+		assert.Equal(t, "SELECT "+value+";", got)
+	}
+	got, err := ksql.Substitute("SELECT '${v}', `${v}`;", func(string) (string, error) { return "it's; --", nil })
+	require.NoError(t, err)
+	assert.Equal(t, "SELECT 'it''s; --', `it's; --`;", got)
+}
+
+func TestSessionUnescapes(t *testing.T) {
+	for unescape, want := range map[bool]string{false: "SELECT 'a$${v}b', '$${x}', 'w' /* $${v} */;", true: "SELECT 'a${v}b', '${x}', 'w' /* $${v} */;"} {
+		session := ksql.Session{Unescape: unescape}
+		_, _, err := session.Prepare("DEFINE v = 'w';")
+		require.NoError(t, err)
+		got, _, err := session.Prepare("SELECT 'a$${v}b', '$${x}', '${v}' /* $${v} */;")
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
 }
 
 func TestSession(t *testing.T) {

@@ -306,7 +306,7 @@ func TestVariables(t *testing.T) {
 	migrator := server.newMigrator(t, migrate.Config{
 		FS: files(
 			"V000001__a.sql", "-- ${nothing} here\nCREATE STREAM A /* ${nor} here */ WITH (A=${id}, B='${plain}', C='$${kept}', `${id}`='-- ${home}');",
-			"V000002__b.sql", "DEFINE plain = 'p${plain}';\nSET 'x' = '${plain}';\nCREATE STREAM ${plain} /* ; */;\nUNDEFINE -- now\n plain;",
+			"V000002__b.sql", "DEFINE plain = 'p${plain}';\nSET 'x' = '${plain}';\nCREATE STREAM ${over} /* '${plain}' ; */;\nUNDEFINE -- now\n plain;",
 			"variables.properties", "# where from\nid = schema.id:orders-value\n! too\n\nplain=a=b\nhome=env:HOME_OF\nunused=env:NOPE\nover=1",
 		),
 		Variables: map[string]string{"over": "2"},
@@ -320,8 +320,8 @@ func TestVariables(t *testing.T) {
 	_, err := migrator.Apply(t.Context(), all)
 	require.NoError(t, err)
 	assert.Equal(t, []sentStatement{
-		{"CREATE STREAM A /* ${nor} here */ WITH (A=42, B='a=b', C='$${kept}', `42`='-- /h');", map[string]any{}},
-		{"CREATE STREAM pa=b /* ; */;", map[string]any{"x": "pa=b"}},
+		{"CREATE STREAM A /* ${nor} here */ WITH (A=42, B='a=b', C='${kept}', `42`='-- /h');", map[string]any{}},
+		{"CREATE STREAM 2 /* '${plain}' ; */;", map[string]any{"x": "pa=b"}},
 	}, server.sent())
 	assert.Equal(t, 1, asked, "a schema id is asked for once")
 }

@@ -72,7 +72,7 @@ func prepare(ctx context.Context, file File, common *Variables) ([]step, error) 
 		}
 		return nil, &FileError{File: file.Path, Err: err}
 	}
-	session := ksql.Session{Lookup: func(name string) (string, error) { return common.Lookup(ctx, name) }}
+	session := ksql.Session{Lookup: func(name string) (string, error) { return common.Lookup(ctx, name) }, Unescape: true}
 	var steps []step
 	for _, statement := range statements {
 		text, handled, err := session.Prepare(statement.Text)

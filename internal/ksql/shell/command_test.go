@@ -76,7 +76,7 @@ func TestScripts(t *testing.T) {
 		return file
 	}
 	inner := write("in'ner.sql", "SET 'a' = 'b';\nINSERT INTO A VALUES (1);\n")
-	outer := write("outer.sql", "DEFINE script = '"+strings.ReplaceAll(inner, "'", "''''")+"';\nRUN SCRIPT '${script}';\nSHOW ODD;\n")
+	outer := write("outer.sql", "DEFINE script = '"+strings.ReplaceAll(inner, "'", "''")+"';\nRUN SCRIPT '${script}';\nSHOW ODD;\n")
 	bad := write("bad.sql", "INSERT INTO A VALUES (1);\nNONSENSE;\n")
 	endless := filepath.Join(dir, "endless.sql")
 	write("endless.sql", "RUN SCRIPT '"+endless+"';")
