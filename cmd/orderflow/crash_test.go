@@ -212,16 +212,16 @@ func (c *crashChecker) settle(t *testing.T) *verify.Report {
 func (c *crashChecker) look(ctx context.Context) (*verify.Report, error) {
 	claims, _ := c.load.told()
 	var err error
-	if claims.Fraud, err = verify.LookFraud(ctx, c.stack.url("ksqldb")); err != nil {
+	if claims.Fraud, err = verify.LookFraud(ctx, c.stack.client, c.stack.url("ksqldb")); err != nil {
 		return nil, fmt.Errorf("reading the fraud table: %w", err)
 	}
-	if claims.Table, err = verify.LookTable(ctx, c.stack.url("ksqldb")); err != nil {
+	if claims.Table, err = verify.LookTable(ctx, c.stack.client, c.stack.url("ksqldb")); err != nil {
 		return nil, fmt.Errorf("reading the table of orders: %w", err)
 	}
-	if claims.Index, err = verify.LookIndex(ctx, c.stack.url("elasticsearch")); err != nil {
+	if claims.Index, err = verify.LookIndex(ctx, c.stack.client, c.stack.url("elasticsearch")); err != nil {
 		return nil, fmt.Errorf("reading the search index: %w", err)
 	}
-	if claims.Stock, err = verify.LookStock(ctx, c.stack.url("api")); err != nil {
+	if claims.Stock, err = verify.LookStock(ctx, c.stack.client, c.stack.url("api")); err != nil {
 		return nil, fmt.Errorf("reading the stock: %w", err)
 	}
 	if err := c.reader.Read(ctx); err != nil {

@@ -32,7 +32,8 @@ type finding struct {
 
 // newDoctorCommand looks at everything that orderflow needs and says what is wrong.
 func newDoctorCommand(env *environment) *cobra.Command {
-	var index bool
+	var index, all bool
+	var output outputForm
 	var patience time.Duration
 	cmd := &cobra.Command{
 		Use:   "doctor",
@@ -43,14 +44,25 @@ changes nothing. The exit code is 1 when something is wrong.
 
 With --verify-index it reads the whole topic order-states.v1 and the whole search
 index instead, and lists every order whose document is missing, extra, or not the order's
-last state.`,
+last state.
+
+With --verify it reads all topics, the table of states, the fraud list, the search index
+and the stock instead, and compares them by rules of its own: each order has one final
+record, which its checks call for; stock was never oversold; each paid order has one
+e-mail; and so on. It keeps all of it in memory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if index {
-				return verifyIndex(cmd.Context(), env, patience)
+			switch {
+			case all:
+				if !cmd.Flags().Changed("patience") {
+					patience = verifyPatience
+				}
+				return verifyAll(cmd.Context(), env, patience, output)
+			case index:
+				return verifyIndex(cmd.Context(), env, patience, output)
 			}
 			findings := examine(cmd.Context(), env)
-			if err := printFindings(env.stdout, findings); err != nil {
+			if err := printFindings(env.stdout, findings, output); err != nil {
 				return err
 			}
 			wrong := 0
@@ -66,11 +78,32 @@ last state.`,
 		},
 	}
 	cmd.Flags().BoolVar(&index, "verify-index", false, "prove that the search index is equal to the last state of every order")
-	cmd.Flags().DurationVar(&patience, "patience", indexcheck.DefaultPatience, "how long the search index may take to follow the orders, with --verify-index")
+	cmd.Flags().BoolVar(&all, "verify", false, "check all that is stored and shown: that nothing was lost and nothing happened twice")
+	cmd.MarkFlagsMutuallyExclusive("verify", "verify-index")
+	cmd.Flags().DurationVar(&patience, "patience", indexcheck.DefaultPatience, "how long what is under way may take to be done, with --verify-index and --verify (30s)")
+	addOutputFlag(cmd, &output)
 	return cmd
 }
 
-func printFindings(w io.Writer, findings []finding) error {
+func printFindings(w io.Writer, findings []finding, output outputForm) error {
+	if output == outputJSON {
+		type check struct {
+			Name string `json:"name"`
+			OK   bool   `json:"ok"`
+			Text string `json:"text"`
+		}
+		checks := []check{}
+		for _, f := range findings {
+			c := check{f.name, f.err == nil, f.detail}
+			if f.err != nil {
+				c.Text = f.err.Error()
+			}
+			checks = append(checks, c)
+		}
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(map[string]any{"checks": checks})
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range findings {
 		state, text := "ok", f.detail

@@ -83,6 +83,10 @@ func checkByProduct(r *Report, h *History, x *index) {
 // fraudWindow is the length of the windows in which orders are counted, in milliseconds.
 const fraudWindow = 30 * 1000
 
+// fraudKept is for how long a window can be looked up after its end at least, in
+// milliseconds.
+const fraudKept = 24 * 60 * 60 * 1000
+
 // checkFraudList: the fraud table has the customers with more than two enriched
 // orders in a window, and their number.
 func checkFraudList(r *Report, h *History, c Claims) {
@@ -95,7 +99,9 @@ func checkFraudList(r *Report, h *History, c Claims) {
 		window      int64
 	}
 	want := map[group]int64{}
+	newest := int64(0)
 	for _, rec := range h.Enriched {
+		newest = max(newest, rec.Time)
 		if rec.Value.FirstName != nil && rec.Value.LastName != nil {
 			want[group{customerOf(rec.Key), *rec.Value.LastName, *rec.Value.FirstName, rec.Time / fraudWindow * fraudWindow}]++
 		}
@@ -112,7 +118,7 @@ func checkFraudList(r *Report, h *History, c Claims) {
 		}
 	}
 	for g, n := range want {
-		if n > 2 && got[g] < n {
+		if n > 2 && got[g] < n && newest-(g.window+fraudWindow) < fraudKept {
 			r.open(RuleFraudList, g.last, "%d orders of customer %d in the window of %d, %d are listed", n, g.customer, g.window, got[g])
 		}
 	}

@@ -87,13 +87,22 @@ func checkDeliveries(r *Report, h *History, c Claims) {
 		}
 		ids[p], pairs[e.MessageID] = e.MessageID, p
 	}
+	buried := map[pair]bool{}
 	for _, rec := range h.DeadLetters {
+		if c.MailUnknown {
+			buried[pair{rec.Value.OrderID, rec.Value.PaymentID}] = true
+			continue
+		}
 		r.broken(RuleEmails, rec.Value.OrderID, "the e-mail for payment %s was given up: %s", rec.Value.PaymentID, rec.Value.Reason)
 	}
 	for _, rec := range h.Emails {
-		if _, ok := ids[pair{rec.Value.OrderID, rec.Value.PaymentID}]; !ok {
+		p := pair{rec.Value.OrderID, rec.Value.PaymentID}
+		if _, ok := ids[p]; !ok && !buried[p] {
 			r.open(RuleEmails, rec.Value.OrderID, "the e-mail for payment %s is not in the ledger", rec.Value.PaymentID)
 		}
+	}
+	if c.MailUnknown {
+		return
 	}
 	arrived := map[string]time.Time{}
 	for _, d := range c.Mail {

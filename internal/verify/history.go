@@ -174,13 +174,16 @@ type History struct {
 	// nothing else of.
 	Keys map[string]map[string]int
 
-	numbers map[string]*numbers // by task
-	changed []Finding
+	numbers    map[string]*numbers // by task
+	changed    []Finding
+	incomplete map[string]bool // topics that lack records which were there once
 }
 
 // NewHistory returns the history of topics without records.
 func NewHistory() *History {
-	return &History{Levels: map[string][]Record[Levelled]{}, Keys: map[string]map[string]int{}, numbers: map[string]*numbers{}}
+	return &History{
+		Levels: map[string][]Record[Levelled]{}, Keys: map[string]map[string]int{}, numbers: map[string]*numbers{}, incomplete: map[string]bool{},
+	}
 }
 
 // customerOf reads a key of 8 bytes, big endian, in front of a record's key.

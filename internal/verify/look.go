@@ -16,8 +16,8 @@ const indexPage = 5000
 
 // LookIndex reads every document of the index of orders. baseURL is that of
 // Elasticsearch.
-func LookIndex(ctx context.Context, baseURL string) (map[string]Document, error) {
-	if _, err := ask(ctx, baseURL+"/orders.v1/_refresh", map[string]any{}); err != nil {
+func LookIndex(ctx context.Context, client *http.Client, baseURL string) (map[string]Document, error) {
+	if _, err := ask(ctx, client, baseURL+"/orders.v1/_refresh", map[string]any{}); err != nil {
 		return nil, err
 	}
 	found := map[string]Document{}
@@ -27,7 +27,7 @@ func LookIndex(ctx context.Context, baseURL string) (map[string]Document, error)
 		if after != nil {
 			query["search_after"] = after
 		}
-		body, err := ask(ctx, baseURL+"/orders.v1/_search", query)
+		body, err := ask(ctx, client, baseURL+"/orders.v1/_search", query)
 		if err != nil {
 			return nil, err
 		}
@@ -55,8 +55,8 @@ func LookIndex(ctx context.Context, baseURL string) (map[string]Document, error)
 }
 
 // LookFraud reads the fraud table. baseURL is that of ksqlDB.
-func LookFraud(ctx context.Context, baseURL string) ([]FraudRow, error) {
-	body, err := ask(ctx, baseURL+"/query-stream", map[string]any{
+func LookFraud(ctx context.Context, client *http.Client, baseURL string) ([]FraudRow, error) {
+	body, err := ask(ctx, client, baseURL+"/query-stream", map[string]any{
 		"sql": "SELECT customerid, lastname, firstname, windowstart, counts FROM fraud_order;",
 	})
 	if err != nil {
@@ -80,8 +80,8 @@ func LookFraud(ctx context.Context, baseURL string) ([]FraudRow, error) {
 }
 
 // LookTable reads the table of orders by their id. baseURL is that of ksqlDB.
-func LookTable(ctx context.Context, baseURL string) (map[string]string, error) {
-	body, err := ask(ctx, baseURL+"/query-stream", map[string]any{"sql": "SELECT id, state FROM order_states;"})
+func LookTable(ctx context.Context, client *http.Client, baseURL string) (map[string]string, error) {
+	body, err := ask(ctx, client, baseURL+"/query-stream", map[string]any{"sql": "SELECT id, state FROM order_states;"})
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func LookTable(ctx context.Context, baseURL string) (map[string]string, error) {
 }
 
 // LookStock reads the stock that the API shows. baseURL is that of the API.
-func LookStock(ctx context.Context, baseURL string) ([]Stock, error) {
-	body, err := ask(ctx, baseURL+"/v1/inventory", nil)
+func LookStock(ctx context.Context, client *http.Client, baseURL string) ([]Stock, error) {
+	body, err := ask(ctx, client, baseURL+"/v1/inventory", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +116,7 @@ func LookStock(ctx context.Context, baseURL string) ([]Stock, error) {
 
 // ask sends a GET, or a POST of a JSON document, and returns the body of an answer
 // of 200.
-func ask(ctx context.Context, address string, document any) ([]byte, error) {
+func ask(ctx context.Context, client *http.Client, address string, document any) ([]byte, error) {
 	method, body := http.MethodGet, []byte(nil)
 	if document != nil {
 		var err error
@@ -132,7 +132,7 @@ func ask(ctx context.Context, address string, document any) ([]byte, error) {
 	if document != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, err
 	}

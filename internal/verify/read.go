@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +24,13 @@ type Config struct {
 	Brokers []string
 	// SchemaRegistry is the registry's base URL.
 	SchemaRegistry string
+	// ClientOptions are added to those of the Kafka client, such as how to log in.
+	ClientOptions []kgo.Opt
+	// RegistryTransport sends the requests to the registry. Nil means
+	// http.DefaultTransport.
+	RegistryTransport http.RoundTripper
+	// KnownTopics leaves out the topics that the package knows nothing of.
+	KnownTopics bool
 }
 
 // Reader reads the topics into a History, each time from where it stopped. One
@@ -47,9 +56,12 @@ type position struct {
 	digest uint64
 }
 
+// registryTimeout bounds how long the registry may take to answer.
+const registryTimeout = 10 * time.Second
+
 // NewReader returns a reader that has read nothing.
 func NewReader(cfg Config) (*Reader, error) {
-	schemas, err := sr.NewClient(sr.URLs(cfg.SchemaRegistry))
+	schemas, err := sr.NewClient(sr.URLs(strings.Split(cfg.SchemaRegistry, ",")...), sr.HTTPClient(&http.Client{Transport: cfg.RegistryTransport, Timeout: registryTimeout}))
 	if err != nil {
 		return nil, fmt.Errorf("setting up the Schema Registry client for %s: %w", cfg.SchemaRegistry, err)
 	}
@@ -80,11 +92,11 @@ func (r *Reader) Again() *Reader {
 
 // Read reads every topic, other than internal ones, up to its present end.
 func (r *Reader) Read(ctx context.Context) error {
-	client, err := kgo.NewClient(
+	client, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.SeedBrokers(r.cfg.Brokers...), kgo.ClientID("orderflow-verify"),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
-		kgo.FetchMaxWait(100*time.Millisecond), kgo.MetadataMinAge(50*time.Millisecond),
-	)
+		kgo.FetchMaxWait(100 * time.Millisecond), kgo.MetadataMinAge(50 * time.Millisecond),
+	}, r.cfg.ClientOptions...)...)
 	if err != nil {
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
@@ -136,10 +148,21 @@ func (r *Reader) resolve(ctx context.Context, admin *kadm.Client) (map[place]int
 	}
 	var names []string
 	for _, t := range topics {
-		if !strings.HasPrefix(t.Topic, "_") {
+		if !strings.HasPrefix(t.Topic, "_") && (!r.cfg.KnownTopics || slices.Contains(knownTopics, t.Topic)) {
 			names = append(names, t.Topic)
 		}
 	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	starts, err := admin.ListStartOffsets(ctx, names...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
+	starts.Each(func(start kadm.ListedOffset) { r.skip(place{start.Topic, start.Partition}, start.Offset) })
 	ends, err := admin.ListCommittedOffsets(ctx, names...)
 	if err == nil {
 		err = ends.Error()
@@ -166,6 +189,14 @@ func (r *Reader) resolve(ctx context.Context, admin *kadm.Client) (map[place]int
 	return open, nil
 }
 
+// skip notes that a partition has lost what was there before an offset.
+func (r *Reader) skip(p place, start int64) {
+	if pos := r.at[p]; pos.next < start {
+		r.history.incomplete[p.topic] = true
+		r.at[p] = position{start, pos.digest}
+	}
+}
+
 func (r *Reader) changed(p place, offset int64, what string) {
 	r.history.changed = append(r.history.changed, Finding{RuleUnchanged, fmt.Sprintf("%s partition %d offset %d", p.topic, p.partition, offset), what})
 }
@@ -177,6 +208,9 @@ func (r *Reader) Take(ctx context.Context, rec *kgo.Record) error {
 	pos := r.at[p]
 	if rec.Offset < pos.next {
 		return nil
+	}
+	if rec.Offset > pos.next {
+		r.history.incomplete[rec.Topic] = true
 	}
 	var h maphash.Hash
 	h.SetSeed(r.seed)

@@ -68,6 +68,10 @@ type Report struct {
 	// Open may still come; it is broken when nothing is being worked on any more.
 	Open []Finding
 
+	// Unchecked are the rules that could not be checked, as topics that they are about
+	// lack records which were there once (see History.Incomplete).
+	Unchecked []Rule
+
 	// Orders counts the orders with a record in orders.v1, Decided those with a
 	// final record.
 	Orders, Decided int
@@ -122,6 +126,9 @@ type Claims struct {
 	Customers map[int64]Customer
 	// Mail is what arrived at the mail server, oldest first.
 	Mail []Delivery
+	// MailUnknown says that nobody knows what arrived at the mail server. E-mails that
+	// it refused are not called lost then.
+	MailUnknown bool
 	// Kills are the moments at which a process was killed.
 	Kills []time.Time
 	// Late says that the clock by which records are stamped has jumped: a payment and
@@ -189,6 +196,7 @@ func Check(h *History, c Claims) *Report {
 	checkTable(r, x, c)
 	checkCopies(r, h, x, c)
 	checkCustomers(r, x, c)
+	r.leaveOut(h)
 	for _, list := range [][]Finding{r.Broken, r.Open} {
 		slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Compare(a.Rule, b.Rule) })
 	}
