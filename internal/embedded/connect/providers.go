@@ -2,7 +2,9 @@ package connect
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -116,6 +118,28 @@ func (p providers) readFile(path string) ([]byte, error) {
 		return nil, refused
 	}
 	return os.ReadFile(real)
+}
+
+// mayUse says why connectors may not read or write a file, which need not be there
+// yet.
+func (p providers) mayUse(path string) error {
+	refused := fault.New(fault.Config, "Connectors may not use the file %s: start the worker with --connect-file-paths and the files or folders that they may use", path)
+	if !p.within(filepath.Clean(path)) {
+		return refused
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		var dir string
+		dir, err = filepath.EvalSymlinks(filepath.Dir(path))
+		real = filepath.Join(dir, filepath.Base(path))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is not even a folder to use
+	}
+	if err != nil || !p.within(real) {
+		return refused
+	}
+	return nil
 }
 
 // within reports whether a path is an allowed one, or in an allowed folder.

@@ -182,3 +182,30 @@ func TestWhatConnectorsMayReadIsChecked(t *testing.T) {
 		assert.False(t, allowed.MatchString(name), name)
 	}
 }
+
+func TestFileConnectorsUseOnlyWhatTheyMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		outside := t.TempDir()
+		require.NoError(t, os.Symlink(outside, filepath.Join(s.dir, "link")))
+		for _, path := range []string{filepath.Join(outside, "x"), filepath.Join(s.dir, "link", "x"), s.dir + "/../x", "x"} {
+			for _, config := range []map[string]string{
+				{"connector.class": "FileStreamSource", "file": path, "topic": "lines"},
+				{"connector.class": "FileStreamSink", "file": path, "topics": "lines"},
+			} {
+				res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "c", "config": config})
+				assert.Equal(t, http.StatusBadRequest, res.status, path)
+				assert.Contains(t, string(res.body), "Connectors may not use the file "+path)
+			}
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(s.dir, "in"), []byte("a\nb\n"), 0o600))
+		text := "org.apache.kafka.connect.storage.StringConverter"
+		s.create("source", map[string]string{"connector.class": "FileStreamSource", "file": filepath.Join(s.dir, "in"), "topic": "lines", "value.converter": text})
+		s.waitRunning("source")
+		s.create("sink", map[string]string{"connector.class": "FileStreamSink", "file": filepath.Join(s.dir, "out"), "topics": "lines", "value.converter": text})
+		s.waitFor("the lines", func() bool {
+			raw, err := os.ReadFile(filepath.Join(s.dir, "out"))
+			return err == nil && string(raw) == "a\nb\n"
+		})
+	})
+}

@@ -64,7 +64,7 @@ func (w *worker) validate(ctx context.Context, given map[string]string) (plugin.
 	values.List = append(values.List, own.List...)
 	validateConverter(values, settings, keyConverter, "key")
 	validateConverter(values, settings, valueConverter, "value")
-	if err := class.Validate(ctx, plugin.Environment{Name: settings["name"], Log: w.log, Clock: w.cfg.Clock, Dial: w.cfg.Dial}, settings, values); err != nil {
+	if err := class.Validate(ctx, plugin.Environment{Name: settings["name"], Log: w.log, Clock: w.cfg.Clock, Dial: w.cfg.Dial, MayUse: w.providers.mayUse}, settings, values); err != nil {
 		return nil, nil, hidden.failure(err)
 	}
 	hidden.cover(values, given)

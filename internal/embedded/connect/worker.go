@@ -316,7 +316,7 @@ func (w *worker) environment(c *connector) plugin.Environment {
 	if c.class != nil {
 		log = w.loggers.named(w.cfg.Logger, c.class.Class())
 	}
-	return plugin.Environment{Name: c.name, Log: log, Clock: w.cfg.Clock, Dial: w.cfg.Dial}
+	return plugin.Environment{Name: c.name, Log: log, Clock: w.cfg.Clock, Dial: w.cfg.Dial, MayUse: w.providers.mayUse}
 }
 
 // closeInstance needs run.

@@ -43,6 +43,21 @@ func named(v any) error {
 	return nil
 }
 
+// allowed says why a task may not use a file, nil when it may.
+func allowed(env plugin.Environment, path string) error {
+	if env.MayUse == nil {
+		return nil
+	}
+	return env.MayUse(path)
+}
+
+func validateFile(env plugin.Environment, settings map[string]string, values *config.Values) {
+	path := settings[fileSetting]
+	if err := allowed(env, path); err != nil && path != "" {
+		values.AddError(fileSetting, "Invalid value %s for configuration %s: %s", path, fileSetting, err)
+	}
+}
+
 func key(name string, t config.Type, importance config.Importance, doc string) config.Key {
 	return config.Key{Name: name, Type: t, Importance: importance, Order: -1, Width: config.NoWidth, Display: name, Doc: doc}
 }
@@ -81,8 +96,9 @@ func (Source) Kind() plugin.Kind { return plugin.Source }
 // Definition lists its settings.
 func (Source) Definition() *config.Definition { return sourceDefinition }
 
-// Validate has nothing to add: the file may come later.
-func (Source) Validate(context.Context, plugin.Environment, map[string]string, *config.Values) error {
+// Validate wants a file that connectors may use; it may come later.
+func (Source) Validate(_ context.Context, env plugin.Environment, settings map[string]string, values *config.Values) error {
+	validateFile(env, settings, values)
 	return nil
 }
 
@@ -134,8 +150,9 @@ func (Sink) Kind() plugin.Kind { return plugin.Sink }
 // Definition lists its settings.
 func (Sink) Definition() *config.Definition { return sinkDefinition }
 
-// Validate has nothing to add: the file is made when it is missing.
-func (Sink) Validate(context.Context, plugin.Environment, map[string]string, *config.Values) error {
+// Validate wants a file that connectors may use; it is made when it is missing.
+func (Sink) Validate(_ context.Context, env plugin.Environment, settings map[string]string, values *config.Values) error {
+	validateFile(env, settings, values)
 	return nil
 }
 

@@ -20,6 +20,9 @@ type sinkTask struct {
 // Start opens the file, which is made when it is missing and grows when it is not.
 func (t *sinkTask) Start(_ context.Context, env plugin.Environment, settings map[string]string) error {
 	t.path = config.NewSettings(sinkDefinition, settings).Text(fileSetting)
+	if err := allowed(env, t.path); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(t.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "Couldn't find or create file '%s' for FileStreamSinkTask", t.path)

@@ -46,7 +46,7 @@ func (t *sourceTask) Start(_ context.Context, env plugin.Environment, settings m
 	s := config.NewSettings(sourceDefinition, settings)
 	t.env, t.offsets = env, offsets
 	t.path, t.topic, t.batch = s.Text(fileSetting), s.Text(topicSetting), int(s.Number(batchSizeSetting))
-	return nil
+	return allowed(env, t.path)
 }
 
 // partition is what the offsets are of.

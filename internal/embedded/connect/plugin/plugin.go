@@ -65,6 +65,9 @@ type Environment struct {
 	Clock Clock
 	// Dial connects to other systems; nil means the operating system's network.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// MayUse says why a connector may not read or write a file, nil when it may. Nil
+	// allows all files.
+	MayUse func(path string) error
 	// Written tells that records of a sink are where they belong, or need not get
 	// there, so that they are not delivered again. It may be called from any
 	// goroutine, with records in any order. Nil for sources.
