@@ -14,9 +14,13 @@ const (
 	// columnTermBytes is what a term of a column is taken to need before it is
 	// known.
 	columnTermBytes = 24
-	// columnShare is the share of a segment's documents after whose values were
-	// read one by one, by one search or by many, the whole column is loaded.
+	// columnShare is of what share of a segment's documents a search has to want the
+	// values at once for the whole column to be loaded for it.
 	columnShare = 16
+	// columnOften is after how many values in relation to the documents, read one by
+	// one by many searches, the column is loaded beside them: to read one value means
+	// to unpack those of a thousand documents.
+	columnOften = 256
 )
 
 // columnKey names a column. Segments never change, so neither do their columns.
@@ -46,6 +50,7 @@ type columnCache struct {
 type columnVisits struct {
 	values  atomic.Uint64 // read one by one
 	loading sync.Mutex    // held by who loads it, so that nobody does twice
+	ordered atomic.Bool   // it is about to be loaded beside the searches
 }
 
 func newColumnCache() *columnCache {
@@ -297,10 +302,37 @@ func (c *fieldColumn) look(s *columnSegment, values uint64) error {
 			return nil
 		}
 	}
-	if s.visits.values.Add(values)*columnShare <= s.end-s.begin || s.large {
+	seen := s.visits.values.Add(values)
+	switch {
+	case s.large:
 		return nil
+	case values*columnShare > s.end-s.begin:
+		return c.load(s)
+	case seen*columnOften > s.end-s.begin:
+		c.loadBeside(s)
 	}
-	return c.load(s)
+	return nil
+}
+
+// loadBeside loads the column of a segment while searches go on without it.
+func (c *fieldColumn) loadBeside(s *columnSegment) {
+	x := c.x
+	if s.visits.ordered.Swap(true) {
+		return
+	}
+	if !x.ix.srv.requests.TryRLock() { // the server is about to stop
+		return
+	}
+	x.snap.refs.Add(1)
+	beside := &fieldColumn{x: x, path: c.path, numeric: c.numeric}
+	segment := &columnSegment{begin: s.begin, end: s.end, id: s.id, segment: s.segment, visits: s.visits}
+	go func() {
+		defer x.ix.srv.requests.RUnlock()
+		defer x.snap.release()
+		if err := beside.load(segment); err != nil {
+			x.ix.srv.cfg.Logger.Warn("search: a column could not be loaded; its values are read one by one", "index", x.ix.name, "field", c.path, "error", err)
+		}
+	}()
 }
 
 func (c *fieldColumn) key(s *columnSegment) columnKey {

@@ -517,30 +517,17 @@ type overQuery struct {
 
 // subs are the queries of the fields.
 func (q *overQuery) subs(x *execution) []query {
-	given, lenient := q.fields, q.lenient
-	if len(given) == 0 || len(given) == 1 && given[0] == "*" {
-		given, lenient = x.allFields(), true
-	}
-	boosts, ordered := weights(given)
+	fields, lenient := x.weightedFields(q.fields, q.lenient)
 	var list []query
-	for _, pattern := range ordered {
-		paths := []string{pattern}
-		if strings.Contains(pattern, "*") {
-			paths = nil
-			for _, m := range x.fields(pattern) {
-				paths = append(paths, m.path)
-			}
+	for _, f := range fields {
+		sub := q.make(f.path, lenient)
+		if lenient {
+			sub = &lenientQuery{sub}
 		}
-		for _, path := range paths {
-			sub := q.make(path, lenient)
-			if lenient {
-				sub = &lenientQuery{sub}
-			}
-			if b := boosts[pattern]; b != 1 {
-				sub = &boolQuery{must: []query{sub}, boost: b}
-			}
-			list = append(list, sub)
+		if f.boost != 1 {
+			sub = &boolQuery{must: []query{sub}, boost: f.boost}
 		}
+		list = append(list, sub)
 	}
 	return list
 }

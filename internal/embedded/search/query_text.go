@@ -1,8 +1,6 @@
 package search
 
-import (
-	"strings"
-)
+import "strings"
 
 // matchQuery analyzes a text and looks for its terms.
 type matchQuery struct {
@@ -162,31 +160,17 @@ func (q *multiMatchQuery) rewrite(x *execution) (query, error) {
 
 // subs are the queries of the fields.
 func (q *multiMatchQuery) subs(x *execution) []query {
-	given := q.fields
-	lenient := q.match.lenient
-	if len(given) == 0 || len(given) == 1 && given[0] == "*" {
-		given, lenient = x.allFields(), true
-	}
-	boosts, ordered := weights(given)
+	fields, lenient := x.weightedFields(q.fields, q.match.lenient)
 	var subs []query
-	for _, pattern := range ordered {
-		paths := []string{pattern}
-		if strings.Contains(pattern, "*") {
-			paths = nil
-			for _, m := range x.fields(pattern) {
-				paths = append(paths, m.path)
-			}
-		}
-		for _, path := range paths {
-			boost := q.match.boost * boosts[pattern]
-			switch q.kind {
-			case "phrase", "phrase_prefix":
-				subs = append(subs, &phraseQuery{field: path, text: q.match.text, prefix: q.kind == "phrase_prefix", lenient: lenient, most: q.match.most, boost: boost})
-			default:
-				sub := q.match
-				sub.field, sub.boost, sub.lenient = path, boost, lenient
-				subs = append(subs, &sub)
-			}
+	for _, f := range fields {
+		boost := q.match.boost * f.boost
+		switch q.kind {
+		case "phrase", "phrase_prefix":
+			subs = append(subs, &phraseQuery{field: f.path, text: q.match.text, prefix: q.kind == "phrase_prefix", lenient: lenient, most: q.match.most, boost: boost})
+		default:
+			sub := q.match
+			sub.field, sub.boost, sub.lenient = f.path, boost, lenient
+			subs = append(subs, &sub)
 		}
 	}
 	return subs
