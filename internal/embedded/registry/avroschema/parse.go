@@ -353,20 +353,22 @@ func (p *parser) element(s *Schema, v *value, key, missing string) error {
 
 func (p *parser) union(v *value) (*Schema, error) {
 	s := &Schema{typ: Union}
-	seen := map[string]bool{}
 	for i := range v.items {
 		branch, err := p.schema(&v.items[i])
 		if err != nil {
 			return nil, err
 		}
+		s.branches = append(s.branches, branch)
+	}
+	seen := map[string]bool{}
+	for _, branch := range s.branches {
 		if branch.typ == Union {
-			return nil, parseError("Nested union: %s", v)
+			return nil, parseError("Nested union: %s", s.Text())
 		}
 		if seen[branch.FullName()] {
 			return nil, parseError("Duplicate in union:%s", branch.FullName())
 		}
 		seen[branch.FullName()] = true
-		s.branches = append(s.branches, branch)
 	}
 	return s, nil
 }
