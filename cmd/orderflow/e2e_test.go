@@ -104,7 +104,13 @@ func (p *process) available(t *testing.T, product string) float64 {
 // pull asks ksqlDB and gives the rows.
 func (p *process) pull(t *testing.T, query string) [][]any {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"sql": query})
+	return p.query(t, map[string]any{"sql": query})
+}
+
+// query sends a query that comes to an end, and gives the rows.
+func (p *process) query(t *testing.T, request map[string]any) [][]any {
+	t.Helper()
+	body, err := json.Marshal(request)
 	require.NoError(t, err)
 	a := call(t, http.MethodPost, p.ksqldb()+"/query-stream", string(body))
 	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
