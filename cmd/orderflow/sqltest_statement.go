@@ -15,6 +15,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/ast"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/testrun"
 )
@@ -51,8 +52,13 @@ func (e *serverEngine) Execute(ctx context.Context, statement string, properties
 		return fmt.Errorf("expected one statement, got %d", len(parsed))
 	}
 	switch stmt := parsed[0].(type) {
-	case *ast.AssertValues, *ast.AssertTombstone, *ast.AssertSource:
+	case *ast.AssertValues, *ast.AssertTombstone:
 		return e.session.Execute(ctx, statement, properties)
+	case *ast.AssertSource:
+		if err := e.session.Execute(ctx, statement, properties); err != nil {
+			return err
+		}
+		return e.sameSource(ctx, stmt.Name.Name)
 	case *ast.CreateSource, *ast.CreateAsSelect, *ast.InsertInto, *ast.InsertValues, *ast.DropSource, *ast.AlterSource,
 		*ast.CreateType, *ast.DropType, *ast.TerminateQuery:
 		if clock := clockFunction(stmt); clock != "" {
@@ -102,6 +108,43 @@ func (e *serverEngine) change(ctx context.Context, statement string, stmt ast.St
 	case *ast.DropSource:
 		if stmt.DeleteTopic {
 			return e.records.forgetDeleted(ctx)
+		}
+	}
+	return nil
+}
+
+// sameSource checks that the server has a source as the session has it.
+func (e *serverEngine) sameSource(ctx context.Context, name string) error {
+	source, ok := e.session.Engine().Catalog.Source(name)
+	if !ok {
+		return fmt.Errorf("source %s does not exist", name)
+	}
+	actual, err := e.tests.client.Describe(ctx, name)
+	if err != nil {
+		return err
+	}
+	var have, want []string
+	for _, f := range actual.Fields {
+		have = append(have, strings.TrimSpace(f.Name+" "+f.Schema.String()+" "+f.Type))
+	}
+	for _, part := range []struct {
+		columns []types.Column
+		role    string
+	}{{source.Schema.Key, "KEY"}, {source.Schema.Value, ""}, {source.Schema.Header, "HEADER"}} {
+		for _, c := range part.columns {
+			want = append(want, strings.TrimSpace(c.Name+" "+c.Type.String()+" "+part.role))
+		}
+	}
+	for _, p := range []struct{ name, have, want string }{
+		{"type", actual.Type, source.Kind.String()},
+		{"schema", strings.Join(have, ", "), strings.Join(want, ", ")},
+		{"topic", actual.Topic, source.Topic.Name},
+		{"key format", actual.KeyFormat, source.Topic.Key.Name},
+		{"value format", actual.ValueFormat, source.Topic.Value.Name},
+		{"window", actual.WindowType, source.WindowType},
+	} {
+		if p.have != p.want {
+			return fmt.Errorf("Expected %s does not match actual for source %s: on the server it is %s, expected %s", p.name, name, p.have, p.want)
 		}
 	}
 	return nil

@@ -26,8 +26,8 @@ ASSERT VALUES order_validations_stream (id, orderid, checktype, validationresult
 
 --@test: the check is written by the registered schema
 RUN SCRIPT 'setup/flow.sql';
-ASSERT STREAM order_validations_out (id STRING KEY, `orderId` STRING, `checkType` STRING, `validationResult` STRING)
-  WITH (KAFKA_TOPIC='order-validations.v1', VALUE_FORMAT='AVRO');
+ASSERT STREAM order_validations_out (id STRING KEY)
+  WITH (KAFKA_TOPIC='order-validations.v1', VALUE_FORMAT='AVRO', VALUE_SCHEMA_ID=${validation_schema_id});
 
 --@test: a product that nobody sells, or none
 RUN SCRIPT 'setup/details.sql';

@@ -16,6 +16,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/function"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/plan"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
 
@@ -320,17 +321,47 @@ func (s *Session) assertSource(ctx context.Context, stmt *ast.AssertSource) erro
 		return err
 	}
 	want := declared.(*analyze.CreateSource).Source
-	for _, p := range []struct{ name, got, want string }{
-		{"type", got.Kind.String(), want.Kind.String()},
-		{"schema", got.Schema.String(), want.Schema.String()},
-		{"topic", got.Topic.Name, want.Topic.Name},
-		{"key format", got.Topic.Key.Name, want.Topic.Key.Name},
-		{"value format", got.Topic.Value.Name, want.Topic.Value.Name},
-		{"window", got.WindowType, want.WindowType},
-	} {
-		if p.got != p.want {
-			return fmt.Errorf("Expected %s does not match actual for source %s: it is %s, expected %s", p.name, stmt.Name.Name, p.got, p.want)
+	actual := properties(got)
+	for i, p := range properties(want) {
+		if got := actual[i].value; got != p.value {
+			return fmt.Errorf("Expected %s does not match actual for source %s: it is %s, expected %s", p.name, stmt.Name.Name, cmp.Or(got, "none"), cmp.Or(p.value, "none"))
 		}
 	}
 	return nil
+}
+
+// property is one of what an assertion about a source compares.
+type property struct{ name, value string }
+
+func properties(s *catalog.Source) []property {
+	list := []property{
+		{"type", s.Kind.String()},
+		{"schema", s.Schema.String()},
+		{"topic", s.Topic.Name},
+		{"key format", s.Topic.Key.Name},
+		{"value format", s.Topic.Value.Name},
+		{"window", s.WindowType},
+	}
+	if s.WindowType != "" {
+		list[5].value = strings.TrimSpace(s.WindowType + " " + fmt.Sprint(s.Topic.WindowSize))
+	}
+	for _, part := range []struct {
+		name   string
+		format plan.Format
+	}{{"key", s.Topic.Key}, {"value", s.Topic.Value}} {
+		wrap, id := "", ""
+		if part.format.Wrap != nil {
+			wrap = fmt.Sprintf("wrap %t", *part.format.Wrap)
+		}
+		if part.format.SchemaID != nil {
+			id = fmt.Sprint(*part.format.SchemaID)
+		}
+		list = append(list, property{part.name + " delimiter", part.format.Delimiter}, property{part.name + " schema id", id},
+			property{part.name + " schema full name", part.format.FullName}, property{part.name + " serde features", wrap + part.format.Nullable})
+	}
+	timestamp := plan.Timestamp{}
+	if s.Timestamp != nil {
+		timestamp = *s.Timestamp
+	}
+	return append(list, property{"timestamp column", timestamp.Column}, property{"timestamp format", timestamp.Pattern})
 }

@@ -120,3 +120,35 @@ CREATE OR REPLACE STREAM o AS SELECT l.id, a, b FROM l LEFT JOIN r ON l.id = r.i
 CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
 CREATE TABLE o AS SELECT id, COUNT(*) AS n FROM s GROUP BY id;
 CREATE OR REPLACE TABLE o AS SELECT id, COUNT(*) AS n, SUM(v) AS total FROM s GROUP BY id;
+
+--@test: everything about a source may be asserted
+CREATE STREAM s (id INT KEY, v INT, t STRING, h ARRAY<STRUCT<key STRING, value BYTES>> HEADERS) WITH (kafka_topic='s', value_format='DELIMITED', value_delimiter='|', timestamp='t', timestamp_format='yyyy', partitions=1);
+CREATE TABLE o WITH (value_format='JSON') AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY id;
+ASSERT STREAM s (id INT KEY, v INT, t STRING, h ARRAY<STRUCT<key STRING, value BYTES>> HEADERS) WITH (kafka_topic='s', value_format='DELIMITED', value_delimiter='|', timestamp='t', timestamp_format='yyyy');
+ASSERT TABLE o (id INT PRIMARY KEY, n BIGINT) WITH (kafka_topic='O', value_format='JSON', window_type='TUMBLING', window_size='10 SECONDS');
+
+--@test: another delimiter
+--@expected.message: Expected value delimiter does not match actual for source S: it is |, expected none
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='DELIMITED', value_delimiter='|', partitions=1);
+ASSERT STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='DELIMITED');
+
+--@test: another timestamp column
+--@expected.message: Expected timestamp column does not match actual for source S: it is V, expected none
+CREATE STREAM s (id INT KEY, v BIGINT) WITH (kafka_topic='s', value_format='JSON', timestamp='v', partitions=1);
+ASSERT STREAM s (id INT KEY, v BIGINT) WITH (kafka_topic='s', value_format='JSON');
+
+--@test: another timestamp format
+--@expected.message: Expected timestamp format does not match actual for source S: it is yyyy, expected yy
+CREATE STREAM s (id INT KEY, v STRING) WITH (kafka_topic='s', value_format='JSON', timestamp='v', timestamp_format='yyyy', partitions=1);
+ASSERT STREAM s (id INT KEY, v STRING) WITH (kafka_topic='s', value_format='JSON', timestamp='v', timestamp_format='yy');
+
+--@test: another wrapping
+--@expected.message: Expected value serde features does not match actual for source S: it is wrap false, expected none
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', wrap_single_value=false, partitions=1);
+ASSERT STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON');
+
+--@test: another size of window
+--@expected.message: Expected window does not match actual for source O: it is TUMBLING 10s, expected TUMBLING 11s
+CREATE STREAM s (id INT KEY, v INT) WITH (kafka_topic='s', value_format='JSON', partitions=1);
+CREATE TABLE o AS SELECT id, COUNT(*) AS n FROM s WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY id;
+ASSERT TABLE o (id INT PRIMARY KEY, n BIGINT) WITH (kafka_topic='O', value_format='JSON', window_type='TUMBLING', window_size='11 SECONDS');
