@@ -14,37 +14,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/recordings"
 )
 
-// recordedMigration is one run of ksql-migrations 7.9.0 against a real server.
-type recordedMigration struct {
-	Args     []string `json:"args"`
-	Stdout   string   `json:"stdout"`
-	ExitCode int      `json:"exit_code"`
-	Wire     []struct {
-		Frames []struct {
-			From  string `json:"from"`
-			Frame string `json:"frame"`
-			Data  string `json:"data"`
-		} `json:"frames"`
-	} `json:"wire"`
-}
-
-var printedFile = regexp.MustCompile(`(?s)/(V\d{6}__\w+\.sql) contents:\n(.*)\n\n?(?:Successfully migrated|Failed to|Unmatched command|Dry run)`)
-
-// events are the rows that the run added to MIGRATION_EVENTS.
-func (r recordedMigration) events(t *testing.T) []string {
+// recordedEvents are the rows that a run added to MIGRATION_EVENTS.
+func recordedEvents(t *testing.T, run recordings.Run) []string {
 	var events []string
-	for _, connection := range r.Wire {
-		for _, frame := range connection.Frames {
-			lines := strings.Split(strings.TrimSpace(frame.Data), "\n")
-			if frame.From != "client" || frame.Frame != "DATA" || len(lines) != 2 || lines[0] != `{"target":"MIGRATION_EVENTS"}` {
-				continue
-			}
-			var row map[string]string
-			require.NoError(t, json.Unmarshal([]byte(lines[1]), &row))
-			events = append(events, migrationEvent(row))
+	for _, e := range run.Exchanges() {
+		lines := strings.Split(strings.TrimSpace(e.Request), "\n")
+		if len(lines) != 2 || lines[0] != `{"target":"MIGRATION_EVENTS"}` {
+			continue
 		}
+		var row map[string]string
+		require.NoError(t, json.Unmarshal([]byte(lines[1]), &row))
+		events = append(events, migrationEvent(row))
 	}
 	return events
 }
@@ -56,28 +39,15 @@ func migrationEvent(row map[string]string) string {
 		row["NAME"], row["STATE"], row["PREVIOUS"], row["CHECKSUM"], row["STARTED_ON"] != "", row["COMPLETED_ON"] != "", row["ERROR_REASON"] != "N/A")
 }
 
+// repository is the way to the root of the repository.
+const repository = "../.."
+
 // TestRecordedClients gives the command lines of recorded runs of
 // ksql-migrations to `orderflow migrate`, one after the other on one embedded
 // server and on the same files, and compares how each ends, the metadata that it
 // writes field by field, and what it shows. The runs of ksqlDB's CLI follow.
 func TestRecordedClients(t *testing.T) {
-	root := os.Getenv("ORDERFLOW_RECORDED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "recorded")
-	}
-	paths, err := filepath.Glob(filepath.Join(root, "clients", "migrations", "[0-9]*.json"))
-	require.NoError(t, err)
-	if len(paths) == 0 {
-		t.Skip("no recordings in " + root + " (set ORDERFLOW_RECORDED)")
-	}
-	runs := map[string]recordedMigration{}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		var run recordedMigration
-		require.NoError(t, json.Unmarshal(text, &run))
-		runs[filepath.Base(path)[:2]] = run
-	}
+	runs := recordings.Migrations(t, repository)
 	url, _, command := startMigrationServersAt(t)
 	client, err := ksql.New(ksql.Config{URL: url})
 	require.NoError(t, err)
@@ -114,7 +84,7 @@ func TestRecordedClients(t *testing.T) {
 				before = 0
 			}
 			seen = len(events)
-			want, got := run.events(t), append([]string(nil), events[before:]...)
+			want, got := recordedEvents(t, run), append([]string(nil), events[before:]...)
 			if reason, more := moreThanRecorded[number]; more {
 				t.Log(reason)
 				require.Greater(t, len(got), len(want))
@@ -130,7 +100,7 @@ func TestRecordedClients(t *testing.T) {
 			matched++
 		}
 	}
-	shellsMatched, shells := runRecordedShells(t, filepath.Join(root, "clients", "cli"))
+	shellsMatched, shells := runRecordedShells(t)
 	fmt.Printf("recorded/clients: %d of %d match\n", matched+shellsMatched, len(runs)+shells)
 }
 
@@ -140,11 +110,10 @@ var moreThanRecorded = map[string]string{
 }
 
 // writeRecordedFiles makes the migration files what they were at a run.
-func writeRecordedFiles(t *testing.T, runs map[string]recordedMigration, number, folder string) {
+func writeRecordedFiles(t *testing.T, runs map[string]recordings.Run, number, folder string) {
 	printed := func(run string) {
-		match := printedFile.FindStringSubmatch(runs[run].Stdout)
-		require.NotNil(t, match, run)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, match[1]), []byte(match[2]), 0o644))
+		name, content := runs[run].File(t)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644))
 	}
 	second := filepath.Join(folder, "V000002__second.sql")
 	switch {
@@ -197,7 +166,7 @@ var (
 
 // compareShown looks for what the tool showed in what ours shows: the commands of
 // the help, the rows of info, the files made, and what a failure names.
-func compareShown(t *testing.T, run recordedMigration, dir, shown string) {
+func compareShown(t *testing.T, run recordings.Run, dir, shown string) {
 	for _, match := range commandName.FindAllStringSubmatch(run.Stdout, -1) {
 		assert.Contains(t, shown, match[1])
 	}

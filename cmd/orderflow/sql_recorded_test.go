@@ -19,37 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/ksql"
+	"github.com/orderflow/orderflow/internal/recordings"
 )
-
-// recordedShell is one run of the ksqlDB CLI 7.9.0 against a real server.
-type recordedShell struct {
-	Args     []string `json:"args"`
-	Stdin    string   `json:"stdin"`
-	Stdout   string   `json:"stdout"`
-	ExitCode int      `json:"exit_code"`
-	Wire     []struct {
-		Exchanges []struct {
-			Request  recordedMessage `json:"request"`
-			Response recordedMessage `json:"response"`
-		} `json:"exchanges"`
-	} `json:"wire"`
-}
-
-type recordedMessage struct {
-	Start  string              `json:"start"`
-	Body   string              `json:"body"`
-	Chunks [][]json.RawMessage `json:"chunks"`
-}
-
-func (m recordedMessage) text(t *testing.T) string {
-	text := m.Body
-	for _, chunk := range m.Chunks {
-		var part string
-		require.NoError(t, json.Unmarshal(chunk[1], &part))
-		text += part
-	}
-	return text
-}
 
 // recordedServer gives the answers of a run, in their order, to one statement at a
 // time, however the CLI sent them.
@@ -58,32 +29,30 @@ type recordedServer struct {
 	mu       sync.Mutex
 	info     string
 	entities []json.RawMessage
-	queries  []recordedMessage
+	queries  []recordings.Exchange
 }
 
-func newRecordedServer(t *testing.T, run recordedShell) *recordedServer {
+func newRecordedServer(t *testing.T, run recordings.Run) *recordedServer {
 	t.Helper()
 	s := &recordedServer{}
-	for _, connection := range run.Wire {
-		for _, e := range connection.Exchanges {
-			switch path := strings.Fields(e.Request.Start)[1]; path {
-			case "/info":
-				s.info = e.Response.text(t)
-			case "/ksql":
-				text := e.Response.text(t)
-				if strings.HasSuffix(text, "[cut]") {
-					text = uncut(t, text, run.Stdout)
-				}
-				var entities []json.RawMessage
-				require.NoError(t, json.Unmarshal([]byte(text), &entities), text)
-				for _, entity := range entities {
-					if !bytes.Contains(entity, []byte(`"@type":"variables"`)) { // those are the session's
-						s.entities = append(s.entities, entity)
-					}
-				}
-			case "/query":
-				s.queries = append(s.queries, e.Response)
+	for _, e := range run.Exchanges() {
+		switch e.Path {
+		case "/info":
+			s.info = e.Answer
+		case "/ksql":
+			text := e.Answer
+			if strings.HasSuffix(text, "[cut]") {
+				text = uncut(t, text, run.Stdout)
 			}
+			var entities []json.RawMessage
+			require.NoError(t, json.Unmarshal([]byte(text), &entities), text)
+			for _, entity := range entities {
+				if !bytes.Contains(entity, []byte(`"@type":"variables"`)) { // those are the session's
+					s.entities = append(s.entities, entity)
+				}
+			}
+		case "/query":
+			s.queries = append(s.queries, e)
 		}
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(t, w, r) }))
@@ -172,11 +141,11 @@ func (s *recordedServer) answer(t *testing.T, w http.ResponseWriter, r *http.Req
 		}
 		answer := s.queries[0]
 		s.queries = s.queries[1:]
-		if !strings.Contains(answer.Start, " 200 ") {
+		text := answer.Answer
+		switch {
+		case answer.Status != "200":
 			w.WriteHeader(http.StatusBadRequest)
-		}
-		text := answer.text(t)
-		if r.URL.Path == "/query-stream" && strings.Contains(answer.Start, " 200 ") {
+		case r.URL.Path == "/query-stream":
 			w.Header().Set("Content-Type", "application/vnd.ksqlapi.delimited.v1")
 			text = delimited(t, text)
 		}
@@ -254,23 +223,17 @@ func shellLines(text string) []string {
 // CLI to `orderflow sql`, and what the server answered then, and looks for each
 // line that the CLI showed in what ours shows, in order. It returns how many runs
 // match, and how many there are.
-func runRecordedShells(t *testing.T, folder string) (matched, total int) {
-	paths, err := filepath.Glob(filepath.Join(folder, "*.json"))
-	require.NoError(t, err)
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		var run recordedShell
-		require.NoError(t, json.Unmarshal(text, &run))
-		ok := t.Run(filepath.Base(path), func(t *testing.T) { compareShell(t, run) })
-		if ok {
+func runRecordedShells(t *testing.T) (matched, total int) {
+	runs := recordings.Shells(t, repository)
+	for _, name := range sortedKeys(runs) {
+		if t.Run(name, func(t *testing.T) { compareShell(t, runs[name]) }) {
 			matched++
 		}
 	}
-	return matched, len(paths)
+	return matched, len(runs)
 }
 
-func compareShell(t *testing.T, run recordedShell) {
+func compareShell(t *testing.T, run recordings.Run) {
 	server := newRecordedServer(t, run)
 	dir := t.TempDir()
 	// What the scripts had follows from what was sent.

@@ -18,68 +18,8 @@ import (
 
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/recordings"
 )
-
-// recordedRun is one run of ksql-migrations 7.9.0 against a real server.
-type recordedRun struct {
-	Args     []string `json:"args"`
-	Stdout   string   `json:"stdout"`
-	ExitCode *int     `json:"exit_code"`
-	Wire     []struct {
-		Frames []struct {
-			From    string      `json:"from"`
-			Frame   string      `json:"frame"`
-			Stream  int         `json:"stream"`
-			Headers [][2]string `json:"headers"`
-			Data    string      `json:"data"`
-		} `json:"frames"`
-	} `json:"wire"`
-}
-
-// exchange is a request of the run and its answer.
-type exchange struct{ path, accept, request, status, contentType, answer string }
-
-func (r recordedRun) exchanges() []exchange {
-	var all []exchange
-	for _, connection := range r.Wire {
-		index := map[int]int{} // of a stream's exchange
-		for _, frame := range connection.Frames {
-			switch {
-			case frame.Frame == "HEADERS" && frame.From == "client":
-				index[frame.Stream] = len(all)
-				all = append(all, exchange{path: header(frame.Headers, ":path"), accept: header(frame.Headers, "accept")})
-			case frame.Frame == "HEADERS":
-				if status := header(frame.Headers, ":status"); status != "" {
-					all[index[frame.Stream]].status = status
-					all[index[frame.Stream]].contentType = header(frame.Headers, "content-type")
-				}
-			case frame.Frame == "DATA" && frame.From == "client":
-				all[index[frame.Stream]].request += frame.Data
-			case frame.Frame == "DATA":
-				all[index[frame.Stream]].answer += frame.Data
-			}
-		}
-	}
-	return all
-}
-
-func header(headers [][2]string, name string) string {
-	for _, h := range headers {
-		if h[0] == name {
-			return h[1]
-		}
-	}
-	return ""
-}
-
-var contentsPattern = regexp.MustCompile(`(?s)/(V\d{6}__\w+\.sql) contents:\n(.*)\n\n?(?:Successfully migrated|Failed to|Unmatched command|Dry run)`)
-
-// file returns the migration file that an apply printed.
-func (r recordedRun) file(t *testing.T) (name, content string) {
-	match := contentsPattern.FindStringSubmatch(r.Stdout)
-	require.NotNil(t, match, r.Stdout)
-	return match[1], match[2]
-}
 
 var (
 	rowsPattern = regexp.MustCompile(`\{"row":\{"columns":(\[.*?\])\}\}`)
@@ -90,18 +30,18 @@ var (
 // one, that gives its statements the recorded answers.
 type replay struct {
 	fake       *fakeKsqlDB
-	statements map[string]exchange // by their text
-	describe   map[string]string   // recorded answers, by source
-	inserts    []exchange          // INSERT VALUES of the migrations
-	want       []string            // what the run did
-	got        []string            // what ours did
+	statements map[string]recordings.Exchange // by their text
+	describe   map[string]string              // recorded answers, by source
+	inserts    []recordings.Exchange          // INSERT VALUES of the migrations
+	want       []string                       // what the run did
+	got        []string                       // what ours did
 }
 
-func newReplay(t *testing.T, run recordedRun) *replay {
-	r := &replay{fake: newFakeKsqlDB(t), statements: map[string]exchange{}, describe: map[string]string{}}
+func newReplay(t *testing.T, run recordings.Run) *replay {
+	r := &replay{fake: newFakeKsqlDB(t), statements: map[string]recordings.Exchange{}, describe: map[string]string{}}
 	wrote := false
-	for _, e := range run.exchanges() {
-		switch e.path {
+	for _, e := range run.Exchanges() {
+		switch e.Path {
 		case "/ksql":
 			r.addStatement(t, e)
 		case "/inserts-stream":
@@ -116,29 +56,29 @@ func newReplay(t *testing.T, run recordedRun) *replay {
 	return r
 }
 
-func (r *replay) addStatement(t *testing.T, e exchange) {
+func (r *replay) addStatement(t *testing.T, e recordings.Exchange) {
 	var request struct {
 		KSQL              string         `json:"ksql"`
 		StreamsProperties map[string]any `json:"streamsProperties"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(e.request), &request))
+	require.NoError(t, json.Unmarshal([]byte(e.Request), &request))
 	text := strings.TrimSpace(request.KSQL)
 	switch lower := strings.ToLower(text); {
 	case strings.HasPrefix(lower, "describe migration_"):
 		source := strings.ToUpper(strings.TrimSuffix(lower[len("describe "):], ";"))
-		r.fake.sources[source] = e.status == "200"
-		r.describe[source] = e.answer
+		r.fake.sources[source] = e.Status == "200"
+		r.describe[source] = e.Answer
 		return
 	case strings.HasPrefix(lower, "list "):
 		for _, source := range []string{migrate.EventsStream, migrate.VersionsTable} {
-			if strings.Contains(e.answer, `"name":"`+source+`"`) {
+			if strings.Contains(e.Answer, `"name":"`+source+`"`) {
 				r.fake.sources[source] = true
 			}
 		}
 		return
 	case strings.HasPrefix(lower, "describe "):
 		return // how the tool turns INSERT VALUES into a row
-	case strings.HasPrefix(lower, "create stream migration_events") && e.status != "200":
+	case strings.HasPrefix(lower, "create stream migration_events") && e.Status != "200":
 		r.fake.sources[migrate.EventsStream], r.fake.sources[migrate.VersionsTable] = true, true
 		return
 	}
@@ -146,8 +86,8 @@ func (r *replay) addStatement(t *testing.T, e exchange) {
 	r.want = append(r.want, operation(text, request.StreamsProperties))
 }
 
-func (r *replay) addInsert(t *testing.T, e exchange) {
-	lines := strings.Split(strings.TrimSpace(e.request), "\n")
+func (r *replay) addInsert(t *testing.T, e recordings.Exchange) {
+	lines := strings.Split(strings.TrimSpace(e.Request), "\n")
 	require.Len(t, lines, 2)
 	var target struct {
 		Target string `json:"target"`
@@ -171,8 +111,8 @@ func eventText(event map[string]string) string {
 		event["VERSION"], event["NAME"], event["STATE"], event["PREVIOUS"], event["CHECKSUM"], event["STARTED_ON"] != "", completed, failed)
 }
 
-func (r *replay) addRows(t *testing.T, e exchange) {
-	for _, match := range rowsPattern.FindAllStringSubmatch(e.answer, -1) {
+func (r *replay) addRows(t *testing.T, e recordings.Exchange) {
+	for _, match := range rowsPattern.FindAllStringSubmatch(e.Answer, -1) {
 		var values []string
 		require.NoError(t, json.Unmarshal([]byte(match[1]), &values))
 		if len(values) == 1 {
@@ -181,7 +121,7 @@ func (r *replay) addRows(t *testing.T, e exchange) {
 		}
 		row := map[string]string{"VERSION": values[0], "CHECKSUM": values[1], "PREVIOUS": values[2], "STATE": values[3],
 			"NAME": values[4], "STARTED_ON": values[5], "COMPLETED_ON": values[6], "ERROR_REASON": values[7]}
-		if key := keyPattern.FindStringSubmatch(e.request); key != nil {
+		if key := keyPattern.FindStringSubmatch(e.Request); key != nil {
 			require.Equal(t, key[1], values[0])
 		}
 		r.fake.table[values[0]] = row
@@ -275,7 +215,7 @@ func (r *replay) exec(text string, properties map[string]any) (entities []any, f
 	}
 	if match := insertValuesPattern.FindStringSubmatch(text); match != nil && len(r.inserts) > 0 {
 		r.got = append(r.got, "INSERT VALUES "+match[1])
-		answer := r.inserts[0].answer
+		answer := r.inserts[0].Answer
 		r.inserts = r.inserts[1:]
 		if strings.Contains(answer, `"status":"error"`) {
 			return nil, &ksql.Error{HTTPStatus: 400, Message: `{"@type":"generic_error","error_code":40000,"message":"as recorded"}`}
@@ -290,11 +230,11 @@ func (r *replay) exec(text string, properties map[string]any) (entities []any, f
 	if !ok {
 		return nil, &ksql.Error{HTTPStatus: 400, Message: `{"@type":"statement_error","error_code":40001,"message":"never recorded"}`}
 	}
-	if e.status != "200" {
-		status, _ := strconv.Atoi(e.status)
-		return nil, &ksql.Error{HTTPStatus: status, Message: e.answer}
+	if e.Status != "200" {
+		status, _ := strconv.Atoi(e.Status)
+		return nil, &ksql.Error{HTTPStatus: status, Message: e.Answer}
 	}
-	if err := json.Unmarshal([]byte(e.answer), &entities); err != nil {
+	if err := json.Unmarshal([]byte(e.Answer), &entities); err != nil {
 		return nil, &ksql.Error{HTTPStatus: 500, Message: err.Error()}
 	}
 	return entities, nil
@@ -304,7 +244,7 @@ func (r *replay) exec(text string, properties map[string]any) (entities []any, f
 // ksql-migrations, on the files and the metadata of that time, and compares
 // the statements sent, the metadata written, and how it ended.
 func TestRecordedClients(t *testing.T) {
-	runs := recordedRuns(t)
+	runs := recordings.Migrations(t, repository)
 	total := len(runs)
 	project := recordedProject(t, runs)
 	matched := 0
@@ -330,7 +270,7 @@ func TestRecordedClients(t *testing.T) {
 	fmt.Printf("recorded/clients, requests of ours instead of ksql-migrations': %d of %d runs match\n", matched, total)
 }
 
-func mapKeys(runs map[string]recordedRun) func(yield func(string) bool) {
+func mapKeys(runs map[string]recordings.Run) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for key := range runs {
 			if !yield(key) {
@@ -345,11 +285,11 @@ func mapKeys(runs map[string]recordedRun) func(yield func(string) bool) {
 var commandLines = map[string]bool{"01": true, "27": true, "28": true, "29": true, "30": true}
 
 // recordedProject returns the migration files as they were at a run.
-func recordedProject(t *testing.T, runs map[string]recordedRun) func(run string) map[string]string {
+func recordedProject(t *testing.T, runs map[string]recordings.Run) func(run string) map[string]string {
 	return func(run string) map[string]string {
 		project := map[string]string{}
 		take := func(number string) {
-			name, content := runs[number].file(t)
+			name, content := runs[number].File(t)
 			project[name] = content
 		}
 		if run >= "51" {
@@ -387,7 +327,7 @@ func recordedProject(t *testing.T, runs map[string]recordedRun) func(run string)
 }
 
 // replayRun does with our migrator what the recorded run did.
-func replayRun(t *testing.T, run recordedRun, r *replay, project map[string]string) {
+func replayRun(t *testing.T, run recordings.Run, r *replay, project map[string]string) {
 	server := httptest.NewServer(r)
 	defer server.Close()
 	client, err := ksql.New(ksql.Config{URL: server.URL})
@@ -419,13 +359,13 @@ func replayRun(t *testing.T, run recordedRun, r *replay, project map[string]stri
 	case "info":
 		var status migrate.Status
 		status, err = migrator.Info(t.Context())
-		if *run.ExitCode == 0 {
+		if run.ExitCode == 0 {
 			compareInfo(t, run, status)
 		}
 	default:
 		t.Fatalf("the run of %s is not known here", command)
 	}
-	if *run.ExitCode == 0 {
+	if run.ExitCode == 0 {
 		require.NoError(t, err)
 	} else {
 		require.Error(t, err)
@@ -469,7 +409,7 @@ func parseArgs(t *testing.T, args []string) (options migrate.ApplyOptions, defin
 	return options, defines
 }
 
-func replayCreate(t *testing.T, run recordedRun, project map[string]string) error {
+func replayCreate(t *testing.T, run recordings.Run, project map[string]string) error {
 	dir := t.TempDir()
 	for name, content := range project {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
@@ -488,8 +428,8 @@ func replayCreate(t *testing.T, run recordedRun, project map[string]string) erro
 var namedInMessage = regexp.MustCompile(`version (\d+)|Version: (\d+)|Expected checksum: (\w+)`)
 
 // compareValidation requires that our message names what the tool's names.
-func compareValidation(t *testing.T, run recordedRun, err error) {
-	if *run.ExitCode == 0 {
+func compareValidation(t *testing.T, run recordings.Run, err error) {
+	if run.ExitCode == 0 {
 		return
 	}
 	require.Error(t, err)
@@ -499,7 +439,7 @@ func compareValidation(t *testing.T, run recordedRun, err error) {
 }
 
 // compareInfo compares all but the reasons of errors, which span lines there.
-func compareInfo(t *testing.T, run recordedRun, status migrate.Status) {
+func compareInfo(t *testing.T, run recordings.Run, status migrate.Status) {
 	var want, got [][]string
 	for _, line := range strings.Split(run.Stdout, "\n") {
 		cells := strings.Split(line, "|")

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,17 +20,18 @@ import (
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
+	"github.com/orderflow/orderflow/internal/recordings"
 )
 
 // TestRecordedClientsOnTheEmbeddedServer sends the embedded server what
 // ksql-migrations sent to a real one, run by run, and compares the answers.
 func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
-	runs := recordedRuns(t)
+	runs := recordings.Migrations(t, repository)
 	w := newWire(t)
 	matched := 0
 	for _, number := range slices.Sorted(mapKeys(runs)) {
 		ok := t.Run(number+" "+strings.Join(runs[number].Args, " "), func(t *testing.T) {
-			for i, e := range runs[number].exchanges() {
+			for i, e := range runs[number].Exchanges() {
 				w.replay(t, i, e)
 			}
 		})
@@ -46,7 +45,7 @@ func TestRecordedClientsOnTheEmbeddedServer(t *testing.T) {
 // TestRecordedProjectsAreInterchangeable begins a project with the requests of
 // ksql-migrations and goes on with ours, and the other way round.
 func TestRecordedProjectsAreInterchangeable(t *testing.T) {
-	runs := recordedRuns(t)
+	runs := recordings.Migrations(t, repository)
 	var names []string
 	for name, content := range recordedProject(t, runs)("16") {
 		names = append(names, name, content)
@@ -62,7 +61,7 @@ func TestRecordedProjectsAreInterchangeable(t *testing.T) {
 	}
 	replay := func(t *testing.T, w *wire, numbers ...string) {
 		for _, number := range numbers {
-			for i, e := range runs[number].exchanges() {
+			for i, e := range runs[number].Exchanges() {
 				w.replay(t, i, e)
 			}
 		}
@@ -125,28 +124,8 @@ func newWire(t *testing.T) *wire {
 	return &wire{client: &http.Client{Transport: transport}, url: "http://" + server.Addr(), queries: map[string]string{}}
 }
 
-// recordedRuns returns the runs of ksql-migrations by their numbers.
-func recordedRuns(t *testing.T) map[string]recordedRun {
-	t.Helper()
-	root := os.Getenv("ORDERFLOW_RECORDED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared", "recorded")
-	}
-	paths, err := filepath.Glob(filepath.Join(root, "clients", "migrations", "[0-9]*.json"))
-	require.NoError(t, err)
-	if len(paths) == 0 {
-		t.Skip("no recordings in " + root + " (set ORDERFLOW_RECORDED)")
-	}
-	runs := map[string]recordedRun{}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		var run recordedRun
-		require.NoError(t, json.Unmarshal(text, &run))
-		runs[filepath.Base(path)[:2]] = run
-	}
-	return runs
-}
+// repository is the way to the root of the repository.
+const repository = "../../.."
 
 // wire sends recorded requests.
 type wire struct {
@@ -161,56 +140,56 @@ var persistentID = regexp.MustCompile(`\b((?:C[ST]AS|CST|INSERTQUERY)(?:_\w+?)?)
 // visibleFor is how long a row that was inserted may take to show in the table.
 const visibleFor = 10 * time.Second
 
-func (w *wire) replay(t *testing.T, index int, e exchange) {
-	request := persistentID.ReplaceAllStringFunc(e.request, func(id string) string {
+func (w *wire) replay(t *testing.T, index int, e recordings.Exchange) {
+	request := persistentID.ReplaceAllStringFunc(e.Request, func(id string) string {
 		if ours, ok := w.queries[persistentID.FindStringSubmatch(id)[1]]; ok {
 			return ours
 		}
 		return id
 	})
 	method := http.MethodPost
-	if e.path == "/info" {
+	if e.Path == "/info" {
 		method = http.MethodGet
 	}
-	name := fmt.Sprintf("request %d: %s %s", index, e.path, e.request)
+	name := fmt.Sprintf("request %d: %s %s", index, e.Path, e.Request)
 	want := w.comparable(t, e)
 	ask := func() (string, []any) {
-		r, err := http.NewRequestWithContext(t.Context(), method, w.url+e.path, strings.NewReader(request))
+		r, err := http.NewRequestWithContext(t.Context(), method, w.url+e.Path, strings.NewReader(request))
 		require.NoError(t, err)
 		r.Header.Set("User-Agent", "ksqlDB Java Client v7.9.0")
-		if e.accept != "" {
-			r.Header.Set("Accept", e.accept)
+		if e.Accept != "" {
+			r.Header.Set("Accept", e.Accept)
 		}
 		answer, err := w.client.Do(r)
 		require.NoError(t, err, name)
 		defer answer.Body.Close()
 		body, err := io.ReadAll(answer.Body)
 		require.NoError(t, err, name)
-		assert.Equal(t, e.contentType, answer.Header.Get("Content-Type"), name)
+		assert.Equal(t, e.ContentType, answer.Header.Get("Content-Type"), name)
 		for _, id := range persistentID.FindAllStringSubmatch(string(body), -1) {
 			w.queries[id[1]] = id[0]
 		}
-		return fmt.Sprint(answer.StatusCode), w.comparable(t, exchange{path: e.path, answer: string(body)})
+		return fmt.Sprint(answer.StatusCode), w.comparable(t, recordings.Exchange{Path: e.Path, Answer: string(body)})
 	}
 	status, got := ask()
-	if e.path == "/query-stream" {
+	if e.Path == "/query-stream" {
 		deadline := time.Now().Add(visibleFor)
 		for !assert.ObjectsAreEqual(want, got) && time.Now().Before(deadline) {
 			status, got = ask()
 		}
 	}
-	if strings.Contains(e.request, `"list streams;"`) {
+	if strings.Contains(e.Request, `"list streams;"`) {
 		want, got = known(want), known(got)
 	}
-	assert.Equal(t, e.status, status, name)
+	assert.Equal(t, e.Status, status, name)
 	assert.Equal(t, want, got, name)
 }
 
 // comparable returns the values of an answer without what differs from server
 // to server and from run to run.
-func (w *wire) comparable(t *testing.T, e exchange) []any {
+func (w *wire) comparable(t *testing.T, e recordings.Exchange) []any {
 	t.Helper()
-	text := persistentID.ReplaceAllString(e.answer, "${1}_N")
+	text := persistentID.ReplaceAllString(e.Answer, "${1}_N")
 	text = regexp.MustCompile(`"query_\d+"`).ReplaceAllString(text, `"query_N"`)
 	if w.anyTime {
 		text = regexp.MustCompile(`"\d{13}"`).ReplaceAllString(text, `"time"`)
@@ -225,7 +204,7 @@ func (w *wire) comparable(t *testing.T, e exchange) []any {
 			return values
 		}
 		require.NoError(t, err, text)
-		if rows, ok := value.([]any); ok && e.path == "/query-stream" {
+		if rows, ok := value.([]any); ok && e.Path == "/query-stream" {
 			sortValues(rows) // keys that are looked up together come in any order
 		}
 		values = append(values, stable(value))
