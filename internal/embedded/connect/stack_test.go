@@ -276,3 +276,5 @@ func schemaText(t testing.TB, name string) string {
 	require.NoError(t, err)
 	return strings.TrimSpace(string(raw))
 }
+
+func timeOf(ms int64) time.Time { return time.UnixMilli(ms) }

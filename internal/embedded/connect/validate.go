@@ -50,7 +50,7 @@ func (w *worker) validate(ctx context.Context, given map[string]string) (plugin.
 	}
 	class, err := findPlugin(settings[classSetting])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, hidden.failure(err)
 	}
 	values := config.Validate(commonDefinition(class), "", settings)
 	checkConverter(values, settings, keyConverter)
