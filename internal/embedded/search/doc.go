@@ -8,8 +8,9 @@
 // sequence numbers in the database: searches see a write shortly after it
 // (refresh), reads by id at once. Queries are executed by this package on
 // scorch's postings, with Lucene's BM25; those without scores on sets of documents.
-// Orders and aggregations read doc values, or, once many are wanted, columns that
-// are made of the postings of a segment and kept in a bounded cache.
+// Orders, ranges and aggregations read doc values, or, once many are wanted, columns
+// of a segment, which are kept in a bounded cache. Aggregators take documents in
+// batches of one segment; hits are chosen by the ordinals of their values.
 //
 // Invariants:
 //   - The database is the only truth. A scorch index says inside itself up to
