@@ -31,10 +31,7 @@ import (
 )
 
 // Engine is an engine in memory. One goroutine uses it at a time.
-type Engine struct {
-	session *sqltest.Session
-	topics  map[string]bool // names of those that may exist
-}
+type Engine struct{ session *sqltest.Session }
 
 var _ migrate.Engine = (*Engine)(nil)
 
@@ -43,10 +40,8 @@ var _ migrate.Engine = (*Engine)(nil)
 func New(ctx context.Context, topics map[string]int, schemas *sr.Client) (*Engine, error) {
 	memory := &registry.Memory{}
 	options := sqltest.Options{Topics: map[string]analyze.Topic{}, Registry: memory}
-	given := map[string]bool{}
 	for name, partitions := range topics {
 		options.Topics[name] = analyze.Topic{Partitions: partitions, Replicas: 1}
-		given[name] = true
 	}
 	if schemas != nil {
 		if err := copySchemas(ctx, schemas, memory); err != nil {
@@ -57,7 +52,7 @@ func New(ctx context.Context, topics map[string]int, schemas *sr.Client) (*Engin
 	if err != nil {
 		return nil, fmt.Errorf("making an engine in memory: %w", err)
 	}
-	return &Engine{session, given}, nil
+	return &Engine{session}, nil
 }
 
 func copySchemas(ctx context.Context, from *sr.Client, to *registry.Memory) error {
@@ -160,14 +155,9 @@ func (e *Engine) Types() map[string]string {
 // Topics implements migrate.Engine.
 func (e *Engine) Topics() map[string]int {
 	engine := e.session.Engine()
-	for _, source := range engine.Catalog.Sources() {
-		e.topics[source.Topic.Name] = true
-	}
 	all := map[string]int{}
-	for name := range e.topics {
-		if topic := engine.Lookup(name); topic != nil {
-			all[name] = topic.Config.Partitions
-		}
+	for _, name := range engine.TopicNames() {
+		all[name] = engine.Lookup(name).Config.Partitions
 	}
 	return all
 }

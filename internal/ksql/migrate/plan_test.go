@@ -136,19 +136,25 @@ CREATE OR REPLACE STREAM over (id INT KEY, v INT, w INT) WITH (KAFKA_TOPIC='GOOD
 DROP STREAM s;
 CREATE STREAM s (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON', PARTITIONS=5);
 CREATE STREAM other (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');
+DROP STREAM other;
+DROP STREAM s DELETE TOPIC;
+CREATE STREAM s (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON', PARTITIONS=6);
+CREATE STREAM other (id INT KEY) WITH (KAFKA_TOPIC='t', VALUE_FORMAT='JSON');
 DROP STREAM s DELETE TOPIC;`
 	plan, err = migratorOf(t, client, append(first, "V000002__second.sql", withQueryIDs(t, client, second))...).Plan(t.Context(), all)
 	require.NoError(t, err)
 	statements = plan.Files[0].Statements
-	for _, s := range statements[:7] {
+	for _, s := range statements[:11] {
 		assert.Equal(t, migrate.Valid, s.Verdict, "%s: %s", s.Text, s.Reason)
 	}
 	assert.Equal(t, []string{"column W INTEGER comes"}, statements[3].Changes)
 	assert.Empty(t, statements[4].Changes, "its query was ended before")
 	assert.Equal(t, []string{"its topic t is created (5 partitions)", "keys KAFKA, values JSON", "columns ID INTEGER KEY"}, statements[5].Changes)
 	assert.Equal(t, []string{"over the topic t", "keys KAFKA, values JSON", "columns ID INTEGER KEY"}, statements[6].Changes)
-	assert.Equal(t, []string{"its topic t is also that of stream OTHER"}, statements[7].Dependants)
-	assert.Equal(t, migrate.Invalid, statements[7].Verdict, "another has the topic")
+	assert.Equal(t, []string{"its topic t is deleted"}, statements[8].Changes)
+	assert.Equal(t, "its topic t is created (6 partitions)", statements[9].Changes[0])
+	assert.Equal(t, []string{"its topic t is also that of stream OTHER"}, statements[11].Dependants)
+	assert.Equal(t, migrate.Invalid, statements[11].Verdict, "another has the topic")
 }
 
 func TestStatementsAboutAllQueriesAreRefused(t *testing.T) {

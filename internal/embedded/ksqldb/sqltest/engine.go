@@ -294,6 +294,9 @@ func (e *Engine) follow(ctx context.Context, r analyze.Result) error {
 		for _, q := range r.Stopped {
 			e.remove(q.ID)
 		}
+		if r.DeleteTopic && r.Source != nil {
+			delete(e.topics, r.Source.Topic.Name)
+		}
 	}
 	return nil
 }

@@ -58,19 +58,19 @@ type Observed interface {
 // own are the records of a session's own engine.
 type own struct {
 	*Engine
-	cursors map[string]int // the numbers of records that were compared so far, by topic
+	cursors map[*Topic]int // the numbers of records that were compared so far
 }
 
 func (o *own) Next(_ context.Context, topic string) ([]Record, int, error) {
-	at := o.cursors[topic]
 	t := o.Lookup(topic)
+	at := o.cursors[t]
 	if t == nil || at >= len(t.Records) {
 		return nil, at, nil
 	}
 	return t.Records[at : at+1], at, nil
 }
 
-func (o *own) Compared(topic string, _ int) { o.cursors[topic]++ }
+func (o *own) Compared(topic string, _ int) { o.cursors[o.Lookup(topic)]++ }
 
 func (o *own) Registry() format.SchemaRegistry { return o.opts.Registry }
 
@@ -91,7 +91,7 @@ func NewSession(o Options) (*Session, error) {
 	}
 	s.engine = engine
 	if s.observed == nil {
-		s.observed = &own{engine, map[string]int{}}
+		s.observed = &own{engine, map[*Topic]int{}}
 	}
 	return s, nil
 }
