@@ -50,11 +50,14 @@ func rebuildIndex(ctx context.Context, env *environment, name string, wait time.
 	if err != nil {
 		return err
 	}
+	client := connectors.NewClient(env.config.ConnectURL(), env.access.connect)
+	if err := client.CheckIndexing(ctx, name); err != nil {
+		return err
+	}
 	// The index must come back with its mapping.
 	if err := connectors.PutTemplates(ctx, def, env.config.ElasticsearchURL(), env.access.elasticsearch); err != nil {
 		return err
 	}
-	client := connectors.NewClient(env.config.ConnectURL(), env.access.connect)
 	var printed error
 	step := func(text string) {
 		_, err := fmt.Fprintln(env.stdout, text)

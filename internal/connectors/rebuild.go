@@ -78,6 +78,32 @@ func (c *Client) await(ctx context.Context, name, what string, ok func(Status) b
 // sinkClass is the connector that writes an index for each topic.
 const sinkClass = "io.confluent.connect.elasticsearch.ElasticsearchSinkConnector"
 
+// CheckIndexing reports why the indexes of a connector can't be made anew.
+func (c *Client) CheckIndexing(ctx context.Context, name string) error {
+	_, _, err := c.indexing(ctx, name)
+	return err
+}
+
+// indexing gives the settings and the topics of an Elasticsearch sink connector.
+func (c *Client) indexing(ctx context.Context, name string) (config map[string]string, topics []string, err error) {
+	config, err = c.Config(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case config == nil:
+		return nil, nil, fmt.Errorf("there is no connector %s (`orderflow connectors apply`)", name)
+	case config["connector.class"] != sinkClass:
+		return nil, nil, fmt.Errorf("the connector %s is a %s; only the indexes of an %s can be made anew", name, config["connector.class"], sinkClass)
+	case config["topics"] == "":
+		return nil, nil, fmt.Errorf("the connector %s names its topics by a pattern; name them in \"topics\"", name)
+	}
+	for topic := range strings.SplitSeq(config["topics"], ",") {
+		topics = append(topics, strings.TrimSpace(topic))
+	}
+	return config, topics, nil
+}
+
 // Rebuild makes the indexes of an Elasticsearch sink connector anew from its topics:
 // it stops the connector, makes it forget its offsets, deletes the indexes and lets
 // it go on. deleteIndex deletes one index; step, which may be nil, is told what
@@ -86,20 +112,9 @@ func (c *Client) Rebuild(ctx context.Context, name string, deleteIndex func(ctx 
 	if step == nil {
 		step = func(string) {}
 	}
-	config, err := c.Config(ctx, name)
+	config, topics, err := c.indexing(ctx, name)
 	if err != nil {
 		return nil, err
-	}
-	switch {
-	case config == nil:
-		return nil, fmt.Errorf("there is no connector %s (`orderflow connectors apply`)", name)
-	case config["connector.class"] != sinkClass:
-		return nil, fmt.Errorf("the connector %s is a %s; only the indexes of an %s can be made anew", name, config["connector.class"], sinkClass)
-	case config["topics"] == "":
-		return nil, fmt.Errorf("the connector %s names its topics by a pattern; name them in \"topics\"", name)
-	}
-	for topic := range strings.SplitSeq(config["topics"], ",") {
-		topics = append(topics, strings.TrimSpace(topic))
 	}
 	failed := func(doing string, err error) error {
 		return fmt.Errorf("%s; run the command again, or let the connector go on as it is with PUT %s%s/resume: %w", doing, c.base, connectorPath(name), err)

@@ -218,7 +218,7 @@ func (w *worker) endTasks(c *connector, which []*task) {
 
 // create validates and makes a connector.
 func (w *worker) create(ctx context.Context, name string, config map[string]string, target string, mustBeNew bool) (*connector, bool, error) {
-	if config[classSetting] == "" {
+	if _, given := config[classSetting]; !given {
 		return nil, false, fail(http.StatusBadRequest, "Connector config %s contains no connector type", javaMap(config))
 	}
 	_, values, err := w.validate(ctx, config)

@@ -160,6 +160,9 @@ func putConfig(w *worker, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isNull(c.body) {
+		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.get(Object)" because "connectorConfig" is null`)
+	}
 	return change(w, c, config)
 }
 
@@ -182,6 +185,12 @@ func change(w *worker, c *call, config settings) (*answer, error) {
 	return ok(w.info(connector))
 }
 
+// isNull reports whether a body is empty, or null.
+func isNull(body []byte) bool {
+	text := strings.TrimSpace(string(body))
+	return text == "" || text == "null"
+}
+
 func patchConfig(w *worker, c *call) (*answer, error) {
 	connector, err := w.known(c.vars[0])
 	if err != nil {
@@ -190,6 +199,9 @@ func patchConfig(w *worker, c *call) (*answer, error) {
 	patch, err := members(c.body, stringMapType)
 	if err != nil {
 		return nil, err
+	}
+	if isNull(c.body) {
+		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.forEach(java.util.function.BiConsumer)" because "patch" is null`)
 	}
 	config := settings(w.info(connector).Config)
 	patch = slices.DeleteFunc(patch, func(m member) bool {

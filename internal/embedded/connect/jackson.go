@@ -195,7 +195,7 @@ func (b *jsonBody) word() error {
 		b.pos++
 	}
 	if word := b.raw[start:b.pos]; !json.Valid(word) {
-		return b.fail(b.pos, "Unrecognized token '%s': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')", word)
+		return b.fail(min(b.pos+1, len(b.raw)), "Unrecognized token '%s': was expecting (JSON String, Number, Array, Object or token 'null', 'true' or 'false')", word)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func members(body []byte, javaType string) ([]member, error) {
 		if err := b.value(); err != nil {
 			return nil, err
 		}
-		return nil, b.fail(start, "Cannot construct instance of `%s` (although at least one Creator exists): no String-argument constructor/factory method to deserialize from String value (%s)", javaType, b.raw[start+1:b.pos-1])
+		return nil, b.fail(start, "Cannot construct instance of `%s` (although at least one Creator exists): no String-argument constructor/factory method to deserialize from String value ('%s')", javaType, b.raw[start+1:b.pos-1])
 	default:
 		start := b.pos
 		if err := b.value(); err != nil {

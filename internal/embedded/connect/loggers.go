@@ -136,6 +136,9 @@ func putLogger(w *worker, c *call) (*answer, error) {
 	if _, err := members(c.body, stringMapType); err != nil {
 		return nil, err
 	}
+	if isNull(c.body) {
+		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.get(Object)" because "levelMap" is null`)
+	}
 	var request map[string]any
 	if err := json.Unmarshal(c.body, &request); err != nil {
 		return nil, malformed(err)

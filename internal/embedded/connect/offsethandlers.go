@@ -10,12 +10,17 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
 // Changing the offsets of a connector is done in its STOPPED state only.
 const notStopped = "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint"
 
 const (
+	offsetsAlteredByConnector = "The offsets for this connector have been altered successfully"
+	offsetsResetByConnector   = "The offsets for this connector have been reset successfully"
+
 	offsetsAltered = "The Connect framework-managed offsets for this connector have been altered successfully. However, if this connector manages offsets externally, they will need to be manually altered in the system that the connector uses."
 	offsetsReset   = "The Connect framework-managed offsets for this connector have been reset successfully. However, if this connector manages offsets externally, they will need to be manually reset in the system that the connector uses."
 )
@@ -33,6 +38,27 @@ func (w *worker) stopped(name string) (*connector, error) {
 	return connector, nil
 }
 
+// partsOf reads a partition or an offset, nil for null and for one that is left out.
+func partsOf(raw json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 {
+		return nil, nil
+	}
+	return decodeParts(raw)
+}
+
+// offsetsType is the Java type that offsets in a body are read as.
+const offsetsType = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets"
+
+// offsetChecker gives the class of a connector if it looks at offsets, else nil.
+func (w *worker) offsetChecker(c *connector) plugin.OffsetChecker {
+	class, err := findPlugin(w.info(c).Config[classSetting])
+	if err != nil {
+		return nil
+	}
+	checker, _ := class.(plugin.OffsetChecker)
+	return checker
+}
+
 func patchOffsets(w *worker, c *call) (*answer, error) {
 	var request struct {
 		Offsets []struct {
@@ -40,13 +66,20 @@ func patchOffsets(w *worker, c *call) (*answer, error) {
 			Offset    json.RawMessage `json:"offset"`
 		} `json:"offsets"`
 	}
-	if _, err := members(c.body, "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets"); err != nil {
+	parts, err := members(c.body, offsetsType)
+	if err != nil {
 		return nil, err
 	}
-	if len(c.body) > 0 {
-		if err := json.Unmarshal(c.body, &request); err != nil {
-			return nil, malformed(err)
+	if isNull(c.body) {
+		return nil, fail(http.StatusInternalServerError, `Cannot invoke "%s.offsets()" because "offsets" is null`, offsetsType)
+	}
+	for _, m := range parts {
+		if value := c.body[m.start:m.end]; m.name == "offsets" && value[0] != '[' && string(value) != "null" {
+			return nil, fail(http.StatusInternalServerError, "Cannot deserialize value of type `java.util.ArrayList<org.apache.kafka.connect.runtime.rest.entities.ConnectorOffset>` from %s\n at %s (through reference chain: %s[\"offsets\"])", tokenOf(value), at(c.body, m.start), offsetsType)
 		}
+	}
+	if err := json.Unmarshal(c.body, &request); err != nil {
+		return nil, malformed(err)
 	}
 	if _, err := w.known(c.vars[0]); err != nil {
 		return nil, err
@@ -60,12 +93,21 @@ func patchOffsets(w *worker, c *call) (*answer, error) {
 	}
 	list := make([]storedOffset, len(request.Offsets))
 	for i, o := range request.Offsets {
-		if list[i].partition, err = decodeParts(o.Partition); err != nil {
+		if list[i].partition, err = partsOf(o.Partition); err != nil {
 			return nil, fail(http.StatusBadRequest, "The partition %s can't be read: %s", o.Partition, err)
 		}
-		if list[i].offset, err = decodeParts(o.Offset); err != nil {
+		if list[i].offset, err = partsOf(o.Offset); err != nil {
 			return nil, fail(http.StatusBadRequest, "The offset %s can't be read: %s", o.Offset, err)
 		}
+	}
+	message := offsetsAltered
+	if checker := w.offsetChecker(connector); checker != nil {
+		for _, o := range list {
+			if err := checker.CheckOffset(o.partition, o.offset); err != nil {
+				return nil, fail(http.StatusInternalServerError, "%s", err)
+			}
+		}
+		message = offsetsAlteredByConnector
 	}
 	ctx := context.WithoutCancel(c.req.Context())
 	if isSource(w.info(connector).Config) {
@@ -76,7 +118,7 @@ func patchOffsets(w *worker, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ok(map[string]string{"message": offsetsAltered})
+	return ok(map[string]string{"message": message})
 }
 
 func deleteOffsets(w *worker, c *call) (*answer, error) {
@@ -97,6 +139,9 @@ func deleteOffsets(w *worker, c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w.offsetChecker(connector) != nil {
+		return ok(map[string]string{"message": offsetsResetByConnector})
+	}
 	return ok(map[string]string{"message": offsetsReset})
 }
 
@@ -105,6 +150,9 @@ func (w *worker) alterGroup(ctx context.Context, name string, list []storedOffse
 	commit := kadm.Offsets{}
 	drop := kadm.TopicsSet{}
 	for _, o := range list {
+		if o.partition == nil {
+			return fail(http.StatusBadRequest, "The partition for a sink connector offset cannot be null or missing")
+		}
 		topic, hasTopic := o.partition["kafka_topic"].(string)
 		raw, hasPartition := o.partition["kafka_partition"]
 		if !hasTopic || !hasPartition {
@@ -118,9 +166,13 @@ func (w *worker) alterGroup(ctx context.Context, name string, list []storedOffse
 			drop.Add(topic, int32(partition))
 			continue
 		}
-		at, err := strconv.ParseInt(fmt.Sprint(o.offset["kafka_offset"]), 10, 64)
+		position, given := o.offset["kafka_offset"]
+		if !given {
+			return fail(http.StatusBadRequest, "The offset for a sink connector should either be null or contain the key 'kafka_offset'")
+		}
+		at, err := strconv.ParseInt(fmt.Sprint(position), 10, 64)
 		if err != nil {
-			return fail(http.StatusBadRequest, "The offset for a sink connector should contain the key 'kafka_offset' with an integer, not '%v'", o.offset["kafka_offset"])
+			return fail(http.StatusBadRequest, "Failed to parse the following Kafka offset value in the provided offsets: '%v'. Offset values for sink connectors need to be integers.", position)
 		}
 		commit.AddOffset(topic, int32(partition), at, -1)
 	}

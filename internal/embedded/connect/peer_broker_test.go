@@ -3,7 +3,6 @@
 package connect_test
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/peers"
 )
 
@@ -20,12 +18,9 @@ import (
 // embedded broker, write a file's lines to a topic and its records to another file,
 // and go on after a restart.
 func TestPeerConnectRunsOnTheEmbeddedBroker(t *testing.T) {
-	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", Logger: testLogger()})
-	require.NoError(t, err)
-	require.NoError(t, b.Start(context.Background()))
-	t.Cleanup(func() { require.NoError(t, b.Stop()) })
-	worker := peers.StartConnect(t, peers.ConnectConfig{Brokers: b.Addr()})
-	side := peerSide{t: t, url: worker.URL, brokers: b.Addr()}
+	brokers := startBroker(t)
+	worker := peers.StartConnect(t, peers.ConnectConfig{Brokers: brokers})
+	side := peerSide{t: t, url: worker.URL, brokers: brokers}
 
 	dir := t.TempDir()
 	in, out := filepath.Join(dir, "in.txt"), filepath.Join(dir, "out.txt")
@@ -42,7 +37,7 @@ func TestPeerConnectRunsOnTheEmbeddedBroker(t *testing.T) {
 
 	worker.Stop()
 	appendFile(t, in, "three\n")
-	worker = peers.StartConnect(t, peers.ConnectConfig{Brokers: b.Addr()})
+	worker = peers.StartConnect(t, peers.ConnectConfig{Brokers: brokers})
 	side.url = worker.URL
 	side.waitRunning("lines")
 	side.waitRunning("copy")

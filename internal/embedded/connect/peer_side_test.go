@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,11 +17,35 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/connect"
 )
 
 // peerPatience is how long a real worker may take for what happens in the
 // background: it reads its own topics again for most of it.
 const peerPatience = 30 * time.Second
+
+// startBroker starts an embedded broker for a real worker.
+func startBroker(t testing.TB) string {
+	t.Helper()
+	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", Logger: testLogger()})
+	require.NoError(t, err)
+	require.NoError(t, b.Start(context.Background()))
+	t.Cleanup(func() { require.NoError(t, b.Stop()) })
+	return b.Addr()
+}
+
+// startEmbedded starts an embedded worker with a broker of its own.
+func startEmbedded(t testing.TB, env func(string) (string, bool)) peerSide {
+	t.Helper()
+	brokers := startBroker(t)
+	server, err := connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{brokers}, LookupEnv: env, Logger: testLogger()})
+	require.NoError(t, err)
+	require.NoError(t, server.Start(context.Background()))
+	t.Cleanup(func() { require.NoError(t, server.Stop()) })
+	return peerSide{t: t, url: "http://" + server.Addr(), brokers: brokers}
+}
 
 // peerSide is a worker, real or embedded, with the Kafka that it works on.
 type peerSide struct {
@@ -44,20 +69,21 @@ func (s *peerSide) requestWith(method, path string, body any, header http.Header
 		raw, err = json.Marshal(body)
 		require.NoError(s.t, err)
 	}
-	var last response
-	require.Eventually(s.t, func() bool {
+	deadline := time.Now().Add(peerPatience)
+	for {
 		req, err := http.NewRequest(method, s.url+path, bytes.NewReader(raw))
 		require.NoError(s.t, err)
 		req.Header = header.Clone()
 		res, err := http.DefaultClient.Do(req)
 		require.NoError(s.t, err)
-		defer func() { _ = res.Body.Close() }()
 		answer, err := io.ReadAll(res.Body)
-		require.NoError(s.t, err)
-		last = response{res.StatusCode, res.Header, answer}
-		return res.StatusCode != http.StatusConflict || !(bytes.Contains(answer, []byte("rebalance")) || bytes.Contains(answer, []byte("stale")))
-	}, peerPatience, 50*time.Millisecond, "%s %s is refused all the time", method, path)
-	return last
+		require.NoError(s.t, errors.Join(err, res.Body.Close()))
+		if !bytes.Contains(answer, []byte("rebalance")) && !bytes.Contains(answer, []byte("stale configuration")) {
+			return response{res.StatusCode, res.Header, answer}
+		}
+		require.False(s.t, time.Now().After(deadline), "%s %s is refused all the time: %s", method, path, answer)
+		<-time.NewTimer(50 * time.Millisecond).C
+	}
 }
 
 func (s *peerSide) create(name string, config map[string]string) {
@@ -82,8 +108,7 @@ func (s *peerSide) waitStatus(name, what string, wanted func(statusAnswer) bool)
 	deadline := time.Now().Add(peerPatience)
 	for !wanted(last) {
 		require.False(s.t, time.Now().After(deadline), "%s is not %s: %+v", name, what, last)
-		tick := time.NewTimer(50 * time.Millisecond)
-		<-tick.C
+		<-time.NewTimer(50 * time.Millisecond).C
 		last = s.status(name)
 	}
 	return last
@@ -123,8 +148,7 @@ func (s *peerSide) waitFile(path, want string) {
 	deadline := time.Now().Add(peerPatience)
 	for string(got) != want {
 		require.False(s.t, time.Now().After(deadline), "%s has %q, not %q", path, got, want)
-		tick := time.NewTimer(20 * time.Millisecond)
-		<-tick.C
+		<-time.NewTimer(20 * time.Millisecond).C
 		got, _ = os.ReadFile(path) // it need not be there yet
 	}
 }

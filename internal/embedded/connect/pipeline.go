@@ -94,12 +94,19 @@ func (w *worker) newPipeline(settings map[string]string) (*pipeline, error) {
 		step := transform.Step{Transformation: t, Class: name, Negate: strings.EqualFold(settings[prefix+"negate"], "true")}
 		if predicate := settings[prefix+"predicate"]; predicate != "" {
 			if step.Predicate, ok = predicates[predicate]; !ok {
-				return nil, fault.New(fault.Config, "the transformation %s depends on the predicate %s, which %s does not list", alias, predicate, predicatesSetting)
+				return nil, missingPredicate(alias, predicate)
 			}
 		}
 		p.chain = append(p.chain, step)
 	}
 	return p, nil
+}
+
+// missingPredicate is how the real worker misses a predicate that is not listed.
+func missingPredicate(transformation, predicate string) error {
+	unknown := fault.New(fault.Config, "Unknown configuration '%s.%s.type'", predicatesSetting, predicate)
+	unknown.Hint = fmt.Sprintf("the transformation %s depends on the predicate %s, which %s does not list", transformation, predicate, predicatesSetting)
+	return fault.Wrap(fault.Connect, unknown, "%s: %s", fault.Config, unknown.Message)
 }
 
 func newPredicates(settings map[string]string) (map[string]transform.Predicate, error) {

@@ -123,21 +123,31 @@ type configInfo struct {
 	Value      valueInfo      `json:"value"`
 }
 
+// normalizedName is a class name without "Connector" at its end.
+func normalizedName(class string) string {
+	if short := strings.TrimSuffix(class, "Connector"); short != "" {
+		return short
+	}
+	return class
+}
+
 func validatePluginConfig(w *worker, c *call) (*answer, error) {
 	given, err := bodySettings(c.body)
 	if err != nil {
 		return nil, err
 	}
+	if isNull(c.body) {
+		return nil, fail(http.StatusInternalServerError, `Cannot invoke "java.util.Map.get(Object)" because "connectorConfig" is null`)
+	}
 	class, known := given[classSetting]
-	if !known || class == "" {
+	if !known {
 		return nil, fail(http.StatusInternalServerError, "org.apache.kafka.connect.runtime.rest.errors.BadRequestException: Connector config %s contains no connector type", javaMap(given))
 	}
-	p, err := findPlugin(class)
-	if err != nil {
-		return nil, validationError(err)
-	}
-	if requested, err := findPlugin(c.vars[0]); err != nil || requested.Class() != p.Class() {
+	if !strings.HasSuffix(normalizedName(class), normalizedName(c.vars[0])) {
 		return nil, fail(http.StatusBadRequest, "Included connector type %s does not match request type %s", class, c.vars[0])
+	}
+	if _, err := findPlugin(class); err != nil {
+		return nil, validationError(err)
 	}
 	_, values, err := w.validate(c.req.Context(), given)
 	if err != nil {
@@ -158,7 +168,7 @@ func validatePluginConfig(w *worker, c *call) (*answer, error) {
 		}
 		configs = append(configs, info)
 	}
-	return ok(map[string]any{"name": p.Class(), "error_count": len(values.Errors()), "groups": groups, "configs": configs})
+	return ok(map[string]any{"name": class, "error_count": len(values.Errors()), "groups": groups, "configs": configs})
 }
 
 type offsetInfo struct {

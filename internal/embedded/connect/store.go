@@ -253,7 +253,7 @@ func (s *store) applyOffset(r *kgo.Record) error {
 	return nil
 }
 
-// decodeParts reads an object whose numbers are whole.
+// decodeParts reads an object; whole numbers become int64.
 func decodeParts(raw []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
@@ -263,11 +263,11 @@ func decodeParts(raw []byte) (map[string]any, error) {
 	}
 	for k, v := range m {
 		if n, ok := v.(json.Number); ok {
-			i, err := n.Int64()
-			if err != nil {
-				return nil, fmt.Errorf("%s is not a whole number: %s", k, n)
+			if i, err := n.Int64(); err == nil {
+				m[k] = i
+			} else if m[k], err = n.Float64(); err != nil {
+				return nil, fmt.Errorf("%s is not a number: %s", k, n)
 			}
-			m[k] = i
 		}
 	}
 	return m, nil

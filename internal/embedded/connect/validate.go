@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,6 +59,7 @@ func (w *worker) validate(ctx context.Context, given map[string]string) (plugin.
 	checkConverter(values, settings, headerConverter)
 	if class.Kind() == plugin.Sink {
 		checkTopics(values, settings)
+		checkDeadLetters(values, settings)
 	}
 	validateTransforms(values, settings)
 	own := config.Validate(class.Definition(), "", settings)
@@ -86,6 +88,30 @@ func checkTopics(values *config.Values, settings map[string]string) {
 	values.AddError(topicsRegexSetting, "%s", message)
 }
 
+// checkTopicPattern wants a pattern that consumers of ours can match topics with.
+func checkTopicPattern(v any) error {
+	text, _ := v.(string)
+	if _, err := regexp.Compile(text); err != nil {
+		return config.Errorf("Invalid regex: %s", err)
+	}
+	return nil
+}
+
+// checkDeadLetters refuses to read the topic that gets the records with errors.
+func checkDeadLetters(values *config.Values, settings map[string]string) {
+	dead := strings.TrimSpace(settings[deadLetterSetting])
+	if dead == "" {
+		return
+	}
+	if topics := config.SplitList(settings[topicsSetting]); slices.Contains(topics, dead) {
+		values.AddError(topicsSetting, "The DLQ topic '%s' may not be included in the list of topics ('topics=[%s]') consumed by the connector", dead, strings.Join(topics, ", "))
+	}
+	text := settings[topicsRegexSetting]
+	if pattern, err := regexp.Compile("^(?:" + text + ")$"); text != "" && err == nil && pattern.MatchString(dead) {
+		values.AddError(topicsRegexSetting, "The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector", dead, text)
+	}
+}
+
 // checkConverter wants a class that there is.
 func checkConverter(values *config.Values, settings map[string]string, name string) {
 	class, ok := settings[name]
@@ -98,9 +124,26 @@ func checkConverter(values *config.Values, settings map[string]string, name stri
 	}
 	if !found {
 		value := values.Get(name)
+		if isPlugin(class) {
+			wanted := "Converter"
+			if name == headerConverter {
+				wanted = "HeaderConverter"
+			}
+			values.AddError(name, "Class class %s does not implement the %s interface", class, wanted)
+			return
+		}
 		value.Value = nil
 		values.AddError(name, "Invalid value %s for configuration %s: Class %s could not be found.", class, name, class)
 	}
+}
+
+// isPlugin reports whether a class is a plug-in of any kind.
+func isPlugin(class string) bool {
+	_, isTransform := transform.Find(class)
+	_, isPredicate := transform.FindPredicate(class)
+	_, isConverter := convert.Find(class)
+	_, isHeader := convert.FindHeader(class)
+	return isTransform || isPredicate || isConverter || isHeader || slices.ContainsFunc(plugins, func(p plugin.Connector) bool { return p.Class() == class })
 }
 
 // validateConverter checks the settings of a converter that the connector names.
@@ -114,7 +157,14 @@ func validateConverter(values *config.Values, settings map[string]string, name, 
 	for k, v := range settings {
 		withType[k] = v
 	}
-	values.List = append(values.List, config.Validate(class.Definition, prefix, withType).List...)
+	own := config.Validate(class.Definition, prefix, withType)
+	for _, v := range own.List {
+		for i, text := range v.Errors {
+			// Converters know their settings by the names without prefix.
+			v.Errors[i] = strings.ReplaceAll(strings.ReplaceAll(text, " for configuration "+prefix, " for configuration "), " configuration \""+prefix, " configuration \"")
+		}
+	}
+	values.List = append(values.List, own.List...)
 }
 
 func validateTransforms(values *config.Values, settings map[string]string) {
@@ -164,8 +214,10 @@ type aliasKinds struct {
 func (k aliasKinds) validate(values *config.Values, settings map[string]string) {
 	slices.Sort(k.names)
 	var seen []string
-	for _, alias := range config.SplitList(settings[k.setting]) {
+	aliases := config.SplitList(settings[k.setting])
+	for _, alias := range aliases {
 		if slices.Contains(seen, alias) {
+			values.AddError(k.setting, "Invalid value [%s] for configuration %s: Duplicate alias provided.", strings.Join(aliases, ", "), k.setting)
 			continue
 		}
 		seen = append(seen, alias)
@@ -180,6 +232,10 @@ func (k aliasKinds) validate(values *config.Values, settings map[string]string) 
 			continue
 		}
 		def, ok := k.find(name)
+		if _, onValue := k.find(name + "$Value"); !ok && onValue {
+			values.AddError(prefix+"type", "This class is abstract and cannot be created. Did you mean %[1]s$Value, %[1]s$Key?", name)
+			continue
+		}
 		if !ok {
 			typeValues.List[0].Value = nil
 			values.AddError(prefix+"type", "Invalid value %s for configuration %stype: Class %s could not be found.", name, prefix, name)

@@ -66,6 +66,16 @@ func OneOf(values ...string) func(any) error {
 	}
 }
 
+// OneOfFold wants one of some values, in any case, in other words than OneOfAnyCase.
+func OneOfFold(values ...string) func(any) error {
+	return func(v any) error {
+		if text, ok := v.(string); ok && slices.ContainsFunc(values, func(w string) bool { return strings.EqualFold(w, text) }) {
+			return nil
+		}
+		return Errorf("String must be one of (case insensitive): %s", strings.Join(values, ", "))
+	}
+}
+
 // OneOfAnyCase wants one of some values, in any case.
 func OneOfAnyCase(values ...string) func(any) error {
 	return func(v any) error {

@@ -153,7 +153,7 @@ func Validate(d *Definition, prefix string, settings map[string]string) *Values 
 			copied.Name = prefix + key.Name
 			key = &copied
 		}
-		values.List = append(values.List, validateKey(key, settings))
+		values.List = append(values.List, validateKey(key, prefix, settings))
 	}
 	return values
 }
@@ -161,7 +161,7 @@ func Validate(d *Definition, prefix string, settings map[string]string) *Values 
 // hiddenText is shown in place of a password.
 const hiddenText = "[hidden]"
 
-func validateKey(key *Key, settings map[string]string) *Value {
+func validateKey(key *Key, prefix string, settings map[string]string) *Value {
 	value := &Value{Key: key, Visible: key.Hidden == nil || !key.Hidden(settings), Recommended: key.Recommended}
 	text, given := settings[key.Name]
 	var parsed any
@@ -173,7 +173,7 @@ func validateKey(key *Key, settings map[string]string) *Value {
 			// The real one goes on with null, and complains about that too.
 			if key.Check != nil {
 				if err := key.Check(nil); err != nil {
-					value.Errors = append(value.Errors, refused(key, "null", err))
+					value.Errors = append(value.Errors, refused(key, prefix, "null", err))
 				}
 			}
 			return value
@@ -201,7 +201,7 @@ func validateKey(key *Key, settings map[string]string) *Value {
 			} else if value.Value != nil {
 				shown = *value.Value
 			}
-			value.Errors = append(value.Errors, refused(key, shown, err))
+			value.Errors = append(value.Errors, refused(key, prefix, shown, err))
 		}
 	}
 	if key.Unsupported && given && len(value.Errors) == 0 && !sameAsDefault(key, plain) {
@@ -268,12 +268,13 @@ func (w whole) Error() string { return string(w) }
 // Wholef makes an error in Kafka's words that is all that is said of a setting.
 func Wholef(format string, args ...any) error { return whole(fmt.Sprintf(format, args...)) }
 
-// refused says why a check refuses a value.
-func refused(key *Key, shown string, err error) string {
+// refused says why a check refuses a value. Checks know settings by their names
+// without prefix.
+func refused(key *Key, prefix, shown string, err error) string {
 	if w, ok := err.(whole); ok {
 		return string(w)
 	}
-	return fmt.Sprintf("Invalid value %s for configuration %s: %s", shown, key.Name, err)
+	return fmt.Sprintf("Invalid value %s for configuration %s: %s", shown, strings.TrimPrefix(key.Name, prefix), err)
 }
 
 func parseInt(text string, bits int, t Type) (any, error) {

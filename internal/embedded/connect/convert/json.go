@@ -13,10 +13,10 @@ func jsonClass() Class {
 		Name: "org.apache.kafka.connect.json.JsonConverter",
 		Definition: &config.Definition{Keys: []config.Key{
 			{Name: "decimal.format", Type: config.String, Default: config.Default("BASE64"), Importance: config.Low, Group: "Serialization", Order: 0, Width: config.Middle,
-				Display: "Decimal Format", Check: config.OneOfAnyCase("BASE64", "NUMERIC"), Doc: "How decimals are written: BASE64 (bytes) or NUMERIC (a JSON number)."},
+				Display: "Decimal Format", Check: config.OneOfFold("BASE64", "NUMERIC"), Doc: "How decimals are written: BASE64 (bytes) or NUMERIC (a JSON number)."},
 			typeKey(""),
 			{Name: "schemas.cache.size", Type: config.Int, Default: config.Default("1000"), Importance: config.High, Group: "Schemas", Order: 1, Width: config.Middle,
-				Display: "Schema Cache Size", Check: config.AtLeast(0), Doc: "How many schemas may be kept; this worker keeps none."},
+				Display: "Schema Cache Size", Doc: "How many schemas may be kept; this worker keeps none."},
 			{Name: "replace.null.with.default", Type: config.Boolean, Default: config.Default("true"), Importance: config.Low, Group: "Serialization", Order: 1, Width: config.Middle,
 				Display: "Replace null with default", Doc: "Whether a null is written as its field's default."},
 			{Name: "schemas.enable", Type: config.Boolean, Default: config.Default("true"), Importance: config.High, Group: "Schemas", Order: 0, Width: config.Middle,

@@ -15,8 +15,8 @@ func stringClass() Class {
 	return Class{
 		Name: "org.apache.kafka.connect.storage.StringConverter",
 		Definition: &config.Definition{Keys: []config.Key{
-			{Name: "converter.encoding", Type: config.String, Default: config.Default("UTF-8"), Importance: config.High, Order: -1, Width: config.NoWidth,
-				Display: "converter.encoding", Unsupported: true, Doc: "The name of the character set of strings."},
+			{Name: "converter.encoding", Type: config.String, Default: config.Default("UTF-8"), Importance: config.High, Order: -1, Width: config.Middle,
+				Display: "Encoding", Unsupported: true, Doc: "The name of the character set of strings."},
 			typeKey(""),
 		}},
 		make: func(Environment, bool, config.Settings) (Converter, error) { return stringConverter{}, nil },

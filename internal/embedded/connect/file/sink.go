@@ -25,7 +25,7 @@ func (t *sinkTask) Start(_ context.Context, env plugin.Environment, settings map
 	}
 	f, err := os.OpenFile(t.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "Couldn't find or create file '%s' for FileStreamSinkTask", t.path)
+		return fault.Wrap(fault.Connect, fileFault(t.path, err), "Couldn't find or create file '%s' for FileStreamSinkTask", t.path)
 	}
 	t.file, t.written = f, env.Written
 	return nil
@@ -38,7 +38,7 @@ func (t *sinkTask) Put(_ context.Context, records []*plugin.Record) error {
 		lines = append(append(lines, data.Text(r.Value)...), '\n')
 	}
 	if _, err := t.file.Write(lines); err != nil {
-		return fault.Wrap(fault.Connect, fault.New(fault.IO, "%s", err), "writing to %s", t.path)
+		return fault.Wrap(fault.Connect, fileFault(t.path, err), "writing to %s", t.path)
 	}
 	t.written(records...)
 	return nil

@@ -109,12 +109,20 @@ func (t *sourceTask) open() (bool, error) {
 
 // unreadable is why a file can't be used, in the real worker's words.
 func unreadable(path string, err error) error {
-	class := fault.IO
-	text := err.Error()
-	if errors.Is(err, fs.ErrPermission) {
-		class, text = "java.nio.file.AccessDeniedException", path
+	cause := fileFault(path, err)
+	return fault.Wrap(fault.Connect, cause, "%s: %s", cause.Class, cause.Message)
+}
+
+// fileFault is Java's error for one of the file system.
+func fileFault(path string, err error) *fault.Fault {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fault.New("java.nio.file.AccessDeniedException", "%s", path)
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New("java.nio.file.NoSuchFileException", "%s", path)
+	default:
+		return fault.New(fault.IO, "%s", err)
 	}
-	return fault.Wrap(fault.Connect, fault.New(class, "%s", text), "%s: %s", class, text)
 }
 
 // read reads more of the file and tells how much there was.

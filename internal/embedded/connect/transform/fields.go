@@ -72,7 +72,7 @@ func (t valueToKey) Apply(r *plugin.Record) (*plugin.Record, error) {
 func extractFieldClasses() []Class {
 	return both("ExtractField", &config.Definition{Keys: []config.Key{
 		required(key("field", config.String, config.Medium, "The field to take.")),
-		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2: a path into nested fields, with dots between names and backticks around names that have dots."), "V1"), syntaxVersion),
+		checked(withDefault(key("field.syntax.version", config.String, config.High, "V1: a plain name; V2: a path into nested fields, with dots between names and backticks around names that have dots."), "V1"), config.OneOfFold("V1", "V2")),
 		replaceNullKey(),
 	}}, func(s config.Settings) error {
 		_, err := parsePath(s.Text("field"), s.Text("field.syntax.version"))
@@ -81,13 +81,6 @@ func extractFieldClasses() []Class {
 		steps, err := parsePath(settings.Text("field"), settings.Text("field.syntax.version"))
 		return extractField{s, settings.Text("field"), steps, settings.Flag(replaceNullSetting)}, err
 	})
-}
-
-func syntaxVersion(v any) error {
-	if text, ok := v.(string); ok && (strings.EqualFold(text, "V1") || strings.EqualFold(text, "V2")) {
-		return nil
-	}
-	return config.Errorf("String must be one of (case insensitive): V1, V2")
 }
 
 // parsePath cuts a path into names. A name may stand between backticks, in which

@@ -33,7 +33,7 @@ func compilePattern(text string) (*pattern, error) {
 func checkRegex(v any) error {
 	text, ok := v.(string)
 	if !ok {
-		return config.Errorf("Invalid regex: Cannot invoke \"String.length()\" because \"this.pattern\" is null")
+		return config.Errorf("Invalid regex: Cannot invoke \"String.isEmpty()\" because \"this.pattern\" is null")
 	}
 	if possessive.MatchString(text) {
 		return config.Errorf("Invalid regex: the embedded worker does not support possessive quantifiers; write (?>…)")
