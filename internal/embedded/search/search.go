@@ -3,6 +3,7 @@ package search
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -364,13 +365,20 @@ func (r *searchRun) eachMatch(p *searchPart, hits *hitPart, aggs *aggPart, it it
 }
 
 // limiter gives the iterator when it can leave out matches that don't come among
-// the first ones, nil otherwise. Where all are to be counted that is done here.
+// the first ones, nil otherwise. Where sets tell how many there are they are counted
+// here.
 func (r *searchRun) limiter(p *searchPart, it iterator, aggs *aggPart, post *roaring.Bitmap) (limit limited, counted bool, err error) {
 	limit, ok := it.(limited)
 	if !ok || aggs != nil || len(r.req.sort) > 0 || r.req.collapse != nil || r.req.minScore != nil || r.req.slice != nil || r.top.keep() == 0 || r.req.scrolled {
 		return nil, false, nil
 	}
-	if r.req.totals != countAll {
+	switch {
+	case r.req.totals == countNone:
+		return limit, true, nil
+	case math.IsInf(best(it), 1): // to count matches means to go through them
+		if r.req.totals == countAll {
+			return nil, false, nil
+		}
 		return limit, false, nil
 	}
 	docs, err := p.x.docs(p.query)
