@@ -54,7 +54,7 @@ func TestAThousandSubscribersGetEveryRowAndLeaveNothingBehind(t *testing.T) {
 			goroutines = runtime.NumGoroutine()
 			assert.LessOrEqual(c, before, goroutines)
 			assert.Empty(c, s.runningQueries("PUSH"))
-		}, patience, 20*time.Millisecond)
+		}, patience, 250*time.Millisecond)
 		return goroutines, heap()
 	}
 	round := func(sql string, wanted int) {
