@@ -9,12 +9,16 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
 )
 
 // maxBody is the largest request body, far above any configuration.
 const maxBody = 4 << 20
+
+// bodyTimeout is how long a client may take to send one.
+const bodyTimeout = 30 * time.Second
 
 // apiError is an answer that says no.
 type apiError struct {

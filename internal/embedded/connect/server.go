@@ -142,6 +142,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	server, err := listen.Bind(ctx, listen.Config{
 		Name: "Connect", Addr: s.cfg.Addr, Listen: s.cfg.Listen, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
+		BodyTimeout: bodyTimeout,
 	})
 	if err != nil {
 		return err

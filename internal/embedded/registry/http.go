@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The media types of the interface; the first is the default.
@@ -24,6 +25,9 @@ const (
 
 // maxBody is the largest request body, far above any schema.
 const maxBody = 16 << 20
+
+// bodyTimeout is how long a client may take to send one.
+const bodyTimeout = 30 * time.Second
 
 // call is one request on its way through a handler.
 type call struct {

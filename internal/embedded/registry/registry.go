@@ -122,6 +122,7 @@ func (r *Registry) Start(ctx context.Context) error {
 	}
 	server, err := listen.Bind(ctx, listen.Config{
 		Name: "the Schema Registry", Addr: r.cfg.Addr, Setting: r.cfg.AddrSetting, Logger: r.cfg.Logger,
+		BodyTimeout: bodyTimeout,
 	})
 	if err != nil {
 		return err

@@ -19,6 +19,9 @@ import (
 // maxBody is the largest request body, as http.max_content_length has it.
 const maxBody = 100 << 20
 
+// bodyTimeout is how long a client may take to send one.
+const bodyTimeout = time.Minute
+
 // errNotGzip is a body that isn't packed as its header says. The real server drops
 // the connection.
 var errNotGzip = errors.New("the body is not gzip")

@@ -209,6 +209,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	server, err := listen.Bind(ctx, listen.Config{
 		Name: "Elasticsearch", Addr: s.cfg.Addr, Setting: s.cfg.AddrSetting, Logger: s.cfg.Logger,
+		BodyTimeout: bodyTimeout,
 	})
 	if err != nil {
 		return err

@@ -7,12 +7,17 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 )
 
 // maxBody bounds the body of a request.
 const maxBody = 16 << 20
+
+// bodyTimeout is how long a client may take to send one. The rows of /inserts-stream
+// are no body in this sense: they come as long as the client likes.
+const bodyTimeout = 30 * time.Second
 
 // invalidJSONPrefix begins messages about bodies.
 const invalidJSONPrefix = "Invalid JSON in request: "
@@ -45,7 +50,11 @@ type body struct {
 
 // readBody reads the JSON object that a request brings.
 func readBody(w http.ResponseWriter, r *http.Request, entity string) (*body, *engine.Error) {
+	// Not every ResponseWriter has a connection (those of tests do not).
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Now().Add(bodyTimeout))
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	_ = connection.SetReadDeadline(time.Time{})
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
