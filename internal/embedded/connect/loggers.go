@@ -67,18 +67,20 @@ func (l *loggers) all() map[string]loggerLevel {
 	return list
 }
 
-// set gives a level to a logger and to those below it, and names them.
+// set gives a level to a logger and, as the real worker does, to all whose names
+// begin like its name; the root is above all. It names them.
 func (l *loggers) set(name, level string, now time.Time) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	affected := []string{name}
-	for _, other := range loggerNames() {
-		if strings.HasPrefix(other, name+".") || name == rootLogger && other != name {
+	for _, other := range slices.Concat(loggerNames(), sortedKeys(l.levels)) {
+		if strings.HasPrefix(other, name) || name == rootLogger {
 			affected = append(affected, other)
 		}
 	}
 	slices.Sort(affected)
+	affected = slices.Compact(affected)
 	ms := now.UnixMilli()
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, n := range affected {
 		l.levels[n] = loggerLevel{level, &ms}
 	}

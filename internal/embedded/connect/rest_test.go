@@ -92,3 +92,22 @@ func TestAPortInUseIsTold(t *testing.T) {
 	require.NoError(t, s.server.Start(t.Context()))
 	require.NoError(t, s.server.Start(t.Context()), "a second start does nothing")
 }
+
+func TestLevelsOfLoggers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		get := func(path string) string { return string(s.request(http.MethodGet, path, nil).body) }
+		assert.JSONEq(t, `{"root":{"level":"INFO","last_modified":null}}`, get("/admin/loggers"))
+		const jdbc = "io.confluent.connect.jdbc"
+		res := s.request(http.MethodPut, "/admin/loggers/"+jdbc, map[string]string{"level": "debug"})
+		assert.JSONEq(t, `["`+jdbc+`","`+jdbc+`.JdbcSourceConnector"]`, string(res.body))
+		assert.JSONEq(t, `{"level":"DEBUG","last_modified":946684800000}`, get("/admin/loggers/"+jdbc+".JdbcSourceConnector"), "what is below has it too")
+		assert.Equal(t, http.StatusNotFound, s.request(http.MethodGet, "/admin/loggers/org.example", nil).status)
+
+		res = s.request(http.MethodPut, "/admin/loggers/root?scope=cluster", map[string]string{"level": "WARN"})
+		assert.Equal(t, http.StatusNoContent, res.status)
+		assert.Contains(t, get("/admin/loggers/"+jdbc), `"WARN"`, "the root is above all")
+		assert.Equal(t, http.StatusNotFound, s.request(http.MethodPut, "/admin/loggers/root", map[string]string{"level": "LOUD"}).status)
+		assert.Equal(t, http.StatusBadRequest, s.request(http.MethodPut, "/admin/loggers/root", map[string]string{"volume": "1"}).status)
+	})
+}
