@@ -39,7 +39,7 @@ var _ migrate.Engine = (*Engine)(nil)
 // and all schemas of a registry. Without a client there are no schemas.
 func New(ctx context.Context, topics map[string]int, schemas *sr.Client) (*Engine, error) {
 	memory := &registry.Memory{}
-	options := sqltest.Options{Topics: map[string]analyze.Topic{}, Registry: memory}
+	options := sqltest.Options{Topics: map[string]analyze.Topic{}, Registry: memory, ForgetDeleted: true}
 	for name, partitions := range topics {
 		options.Topics[name] = analyze.Topic{Partitions: partitions, Replicas: 1}
 	}

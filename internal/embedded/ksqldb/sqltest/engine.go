@@ -47,6 +47,9 @@ type Options struct {
 	// Observed has the records that a Session's assertions compare, where somebody else
 	// carries out the same statements; those of the engine if nil.
 	Observed Observed
+	// ForgetDeleted has DELETE TOPIC take the topic and its records away, so that
+	// another of that name can be made; else they stay.
+	ForgetDeleted bool
 	// Now is the clock of INSERT … VALUES; time.Now if nil.
 	Now func() time.Time
 }
@@ -294,7 +297,7 @@ func (e *Engine) follow(ctx context.Context, r analyze.Result) error {
 		for _, q := range r.Stopped {
 			e.remove(q.ID)
 		}
-		if r.DeleteTopic && r.Source != nil {
+		if e.opts.ForgetDeleted && r.DeleteTopic && r.Source != nil {
 			delete(e.topics, r.Source.Topic.Name)
 		}
 	}

@@ -22,7 +22,7 @@ func TestScripts(t *testing.T) {
 }
 
 func TestDeleteTopicTakesTheRecordsAway(t *testing.T) {
-	s, err := sqltest.NewSession(sqltest.Options{})
+	s, err := sqltest.NewSession(sqltest.Options{ForgetDeleted: true})
 	require.NoError(t, err)
 	for _, sql := range []string{
 		"CREATE STREAM s (k INT KEY, v INT) WITH (kafka_topic='t', value_format='JSON', partitions=1);",
