@@ -122,33 +122,58 @@ func (r *migrateRun) config(tool *migrateTool, quiet bool) (migrate.Config, erro
 		if tool.output == "json" {
 			progress = tool.env.stderr
 		}
-		waiting := false
-		config.Observe = func(e migrate.Event) {
-			if e.Waiting > 0 {
-				if !waiting {
-					fmt.Fprintf(progress, "waiting until %d new queries run\n", e.Waiting)
-				}
-				waiting = true
-				return
-			}
-			printMigrationEvent(progress, e)
-		}
+		config.Observe = (&migrateProgress{out: progress, live: isTerminal(progress), now: time.Now}).observe
 	}
 	return config, nil
 }
 
-// printMigrationEvent shows what apply is at. The stream's own errors show up
-// when the report is printed.
-func printMigrationEvent(w io.Writer, e migrate.Event) {
-	switch {
-	case e.Done:
-	case e.Statement != "":
-		fmt.Fprintf(w, "  %d/%d line %d: %s\n", e.Index+1, e.Total, e.Line, e.Effect)
-	case e.Index > 0:
-		fmt.Fprintf(w, "going on with %s after %d of %d statements\n", e.File.Path, e.Index, e.Total)
-	default:
-		fmt.Fprintf(w, "applying %s\n", e.File.Path)
+// migrateProgress shows what apply and undo are at: a line for each file and
+// statement. At a terminal, the line of a wait is written anew while it lasts.
+type migrateProgress struct {
+	out   io.Writer
+	live  bool // out is a terminal
+	now   func() time.Time
+	since time.Time // of a wait; zero when there is none
+}
+
+// observe is a migrate.Config's Observe. Errors of writing show up when the report
+// is printed.
+func (p *migrateProgress) observe(e migrate.Event) {
+	if e.Waiting > 0 {
+		p.wait(e.Waiting)
+		return
 	}
+	p.end()
+	switch {
+	case e.Done, e.Waited:
+	case e.Statement != "":
+		fmt.Fprintf(p.out, "  %d/%d line %d: %s\n", e.Index+1, e.Total, e.Line, e.Effect)
+	case e.Index > 0:
+		fmt.Fprintf(p.out, "going on with %s after %d of %d statements\n", e.File.Path, e.Index, e.Total)
+	default:
+		fmt.Fprintf(p.out, "applying %s\n", e.File.Path)
+	}
+}
+
+func (p *migrateProgress) wait(queries int) {
+	first := p.since.IsZero()
+	if first {
+		p.since = p.now()
+	}
+	switch {
+	case p.live:
+		fmt.Fprintf(p.out, "\r\x1b[Kwaiting until %d new queries run (%d s)", queries, int(p.now().Sub(p.since).Seconds()))
+	case first:
+		fmt.Fprintf(p.out, "waiting until %d new queries run\n", queries)
+	}
+}
+
+// end ends the line of a wait.
+func (p *migrateProgress) end() {
+	if p.live && !p.since.IsZero() {
+		fmt.Fprintln(p.out)
+	}
+	p.since = time.Time{}
 }
 
 // migrateReport is a migrate.Report as JSON.

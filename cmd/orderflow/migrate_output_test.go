@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/orderflow/orderflow/internal/ksql/migrate"
 )
 
 // migrationProject writes files into a folder of their own.
@@ -101,4 +106,43 @@ func TestMigrateInScripts(t *testing.T) {
 	command(1, "apply")
 	command(1, "repair", "x", "--done")
 	command(1, "repair", "--done")
+}
+
+func TestMigrateProgress(t *testing.T) {
+	events := []migrate.Event{
+		{File: migrate.File{Path: "V1"}, Total: 2}, {File: migrate.File{Path: "V1"}, Statement: "X;", Line: 3, Effect: migrate.Effect{Action: migrate.ActionDrop, Kind: "STREAM", Name: "X"}, Total: 2},
+		{Done: true}, {File: migrate.File{Path: "V2"}, Index: 1, Total: 2}, {Waiting: 2}, {Waiting: 1}, {Waited: true},
+	}
+	const lines = "applying V1\n  1/2 line 3: drop stream X\ngoing on with V2 after 1 of 2 statements\n"
+	for live, want := range map[bool]string{
+		false: lines + "waiting until 2 new queries run\n",
+		true:  lines + "\r\x1b[Kwaiting until 2 new queries run (1 s)\r\x1b[Kwaiting until 1 new queries run (2 s)\n",
+	} {
+		var out bytes.Buffer
+		at := time.Time{}
+		progress := migrateProgress{out: &out, live: live, now: func() time.Time {
+			at = at.Add(time.Second)
+			return at
+		}}
+		for _, e := range events {
+			progress.observe(e)
+		}
+		assert.Equal(t, want, out.String())
+	}
+}
+
+// TestMigrateExitCodesAreThoseOfTheDocumentation compares the list in the help with
+// the table in the documentation.
+func TestMigrateExitCodesAreThoseOfTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "docs", "migrations.md"))
+	require.NoError(t, err)
+	code, help, errs := runCommand(t, "http://127.0.0.1:1", "migrate", "--help")
+	require.Equal(t, 0, code, errs)
+	documented := regexp.MustCompile(`(?m)^\| ([0-9]) \|`).FindAllStringSubmatch(string(text), -1)
+	told := regexp.MustCompile(`(?m)^  ([0-9])  `).FindAllStringSubmatch(help, -1)
+	require.Len(t, documented, 9)
+	require.Len(t, told, len(documented))
+	for i := range told {
+		assert.Equal(t, documented[i][1], told[i][1])
+	}
 }

@@ -65,8 +65,10 @@ type Event struct {
 	Line int
 	// Index is how many of the file's Total statements were carried out.
 	Index, Total int
-	// Waiting is how many queries are waited for; the rest is then zero.
+	// Waiting is how many queries are waited for; the rest is then zero. Waited says
+	// that the wait has ended, whether they run or not.
 	Waiting int
+	Waited  bool
 	// Done reports that the file has ended, with Err when it failed.
 	Done bool
 	Err  error

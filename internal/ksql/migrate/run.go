@@ -295,6 +295,12 @@ func (m *Migrator) awaitQueries(ctx context.Context, report *Report) error {
 	}
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
+	waited := false
+	defer func() {
+		if waited {
+			m.observe(Event{Waited: true})
+		}
+	}()
 	for {
 		queries, err := m.client.ListQueries(ctx)
 		if err != nil {
@@ -310,6 +316,7 @@ func (m *Migrator) awaitQueries(ctx context.Context, report *Report) error {
 		if len(report.NotRunning) == 0 {
 			return nil
 		}
+		waited = true
 		m.observe(Event{Waiting: len(report.NotRunning)})
 		again := time.NewTimer(queryPoll)
 		select {
