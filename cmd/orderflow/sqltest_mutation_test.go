@@ -208,11 +208,10 @@ func (m *mutator) duration(d ast.Duration) {
 
 // mutationRun runs the tests of changed migrations.
 type mutationRun struct {
-	t       *testing.T
-	runner  *testrun.Runner
-	folder  fs.FS
-	scripts []string
-	tests   []string
+	t      *testing.T
+	runner *testrun.Runner
+	folder fs.FS
+	tests  []string
 }
 
 // noticed reports whether a test fails by a mutation. Those of the same name as the

@@ -144,7 +144,7 @@ func (e *serverEngine) sameSource(ctx context.Context, name string) error {
 		{"window", actual.WindowType, source.WindowType},
 	} {
 		if p.have != p.want {
-			return fmt.Errorf("Expected %s does not match actual for source %s: on the server it is %s, expected %s", p.name, name, p.have, p.want)
+			return fmt.Errorf("the server has another %s for source %s than expected: it is %s, expected %s", p.name, name, p.have, p.want)
 		}
 	}
 	return nil
