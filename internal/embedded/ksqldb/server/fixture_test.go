@@ -27,7 +27,7 @@ import (
 )
 
 // patience bounds every wait of the tests.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // stack is a broker, a Schema Registry and a ksqlDB over them.
 type stack struct {
@@ -50,7 +50,7 @@ type stack struct {
 
 func newStack(t testing.TB) *stack {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
 	t.Cleanup(cancel)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	require.NoError(t, err)

@@ -97,9 +97,12 @@ func TestAThousandSubscribersGetEveryRowAndLeaveNothingBehind(t *testing.T) {
 	goroutines, bytes := settled()
 	round(stream, rows/2)
 	round(table, 1)
-	afterwards, left := settled()
-	require.LessOrEqual(t, afterwards, goroutines+10)
-	require.Less(t, left, bytes+4<<20, "of %d bytes before", bytes)
+	// What ends takes its time on a machine that is busy.
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		client.CloseIdleConnections()
+		assert.LessOrEqual(c, runtime.NumGoroutine(), goroutines+10)
+		assert.Less(c, heap(), bytes+4<<20, "of %d bytes before", bytes)
+	}, patience, 250*time.Millisecond)
 }
 
 func TestTheNumberOfPushQueriesIsBounded(t *testing.T) {
