@@ -388,7 +388,7 @@ func (r *searchRun) limiter(p *searchPart, it iterator, aggs *aggPart, post *roa
 	if post != nil {
 		docs = roaring.And(docs, post)
 	}
-	p.total = int(docs.GetCardinality())
+	p.total += int(docs.GetCardinality())
 	return limit, true, nil
 }
 
