@@ -206,7 +206,7 @@ func (s *Stack) together(ctx context.Context, starters ...starter) error {
 func (s *Stack) newRegistry() (component, error) {
 	return registry.New(registry.Config{
 		Addr: s.cfg.SchemaRegistry.Listen, AddrSetting: s.cfg.SchemaRegistry.Setting,
-		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, Logger: s.log("schema-registry"),
+		Brokers: s.brokers, KafkaOptions: s.cfg.KafkaOptions, Shared: len(s.cfg.Brokers) > 0, Logger: s.log("schema-registry"),
 	})
 }
 

@@ -42,6 +42,15 @@ type Config struct {
 	Topic string
 	// ClusterID is what GET /v1/metadata/id tells. Empty asks the Kafka cluster.
 	ClusterID string
+	// Shared says that the Kafka cluster is not this process' own, so that other
+	// instances may use the topic. One of them at a time runs: the start of another
+	// one waits for as long as one that was killed would keep it waiting, and fails.
+	Shared bool
+	// Patience is how long a start waits for another instance's end when Shared. 0
+	// means 18 s, by when one that was killed is given up.
+	Patience time.Duration
+	// Now is the clock. Nil means the system's.
+	Now func() time.Time
 	// Logger gets warnings and errors. Nil means slog.Default.
 	Logger *slog.Logger
 }
@@ -68,8 +77,14 @@ type Registry struct {
 
 	mu    sync.RWMutex // guards what follows
 	topic *topic       // nil while not loaded
+	lease *lease       // nil when there can be no other instance
 	state *state
-	stale bool // a write may or may not have reached the topic: read it again
+	next  int64 // the offset after the last record in the state
+	stale bool  // the state may not be what the topic says: read it again
+	// looked is when the topic was last looked at for records of others; shared says
+	// that there were some.
+	looked time.Time
+	shared bool
 }
 
 // New makes a registry that Start or Load brings up.
@@ -82,6 +97,12 @@ func New(cfg Config) (*Registry, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = leasePatience
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	return &Registry{cfg: cfg}, nil
 }
@@ -99,15 +120,22 @@ func (r *Registry) Load(ctx context.Context) error {
 		return err
 	}
 	s := newState()
+	var next int64
+	var held *lease
 	err = t.create(ctx)
+	if err == nil && r.cfg.Shared {
+		held, err = takeLease(ctx, r.cfg)
+	}
 	if err == nil {
-		err = t.read(ctx, s.apply)
+		next, err = t.read(ctx, 0, s.apply)
 	}
 	if err != nil {
+		held.close()
 		t.close()
 		return fmt.Errorf("loading the schema registry: %w", err)
 	}
-	r.topic, r.state, r.stale = t, s, false
+	r.lease = held
+	r.topic, r.state, r.next, r.stale, r.looked = t, s, next, false, r.cfg.Now()
 	return nil
 }
 
@@ -168,14 +196,26 @@ func (r *Registry) Stop() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.topic != nil {
+		r.lease.close()
 		r.topic.close()
-		r.topic, r.state = nil, nil
+		r.topic, r.state, r.lease = nil, nil, nil
 	}
 	return err
 }
 
-// read calls f with the state, which f must not change.
-func (r *Registry) read(f func(*state) (any, error)) (any, error) {
+// read calls f with the state, which f must not change. What f does not find may
+// have been written by another instance a moment ago.
+func (r *Registry) read(ctx context.Context, f func(*state) (any, error)) (any, error) {
+	r.look(ctx, false)
+	answer, err := r.readNow(f)
+	if missing(err) {
+		r.look(ctx, true)
+		return r.readNow(f)
+	}
+	return answer, err
+}
+
+func (r *Registry) readNow(f func(*state) (any, error)) (any, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if r.state == nil {
@@ -192,24 +232,30 @@ func (r *Registry) write(ctx context.Context, f func(*state) (any, []record, err
 	if r.state == nil {
 		return nil, errStore(errNotLoaded)
 	}
-	if r.stale {
-		fresh := newState()
-		if err := r.topic.read(ctx, fresh.apply); err != nil {
-			return nil, errStore(err)
-		}
-		r.state, r.stale = fresh, false
+	// Once begun, a write goes on when the client goes away: half of it would be
+	// neither done nor undone.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	defer cancel()
+	if err := errors.Join(r.lease.check(), r.catchUp(ctx)); err != nil {
+		return nil, errStore(err)
 	}
 	answer, records, err := f(r.state)
 	if err != nil || len(records) == 0 {
 		return answer, err
 	}
-	// Once begun, a write goes on when the client goes away: half of it would be
-	// neither done nor undone.
-	written, err := r.topic.write(context.WithoutCancel(ctx), records)
+	written, err := r.topic.write(ctx, records)
 	if err != nil {
 		r.stale = true
 		return nil, errStore(err)
 	}
+	if last := written[len(written)-1].Offset; last != r.next+int64(len(written))-1 {
+		// An id or a version may have been given twice: nobody can tell here which
+		// one clients use by now.
+		r.stale = true
+		r.cfg.Logger.Error("schema registry: another instance wrote the schemas topic at the same moment: look for an id or a version that was given twice, and let one instance write alone", "topic", r.topic.name, "offset", last)
+		return nil, errStore(fmt.Errorf("another registry wrote to topic %s at the same moment", r.topic.name))
+	}
+	r.next += int64(len(written))
 	for _, raw := range written {
 		if err := r.state.apply(raw.Key, raw.Value); err != nil {
 			r.stale = true

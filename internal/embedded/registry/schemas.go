@@ -31,7 +31,7 @@ func (c *call) byID(s *state) (*schemaValue, *idSpace, int, error) {
 }
 
 func getByID(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		v, space, id, err := c.byID(s)
 		if err != nil {
 			return nil, err
@@ -52,7 +52,7 @@ func getByID(r *Registry, c *call) (any, error) {
 }
 
 func getTextByID(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		v, _, _, err := c.byID(s)
 		if err != nil {
 			return nil, err
@@ -92,7 +92,7 @@ func (c *call) withID(s *state) ([]subjectVersion, error) {
 }
 
 func versionsOfID(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		list, err := c.withID(s)
 		if err != nil {
 			return nil, err
@@ -102,7 +102,7 @@ func versionsOfID(r *Registry, c *call) (any, error) {
 }
 
 func subjectsOfID(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		list, err := c.withID(s)
 		if err != nil {
 			return nil, err
@@ -119,7 +119,7 @@ func subjectsOfID(r *Registry, c *call) (any, error) {
 
 func listSchemas(r *Registry, c *call) (any, error) {
 	prefix := qualify(c.scope, c.query.Get("subjectPrefix"))
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		list := []schemaAnswer{}
 		for _, subject := range s.subjectsWith(prefix, c.keep()) {
 			versions := s.versions(subject, c.keep())
@@ -139,7 +139,7 @@ func listTypes(*Registry, *call) (any, error) {
 }
 
 func listContexts(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		return page(c, slices.Sorted(maps.Keys(s.contexts))), nil
 	})
 }
@@ -166,7 +166,7 @@ func check(r *Registry, c *call, number int, all bool) (any, error) {
 	if err := c.decode(&q, "testCompatibilityBySubjectName.arg5"); err != nil {
 		return nil, err
 	}
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		subject := s.resolve(c.subject(0))
 		previous := s.versions(subject, notDeleted)
 		if !all {

@@ -68,7 +68,7 @@ func (s *state) answerConfig(scope string, c *configValue) configAnswer {
 
 func getConfig(r *Registry, c *call) (any, error) {
 	scope := c.settingScope()
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		own := s.configs[scope]
 		if own == nil && scope != "" {
 			if !c.flag("defaultToGlobal") {
@@ -164,7 +164,7 @@ type modeBody struct {
 
 func getMode(r *Registry, c *call) (any, error) {
 	scope := c.settingScope()
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		own := s.modes[scope]
 		if own == "" && scope != "" {
 			if !c.flag("defaultToGlobal") {

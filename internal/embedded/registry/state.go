@@ -232,12 +232,27 @@ func (s *state) remove(subject string, version int) {
 		delete(uses, subject)
 	}
 	if len(uses) > 0 {
+		if space.byID[v.ID] == v {
+			s.chooseForID(space, v)
+		}
 		return
 	}
 	delete(space.uses, v.ID)
 	delete(space.byID, v.ID)
 	if hash := v.hash(); space.byHash[hash] == v.ID {
 		delete(space.byHash, hash)
+	}
+}
+
+// chooseForID has another version stand for the id of one that is gone.
+func (s *state) chooseForID(space *idSpace, gone *schemaValue) {
+	for subject := range space.uses[gone.ID] {
+		for _, v := range s.subjects[subject] {
+			if v.ID == gone.ID {
+				space.byID[v.ID] = v
+				return
+			}
+		}
 	}
 }
 

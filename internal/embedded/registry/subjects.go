@@ -141,7 +141,7 @@ func listSubjects(r *Registry, c *call) (any, error) {
 			prefix = ":" + c.scope + ":"
 		}
 	}
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		list := s.subjectsWith(prefix, c.keep())
 		if c.flag("deletedOnly") {
 			list = slices.DeleteFunc(list, func(name string) bool { return s.exists(name, notDeleted) })
@@ -177,7 +177,7 @@ func (s *state) subjectsWith(prefix string, keep func(*schemaValue) bool) []stri
 }
 
 func listVersions(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		subject := s.resolve(c.subject(0))
 		list := s.versions(subject, c.keep())
 		if len(list) == 0 {
@@ -205,7 +205,7 @@ func (c *call) getSchemaVersion(s *state) (*schemaValue, error) {
 }
 
 func getVersion(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		v, err := c.getSchemaVersion(s)
 		if err != nil {
 			return nil, err
@@ -215,7 +215,7 @@ func getVersion(r *Registry, c *call) (any, error) {
 }
 
 func getVersionText(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		v, err := c.getSchemaVersion(s)
 		if err != nil {
 			return nil, err
@@ -226,7 +226,7 @@ func getVersionText(r *Registry, c *call) (any, error) {
 }
 
 func referencedBy(r *Registry, c *call) (any, error) {
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		v, err := c.getSchemaVersion(s)
 		if err != nil {
 			return nil, err
@@ -246,7 +246,7 @@ func referencedBy(r *Registry, c *call) (any, error) {
 // properties.
 func latestWithMetadata(r *Registry, c *call) (any, error) {
 	keys, values := c.query["key"], c.query["value"]
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		subject := s.resolve(c.subject(0))
 		list := s.versions(subject, c.keep())
 		if len(list) == 0 {
@@ -278,7 +278,7 @@ func lookUp(r *Registry, c *call) (any, error) {
 	if err := c.decode(&q, "lookUpSchemaUnderSubject.arg4"); err != nil {
 		return nil, err
 	}
-	return r.read(func(s *state) (any, error) {
+	return r.read(c.ctx, func(s *state) (any, error) {
 		subject := s.resolve(c.subject(0))
 		if !s.exists(subject, c.keep()) {
 			return nil, errSubjectNotFound(subject)

@@ -50,41 +50,55 @@ func (t *topic) create(ctx context.Context) error {
 	return nil
 }
 
-// read hands all records of the topic to apply, in order.
-func (t *topic) read(ctx context.Context, apply func(key, value []byte) error) error {
+// end gives the offset after the last record.
+func (t *topic) end(ctx context.Context) (int64, error) {
 	ends, err := kadm.NewClient(t.client).ListEndOffsets(ctx, t.name)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("reading where topic %s ends: %w", t.name, err)
+		return 0, fmt.Errorf("reading where topic %s ends: %w", t.name, err)
 	}
 	end, ok := ends.Lookup(t.name, partition)
 	if !ok {
-		return fmt.Errorf("reading topic %s: it has no partition %d", t.name, partition)
+		return 0, fmt.Errorf("reading topic %s: it has no partition %d", t.name, partition)
 	}
 	if len(ends[t.name]) != 1 {
-		return fmt.Errorf("reading topic %s: it has %d partitions, a registry's has 1: choose another topic", t.name, len(ends[t.name]))
+		return 0, fmt.Errorf("reading topic %s: it has %d partitions, a registry's has 1: choose another topic", t.name, len(ends[t.name]))
 	}
-	if end.Offset == 0 {
-		return nil
+	return end.Offset, nil
+}
+
+// read hands the records from an offset on to apply, in order, and gives the offset
+// after the last one. Records that apply can't read are skipped.
+func (t *topic) read(ctx context.Context, from int64, apply func(key, value []byte) error) (int64, error) {
+	end, err := t.end(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if end <= from {
+		return from, nil
 	}
 	consumer, err := kgo.NewClient(append(slices.Clip(t.kafka),
 		kgo.ClientID(clientID),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.KeepControlRecords(),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.name: {partition: kgo.NewOffset().AtStart()}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{t.name: {partition: kgo.NewOffset().At(from)}}),
 	)...)
 	if err != nil {
-		return fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
+		return 0, fmt.Errorf("connecting to Kafka for the schemas topic: %w", err)
 	}
 	defer consumer.Close()
-	for next := int64(0); next < end.Offset; {
+	next := from
+	for next < end {
 		fetches := consumer.PollFetches(ctx)
 		if errs := fetches.Errors(); len(errs) > 0 {
-			return fmt.Errorf("reading topic %s: %w", t.name, errs[0].Err)
+			return 0, fmt.Errorf("reading topic %s: %w", t.name, errs[0].Err)
 		}
 		for _, r := range fetches.Records() {
+			if r.Offset >= end {
+				return end, nil
+			}
 			next = r.Offset + 1
 			if r.Attrs.IsControl() {
 				continue
@@ -94,7 +108,7 @@ func (t *topic) read(ctx context.Context, apply func(key, value []byte) error) e
 			}
 		}
 	}
-	return nil
+	return next, nil
 }
 
 // write appends records and returns once they are acknowledged.
