@@ -41,8 +41,8 @@ var wholeToken = regexp.MustCompile("^(?:[A-Za-z_][A-Za-z0-9_@]*|`[A-Za-z_][A-Za
 // error of lookup comes back as a *VariableError. $${name} stays as it is.
 //
 // As to ksqlDB itself, outside of quotes a variable stands for a whole name or
-// value: it must not be a part of one (a${b}), and its value must be one. Single
-// quotes of a value are doubled in a string.
+// value: it must not be a part of one (a${b}), and its value must be one. In quotes,
+// those of the same kind in the value are doubled.
 func Substitute(text string, lookup func(name string) (string, error)) (string, error) {
 	return substitute(text, lookup, false)
 }
@@ -76,9 +76,9 @@ func substitute(text string, lookup func(name string) (string, error), unescape 
 			return "", &VariableError{Offset: start, Name: name, Err: err}
 		}
 		switch quote := quoteAt(text, quoted, start); {
-		case quote == '\'':
-			value = strings.ReplaceAll(value, "'", "''")
-		case quote == 0 && !wholeToken.MatchString(value):
+		case quote != "":
+			value = strings.ReplaceAll(value, quote, quote+quote)
+		case !wholeToken.MatchString(value):
 			return "", &VariableError{Offset: start, Name: name, Err: errNoToken}
 		}
 		out.WriteString(text[end:start])
@@ -103,14 +103,14 @@ func WithoutComments(text string) string {
 	return strings.TrimSpace(out.String())
 }
 
-// quoteAt returns the quote of the part in which an offset is, 0 outside of all.
-func quoteAt(text string, quoted [][2]int, offset int) byte {
+// quoteAt returns the quote of the part in which an offset is, "" outside of all.
+func quoteAt(text string, quoted [][2]int, offset int) string {
 	for _, r := range quoted {
 		if offset >= r[0] && offset < r[1] {
-			return text[r[0]]
+			return text[r[0] : r[0]+1]
 		}
 	}
-	return 0
+	return ""
 }
 
 func inRanges(ranges [][2]int, offset int) bool {

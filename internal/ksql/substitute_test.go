@@ -60,6 +60,9 @@ func TestSubstituteTakesWholeTokensOnly(t *testing.T) {
 	got, err := ksql.Substitute("SELECT '${v}', `${v}`;", func(string) (string, error) { return "it's; --", nil })
 	require.NoError(t, err)
 	assert.Equal(t, "SELECT 'it''s; --', `it's; --`;", got)
+	got, err = ksql.Substitute("SELECT `${v}`, \"${v}\";", func(string) (string, error) { return "a`b\"c", nil })
+	require.NoError(t, err)
+	assert.Equal(t, "SELECT `a``b\"c`, \"a`b\"\"c\";", got)
 }
 
 func TestSessionUnescapes(t *testing.T) {
