@@ -40,7 +40,7 @@ func startBroker(t testing.TB) string {
 func startEmbedded(t testing.TB, env func(string) (string, bool)) peerSide {
 	t.Helper()
 	brokers := startBroker(t)
-	server, err := connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{brokers}, LookupEnv: env, Logger: testLogger()})
+	server, err := connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{brokers}, LookupEnv: env, EnvAllowlist: "PEER_.*", AllowedPaths: []string{os.TempDir()}, Logger: testLogger()})
 	require.NoError(t, err)
 	require.NoError(t, server.Start(context.Background()))
 	t.Cleanup(func() { require.NoError(t, server.Stop()) })

@@ -14,10 +14,11 @@ import (
 )
 
 // The providers of values that settings name instead of saying them, as in
-// ${env:NAME} and ${file:PATH:KEY}.
+// ${env:NAME}, ${file:PATH:KEY} and ${directory:PATH:FILE}.
 const (
-	envProvider  = "env"  // Kafka's EnvVarConfigProvider
-	fileProvider = "file" // Kafka's FileConfigProvider
+	envProvider       = "env"       // Kafka's EnvVarConfigProvider
+	fileProvider      = "file"      // Kafka's FileConfigProvider
+	directoryProvider = "directory" // Kafka's DirectoryConfigProvider
 )
 
 // DefaultEnvAllowlist is the pattern of the environment variables that settings
@@ -62,7 +63,7 @@ func (p providers) value(files map[string]map[string]string, provider, path, key
 	switch provider {
 	case envProvider:
 		if path != "" {
-			return "", false, fault.New(fault.Config, "Path is not used for EnvVarConfigProvider, invalid value '%s'", path)
+			return "", false, fault.New(fault.Config, "Path is not supported for EnvVarConfigProvider, invalid value '%s'", path)
 		}
 		if !p.allowed.MatchString(key) {
 			return "", false, fault.New(fault.Config, "Connectors may not read the environment variable %s: name it CONNECT_SECRET_…, or start the worker with --connect-env-allowlist and a pattern of the names that they may read", key)
@@ -82,9 +83,30 @@ func (p providers) value(files map[string]map[string]string, provider, path, key
 		}
 		value, ok := files[path][key]
 		return value, ok, nil
+	case directoryProvider:
+		return p.whole(path, key)
 	default:
 		return "", false, nil
 	}
+}
+
+// whole gives all that a file of a folder has. A file that is not there provides
+// nothing.
+func (p providers) whole(folder, name string) (string, bool, error) {
+	if folder == "" || name != filepath.Base(name) {
+		return "", false, nil
+	}
+	raw, err := p.readFile(filepath.Join(folder, name))
+	if f, ok := err.(*fault.Fault); ok {
+		return "", false, f
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", false, nil
+	case err != nil:
+		return "", false, fault.Wrap(fault.Config, err, "Could not read file %s for property %s", filepath.Join(folder, name), name)
+	}
+	return string(raw), true, nil
 }
 
 // read reads a file of Java properties that connectors may read.
