@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,8 +64,16 @@ func resident(b *testing.B) float64 {
 	return pages * float64(os.Getpagesize()) / (1 << 20)
 }
 
+// processorTime is what the process has used of all processors.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkBulk writes orders in bulks of 1,000 and waits until all are found; it
-// tells how long an empty server and a filled one take to open, the memory, and
+// tells what an order takes of a processor, how long an empty server and a filled one take to open, the memory, and
 // the bytes on disk. ORDERFLOW_BENCH_ORDERS sets how many, 50,000 by default;
 // above a million it takes minutes.
 func BenchmarkBulk(b *testing.B) {
@@ -77,9 +86,11 @@ func BenchmarkBulk(b *testing.B) {
 		putTemplate(b, srv)
 		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "ms-open-empty")
 		began = time.Now()
+		used := processorTime(b)
 		bulkOrders(b, srv, 0, orders)
 		must(b, srv, http.MethodPost, "/_refresh", "")
 		b.ReportMetric(float64(orders)/time.Since(began).Seconds(), "orders/s")
+		b.ReportMetric(float64((processorTime(b)-used).Microseconds())/float64(orders), "µs-cpu/order")
 		b.ReportMetric(resident(b), "MB-resident")
 		runtime.GC()
 		var mem runtime.MemStats
