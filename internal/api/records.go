@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -51,6 +52,14 @@ func (k kafkaHistory) Events(ctx context.Context, o order.Order, since time.Time
 	})
 }
 
+// countable refuses numbers that JSON has no words for.
+func countable(v float64) error {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return fmt.Errorf("%v is no amount", v)
+	}
+	return nil
+}
+
 // decode fills in kind and value of an event and returns whose order it is about.
 func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (orderID string, err error) {
 	switch rec.Topic {
@@ -58,6 +67,7 @@ func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (or
 		var o order.Order
 		err = k.registry.Decode(ctx, rec.Value, &o)
 		e.Kind, e.Value, orderID = eventOrder, o, o.ID
+		err = errors.Join(err, countable(o.Price))
 	case order.TopicValidations:
 		var v order.Validation
 		err = k.registry.Decode(ctx, rec.Value, &v)
@@ -70,6 +80,7 @@ func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (or
 		var p order.Payment
 		err = k.registry.Decode(ctx, rec.Value, &p)
 		e.Kind, e.Value, orderID = eventPayment, p, p.OrderID
+		err = errors.Join(err, countable(p.Amount))
 	case order.TopicShipments:
 		var s order.Shipment
 		err = k.registry.Decode(ctx, rec.Value, &s)
