@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	ksqldb "github.com/thmeitz/ksqldb-go"
 
@@ -94,6 +96,9 @@ type Client struct {
 	headers  map[string]string
 	retry    Retry
 	log      *slog.Logger
+
+	open  atomic.Int64 // connections of owned
+	calls atomic.Int64 // that run, or whose answers are not read yet
 }
 
 // New returns a client of the server that config names. It does not connect,
@@ -129,7 +134,7 @@ func New(config Config) (*Client, error) {
 		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.http == nil {
-		if c.owned, err = newTransport(u, config); err != nil {
+		if c.owned, err = newTransport(u, config, &c.open); err != nil {
 			return nil, err
 		}
 		c.http = &http.Client{Transport: c.owned}
@@ -144,10 +149,21 @@ func (c *Client) URL() string { return c.base }
 // Running calls and open Rows are not ended. It may be called more than once,
 // and the client may be used afterwards.
 func (c *Client) Close() {
-	if c.owned != nil {
-		c.owned.CloseIdleConnections()
+	if c.owned == nil {
+		return
+	}
+	// A connection of HTTP/2 becomes idle a moment after its last answer was read.
+	deadline := time.Now().Add(closeIdleFor)
+	for c.owned.CloseIdleConnections(); c.open.Load() > 0 && c.calls.Load() == 0 && time.Now().Before(deadline); c.owned.CloseIdleConnections() {
+		<-time.After(closeIdlePoll)
 	}
 }
+
+// How long Close looks for connections that become idle, and how often.
+const (
+	closeIdleFor  = 200 * time.Millisecond
+	closeIdlePoll = time.Millisecond
+)
 
 // ExecOptions are what a request to /ksql may carry besides the statements.
 type ExecOptions struct {
@@ -244,8 +260,10 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 	if request.Header.Get("Accept") == "" {
 		request.Header.Set("Accept", mediaTypeV1)
 	}
+	c.calls.Add(1)
 	response, err := c.http.Do(request)
 	if err != nil {
+		c.calls.Add(-1)
 		if ctxErr := context.Cause(request.Context()); ctxErr != nil {
 			return nil, fmt.Errorf("asking ksqlDB at %s: %w", c.base, ctxErr)
 		}
@@ -255,6 +273,7 @@ func (c *Client) send(request *http.Request) (*http.Response, error) {
 		}
 		return nil, &ConnectionError{URL: c.base, Doing: "reaching", Err: err}
 	}
+	response.Body = &countedBody{ReadCloser: response.Body, reading: &c.calls}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
 	}

@@ -55,6 +55,7 @@ type Column struct {
 type Rows struct {
 	client  *Client
 	ctx     context.Context // of the request; the caller's ends it by way of close
+	owner   context.Context // the caller's
 	cancel  context.CancelCauseFunc
 	stop    func() bool // of what closes the rows when the caller's context ends
 	body    io.ReadCloser
@@ -122,7 +123,7 @@ func (c *Client) query(ctx context.Context, sql string, props map[string]string)
 		cancel(err)
 		return nil, err
 	}
-	rows.cancel = cancel
+	rows.cancel, rows.owner = cancel, ctx
 	if ctx.Err() != nil {
 		rows.stop = func() bool { return true }
 		rows.closeAndLog(context.Cause(ctx))
@@ -247,6 +248,9 @@ func (r *Rows) cause(err error) error {
 	if reason := r.reason.Load(); reason != nil {
 		return *reason
 	}
+	if r.owner.Err() != nil {
+		return context.Cause(r.owner)
+	}
 	return err
 }
 
@@ -266,7 +270,7 @@ func (r *Rows) Next() bool {
 	}
 	line, err := r.readLine()
 	switch {
-	case errors.Is(err, io.EOF) && r.reason.Load() == nil:
+	case errors.Is(err, io.EOF) && r.cause(nil) == nil:
 		r.ended.Store(true)
 		_ = r.Close() // nothing is left to end on the server
 		return false
