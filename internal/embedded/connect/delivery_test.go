@@ -3,6 +3,7 @@ package connect_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,5 +102,18 @@ func TestAKilledWorkerLosesNothing(t *testing.T) {
 		for i := range 50 {
 			assert.NotEmpty(t, es.document(fmt.Sprint("in/k", i)))
 		}
+	})
+}
+
+func TestAWriteThatKafkaDoesNotTakeEndsWithAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		s.createTopic("in")
+		s.cable.sever()
+		began := time.Now()
+		res := s.request(http.MethodPost, "/connectors", map[string]any{"name": "sink", "config": map[string]string{"connector.class": "FileStreamSink", "topics": "in", "file": filepath.Join(s.dir, "out.txt")}})
+		assert.Equal(t, http.StatusInternalServerError, res.status)
+		assert.Contains(t, string(res.body), "no acknowledgement of Kafka within 30s")
+		assert.Less(t, time.Since(began), time.Minute)
 	})
 }

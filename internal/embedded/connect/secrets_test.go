@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -106,21 +108,32 @@ func TestRecordsThatFailGoToTheDeadLetterTopic(t *testing.T) {
 			"errors.deadletterqueue.topic.replication.factor": "1", "errors.deadletterqueue.context.headers.enable": "true",
 		})
 		s.waitRunning("sink")
+		long := time.Now().Add(-48 * time.Hour)
 		for _, value := range []string{`{"a":1}`, `{"a":`, `{"a":2}`} {
-			require.NoError(t, s.client.ProduceSync(context.Background(), &kgo.Record{Topic: "letters-in", Key: []byte("k" + value), Value: []byte(value)}).FirstErr())
+			require.NoError(t, s.client.ProduceSync(context.Background(), &kgo.Record{
+				Topic: "letters-in", Key: []byte("k" + value), Value: []byte(value), Timestamp: long,
+				Headers: []kgo.RecordHeader{{Key: "trace", Value: []byte("t-1")}},
+			}).FirstErr())
 		}
 		letter := s.records("letters-dead", 0, 1)[0]
+		assert.Equal(t, `k{"a":`, string(letter.Key))
 		assert.Equal(t, `{"a":`, string(letter.Value))
-		headers := map[string]string{}
-		for _, h := range letter.Headers {
-			headers[h.Key] = string(h.Value)
+		assert.True(t, long.Equal(letter.Timestamp), "a letter keeps its record's time: %s", letter.Timestamp)
+		const prefix = "__connect.errors."
+		want := [][2]string{
+			{"trace", "t-1"}, {prefix + "topic", "letters-in"}, {prefix + "partition", "0"}, {prefix + "offset", "1"},
+			{prefix + "connector.name", "sink"}, {prefix + "task.id", "0"}, {prefix + "stage", "VALUE_CONVERTER"},
+			{prefix + "class.name", "org.apache.kafka.connect.json.JsonConverter"},
+			{prefix + "exception.class.name", "org.apache.kafka.connect.errors.DataException"},
+			{prefix + "exception.message", "Converting byte[] to Kafka Connect data failed due to serialization error: "},
 		}
-		assert.Equal(t, "letters-in", headers["__connect.errors.topic"])
-		assert.Equal(t, "1", headers["__connect.errors.offset"])
-		assert.Equal(t, "sink", headers["__connect.errors.connector.name"])
-		assert.Equal(t, "VALUE_CONVERTER", headers["__connect.errors.stage"])
-		assert.Equal(t, "org.apache.kafka.connect.json.JsonConverter", headers["__connect.errors.class.name"])
-		assert.Equal(t, "org.apache.kafka.connect.errors.DataException", headers["__connect.errors.exception.class.name"])
+		require.Len(t, letter.Headers, len(want)+1)
+		for i, h := range letter.Headers[:len(want)] {
+			assert.Equal(t, want[i], [2]string{h.Key, string(h.Value)})
+		}
+		last := letter.Headers[len(want)]
+		assert.Equal(t, prefix+"exception.stacktrace", last.Key)
+		assert.True(t, strings.HasPrefix(string(last.Value), "org.apache.kafka.connect.errors.DataException: Converting byte[]"), "%s", last.Value)
 		s.waitFor("the records after it are written", func() bool { return len(actions(es.bulkText())) == 2 })
 	})
 }

@@ -132,7 +132,7 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 		}
 	}
 	// What came before a record that fails the task is delivered all the same.
-	if err := w.store.client.ProduceSync(ctx, produced...).FirstErr(); err != nil {
+	if err := w.store.produce(ctx, produced...); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -68,7 +68,6 @@ func openStore(cfg Config) (*store, error) {
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.AllowAutoTopicCreation(),
 		kgo.UnknownTopicRetries(unknownTopicRetries),
-		kgo.RecordDeliveryTimeout(writeTimeout),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("connecting to Kafka: %w", err)
@@ -314,6 +313,19 @@ func (s *store) offsetsOf(name string) []storedOffset {
 	return list
 }
 
+// produce writes records and returns when they are acknowledged, after writeTimeout
+// at the latest. The client's own limit for that is no use here: it counts from a
+// record's timestamp, and those of connectors' records are as old as what they tell.
+func (s *store) produce(ctx context.Context, records ...*kgo.Record) error {
+	limited, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	err := s.client.ProduceSync(limited, records...).FirstErr()
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return fmt.Errorf("no acknowledgement of Kafka within %s: %w", writeTimeout, err)
+	}
+	return err
+}
+
 // saveOffsets writes source offsets and returns when they are acknowledged.
 func (s *store) saveOffsets(ctx context.Context, name string, list []storedOffset) error {
 	records := make([]*kgo.Record, len(list))
@@ -329,7 +341,7 @@ func (s *store) saveOffsets(ctx context.Context, name string, list []storedOffse
 			}
 		}
 	}
-	if err := s.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	if err := s.produce(ctx, records...); err != nil {
 		return fmt.Errorf("writing to topic %s: %w", OffsetsTopic, err)
 	}
 	for _, o := range list {
@@ -352,7 +364,7 @@ func (s *store) write(ctx context.Context, entries ...entry) error {
 			records[i].Value = value
 		}
 	}
-	if err := s.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+	if err := s.produce(ctx, records...); err != nil {
 		return fmt.Errorf("writing to topic %s: %w", ConfigsTopic, err)
 	}
 	return nil
@@ -387,7 +399,9 @@ func (s *store) tell(key string, value any) {
 		}
 		r.Value = raw
 	}
-	s.client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	s.client.Produce(ctx, r, func(r *kgo.Record, err error) {
+		cancel()
 		if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
 			s.log.Warn("connect: writing a status", "key", key, "error", err)
 		}
