@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/avro"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format"
+	formatavro "github.com/orderflow/orderflow/internal/embedded/ksqldb/format/avro"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/types"
 )
@@ -178,7 +179,11 @@ func (g *formatGuess) avro(ctx context.Context, data []byte) (string, bool) {
 	if err != nil || found.Type != "" && found.Type != registry.TypeAvro {
 		return "", false
 	}
-	schema, err := avro.Parse(found.Text)
+	text, err := formatavro.SelfContained(ctx, g.registry, found)
+	if err != nil {
+		return "", false
+	}
+	schema, err := avro.Parse(text)
 	if err != nil {
 		return "", false
 	}
@@ -187,11 +192,11 @@ func (g *formatGuess) avro(ctx context.Context, data []byte) (string, bool) {
 	if err != nil || len(rest) > 0 {
 		return "", false
 	}
-	text, err := schema.EncodeJSON(value)
+	shown, err := schema.EncodeJSON(value)
 	if err != nil {
 		return "", false
 	}
-	return spaced(text), true
+	return spaced(shown), true
 }
 
 // spaced puts blanks behind the commas and colons of JSON text.

@@ -195,7 +195,11 @@ func columnsOf(ctx context.Context, reg SchemaRegistry, schema registry.Schema, 
 func translate(ctx context.Context, reg SchemaRegistry, schema registry.Schema, spec Spec) (*connect.Schema, error) {
 	switch spec.Format {
 	case Avro:
-		return avro.Translate(schema.Text)
+		text, err := avro.SelfContained(ctx, reg, schema)
+		if err != nil {
+			return nil, err
+		}
+		return avro.Translate(text)
 	case JSONSR:
 		return jsonsr.Translate(schema.Text)
 	default:
@@ -207,7 +211,11 @@ func translate(ctx context.Context, reg SchemaRegistry, schema registry.Schema, 
 func fullNames(ctx context.Context, reg SchemaRegistry, schema registry.Schema) ([]string, error) {
 	switch typeOf(schema) {
 	case registry.TypeAvro:
-		if name := avro.FullName(schema.Text); name != "" {
+		text, err := avro.SelfContained(ctx, reg, schema)
+		if err != nil {
+			return nil, err
+		}
+		if name := avro.FullName(text); name != "" {
 			return []string{name}, nil
 		}
 	case registry.TypeProtobuf:

@@ -78,7 +78,11 @@ func New(ctx context.Context, cfg Config, reg registry.Registry) (*Serde, error)
 			Cause:   err,
 		}
 	}
-	plan, err := newWritePlan(schema.Text, s.row, *cfg.SchemaID)
+	text, err := SelfContained(ctx, reg, schema)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := newWritePlan(text, s.row, *cfg.SchemaID)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +204,11 @@ func (s *Serde) plan(id int) (*readPlan, error) {
 	if schema.Type != "" && schema.Type != registry.TypeAvro {
 		return nil, fmt.Errorf("schema %d is of type %s, not AVRO", id, schema.Type)
 	}
-	p, _ := s.plans.LoadOrStore(id, newReadPlan(schema.Text, s.row))
+	text, err := SelfContained(context.Background(), s.reg, schema)
+	if err != nil {
+		return nil, err
+	}
+	p, _ := s.plans.LoadOrStore(id, newReadPlan(text, s.row))
 	return p.(*readPlan), nil
 }
 

@@ -10,10 +10,15 @@ import (
 // defaultPrecision is what Connect takes for a decimal without precision.
 const defaultPrecision = 64
 
-// parse reads a schema for raw coding. Decimals may lack their precision, which
-// Connect allows and Avro's specification doesn't.
+// parse reads a schema for raw coding.
 func parse(text string) (*avro.Schema, error) {
-	schema, err := avro.Parse(text, rawLogicalTypes()...)
+	return lenient(text, func(text string) (*avro.Schema, error) { return avro.Parse(text, rawLogicalTypes()...) })
+}
+
+// lenient reads a schema whose decimals may lack their precision, which Connect
+// allows and Avro's specification doesn't.
+func lenient(text string, parse func(string) (*avro.Schema, error)) (*avro.Schema, error) {
+	schema, err := parse(text)
 	if err == nil || !strings.Contains(text, `"decimal"`) {
 		return schema, err
 	}
@@ -27,7 +32,7 @@ func parse(text string) (*avro.Schema, error) {
 	if marshalErr != nil {
 		return nil, err
 	}
-	return avro.Parse(string(completed), rawLogicalTypes()...)
+	return parse(string(completed))
 }
 
 // addPrecision completes the decimals within a schema and reports whether there
