@@ -117,3 +117,24 @@ func TestAWriteThatKafkaDoesNotTakeEndsWithAnError(t *testing.T) {
 		assert.Less(t, time.Since(began), time.Minute)
 	})
 }
+
+func TestAWorkerThatWaitsForADeadOneStopsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		es := newFakeElasticsearch(s)
+		s.createTopic("in")
+		s.create("sink", plainSink(es.URL))
+		s.produceNumbers(0, 1)
+		s.waitFor("the document", func() bool { return es.document("in/k0") != "" })
+		s.kill()
+		killed := time.Now()
+		<-time.After(2 * time.Second)
+		stopping := time.Now()
+		require.NoError(t, s.server.Stop())
+		assert.Less(t, time.Since(stopping), time.Second)
+		s.start()
+		s.produceNumbers(1, 2)
+		require.Eventually(t, func() bool { return es.document("in/k1") != "" }, time.Minute, 100*time.Millisecond)
+		assert.Less(t, time.Since(killed), 11*time.Second, "the dead member's session is waited for, and nothing else")
+	})
+}

@@ -38,7 +38,8 @@ const (
 	unknownTopicRetries = 20
 	stopTimeout         = time.Second
 	taskStopTimeout     = 5 * time.Second
-	sinkFlushTimeout    = 3 * time.Second // less than taskStopTimeout
+	sinkFinishTimeout   = 3500 * time.Millisecond // with leaving and closing less than taskStopTimeout
+	sinkFlushTimeout    = 3 * time.Second         // less than sinkFinishTimeout
 	commitInterval      = 500 * time.Millisecond
 )
 

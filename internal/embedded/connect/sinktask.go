@@ -9,7 +9,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/orderflow/orderflow/internal/embedded/connect/config"
 	"github.com/orderflow/orderflow/internal/embedded/connect/plugin"
 )
 
@@ -21,31 +20,6 @@ const (
 	maxPoll            = 500 // records, as Kafka's own consumers
 )
 
-// consumer makes a member of a sink connector's consumer group.
-func (w *worker) consumer(c *connector, settings map[string]string, r *sinkRun) (*kgo.Client, error) {
-	opts := append(w.cfg.kafka(),
-		kgo.ClientID("connector-consumer-"+c.name),
-		kgo.ConsumerGroup(groupPrefix+c.name),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.DisableAutoCommit(),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsRevoked(r.revoked),
-		kgo.OnPartitionsLost(r.lost),
-		kgo.MetadataMinAge(metadataMinAge),
-	)
-	if pattern := settings[topicsRegexSetting]; pattern != "" {
-		opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics("^(?:"+pattern+")$"))
-	} else {
-		opts = append(opts, kgo.ConsumeTopics(config.SplitList(settings[topicsSetting])...))
-	}
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("connecting to Kafka: %w", err)
-	}
-	return client, nil
-}
-
 // runSink runs a sink task until it fails or ctx ends.
 func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin.SinkTask, settings map[string]string) (err error) {
 	p, err := w.newPipeline(settings)
@@ -53,11 +27,11 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 		return err
 	}
 	r := &sinkRun{w: w, c: c, t: t, p: p, sink: sink, progress: newProgress(w.cfg.Clock.Now, cmp.Or(w.cfg.OffsetFlushInterval, commitInterval))}
-	client, err := w.consumer(c, settings, r)
+	client, leave, err := w.consumer(c, settings, r)
 	if err != nil {
 		return err
 	}
-	defer client.CloseAllowingRebalance()
+	defer leave()
 	defer func() { err = errors.Join(err, r.close()) }()
 	if r.dead, err = w.deadLettersOf(ctx, c, t, settings); err != nil {
 		return err
@@ -67,7 +41,11 @@ func (w *worker) runSink(ctx context.Context, c *connector, t *task, sink plugin
 	}
 	r.running.Store(true)
 	w.setTask(c, t, status{state: stateRunning})
-	defer func() { r.finish(context.WithoutCancel(ctx), client, err) }()
+	defer func() {
+		finishCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sinkFinishTimeout)
+		defer cancel()
+		r.finish(finishCtx, client, err)
+	}()
 	for {
 		pollCtx, cancel := r.progress.pollContext(ctx)
 		fetches := client.PollRecords(pollCtx, maxPoll)
