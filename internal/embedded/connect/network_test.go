@@ -71,16 +71,16 @@ func (n *network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 // cable is what one process dials through. Once it is cut no byte goes through any
 // more, as if the process had been killed.
 type cable struct {
-	network *network
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	mu    sync.Mutex
 	cut   bool
 	conns []net.Conn
 }
 
-// Dial connects as the network does.
+// Dial connects as its network does.
 func (c *cable) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := c.network.Dial(ctx, network, addr)
+	conn, err := c.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

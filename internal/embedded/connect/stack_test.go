@@ -103,7 +103,7 @@ func (s *stack) serve(h http.Handler) string {
 // start brings up a worker that knows nothing but its topics.
 func (s *stack) start() {
 	s.t.Helper()
-	s.cable = &cable{network: s.network}
+	s.cable = &cable{dial: s.network.Dial}
 	var err error
 	s.server, err = connect.New(connect.Config{Addr: "127.0.0.1:0", Brokers: []string{s.broker.Addr()}, SchemaRegistry: s.registryURL,
 		KafkaOptions: []kgo.Opt{kgo.Dialer(s.cable.Dial)}, Listen: s.network.Listen, Dial: s.cable.Dial,
