@@ -201,7 +201,7 @@ func translate(ctx context.Context, reg SchemaRegistry, schema registry.Schema, 
 		}
 		return avro.Translate(text)
 	case JSONSR:
-		return jsonsr.Translate(schema.Text)
+		return jsonsr.Translate(ctx, reg, schema)
 	default:
 		return protobuf.Translate(ctx, reg, schema, spec.FullName, protobuf.Nullable(strings.ToUpper(spec.ProtobufNullable)))
 	}

@@ -66,7 +66,7 @@ func New(ctx context.Context, cfg Config, reg registry.Registry) (*Serde, error)
 			Cause:   err,
 		}
 	}
-	given, err := Translate(schema.Text)
+	given, err := Translate(ctx, reg, schema)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (s *Serde) schema(id int) (*connect.Schema, error) {
 	if got.Type != registry.TypeJSON {
 		return nil, fmt.Errorf("schema %d is of type %s, not JSON", id, got.Type)
 	}
-	schema, err := Translate(got.Text)
+	schema, err := Translate(context.Background(), s.reg, got)
 	if err != nil {
 		return nil, err
 	}

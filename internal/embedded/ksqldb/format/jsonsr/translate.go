@@ -1,14 +1,17 @@
 package jsonsr
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/connect"
+	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/registry"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/format/serde"
 )
 
@@ -23,19 +26,51 @@ const (
 const maxDepth = 64
 
 // Translate turns a JSON Schema into a Connect schema as Connect's
-// JsonSchemaData does. References within the schema are followed.
-func Translate(text string) (*connect.Schema, error) {
-	var root any
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber()
-	if err := dec.Decode(&root); err != nil {
+// JsonSchemaData does. References within the schema, and to those that the registry
+// has as its references, are followed.
+func Translate(ctx context.Context, reg registry.Registry, schema registry.Schema) (*connect.Schema, error) {
+	references, err := registry.References(ctx, reg, schema)
+	if err != nil {
+		return nil, err
+	}
+	t := translator{others: map[string]any{}}
+	for _, r := range references {
+		other, err := decode(r.Schema.Text)
+		if err != nil {
+			return nil, fmt.Errorf("reading the referenced JSON Schema %s: %w", r.Name, err)
+		}
+		t.others[r.Name] = other
+		if id := idOf(other); id != "" && t.others[id] == nil {
+			t.others[id] = other
+		}
+	}
+	if t.root, err = decode(schema.Text); err != nil {
 		return nil, fmt.Errorf("reading the JSON Schema: %w", err)
 	}
-	t := translator{root: root}
-	return t.schema(root, 0)
+	return t.schema(t.root, 0)
 }
 
-type translator struct{ root any }
+func decode(text string) (any, error) {
+	var v any
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	err := dec.Decode(&v)
+	return v, err
+}
+
+// idOf is the address that a schema says it has, or empty.
+func idOf(schema any) string {
+	o, _ := schema.(object)
+	id, _ := o["$id"].(string)
+	return strings.TrimSuffix(id, "#")
+}
+
+// translator turns one schema, root, into Connect's. Others are those that it may
+// refer to, by the names of the references and by their own addresses.
+type translator struct {
+	root   any
+	others map[string]any
+}
 
 type object = map[string]any
 
@@ -48,11 +83,11 @@ func (t translator) schema(v any, depth int) (*connect.Schema, error) {
 		return nil, fmt.Errorf("Unsupported schema type %v", v)
 	}
 	if ref, ok := o["$ref"].(string); ok {
-		target, err := t.resolve(ref)
+		in, target, err := t.resolve(ref)
 		if err != nil {
 			return nil, err
 		}
-		return t.schema(target, depth+1)
+		return in.schema(target, depth+1)
 	}
 	for _, word := range []string{"oneOf", "anyOf", "allOf"} {
 		if list, ok := o[word].([]any); ok {
@@ -79,24 +114,49 @@ func typeList(o object, list []any) []any {
 	return out
 }
 
-// resolve follows a reference within the schema.
-func (t translator) resolve(ref string) (any, error) {
-	if !strings.HasPrefix(ref, "#") {
-		return nil, fmt.Errorf("the schema refers to %s: only references within a schema are followed", ref)
+// resolve follows a reference, and gives the translator of the schema that it leads
+// into.
+func (t translator) resolve(ref string) (translator, any, error) {
+	address, pointer, _ := strings.Cut(ref, "#")
+	if address != "" {
+		var found bool
+		if t.root, found = t.at(address); !found {
+			return t, nil, fmt.Errorf("the schema refers to %s, which is none of the references that the registry has for it", ref)
+		}
 	}
 	at := t.root
-	for step := range strings.SplitSeq(strings.TrimPrefix(strings.TrimPrefix(ref, "#"), "/"), "/") {
+	for step := range strings.SplitSeq(strings.TrimPrefix(pointer, "/"), "/") {
 		if step == "" {
 			continue
 		}
 		step = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
 		o, ok := at.(object)
 		if !ok || o[step] == nil {
-			return nil, fmt.Errorf("the schema refers to %s, which it doesn't have", ref)
+			return t, nil, fmt.Errorf("the schema refers to %s, which it doesn't have", ref)
 		}
 		at = o[step]
 	}
-	return at, nil
+	return t, at, nil
+}
+
+// at finds the schema with an address, which may be relative to that of the root.
+func (t translator) at(address string) (any, bool) {
+	own := idOf(t.root)
+	addresses := []string{address}
+	if base, err := url.Parse(own); err == nil {
+		if full, err := base.Parse(address); err == nil {
+			addresses = append(addresses, full.String())
+		}
+	}
+	for _, a := range addresses {
+		if a == own {
+			return t.root, true
+		}
+		if other, ok := t.others[a]; ok {
+			return other, true
+		}
+	}
+	return nil, false
 }
 
 // combined makes one type or null optional, and several types a struct with a

@@ -61,9 +61,6 @@ message TimeOfDay {
 // mainFile is the name that a schema is compiled under.
 const mainFile = "schema.proto"
 
-// maxReferences bounds the files that a schema may import from the registry.
-const maxReferences = 256
-
 var (
 	metaOption = regexp.MustCompile(`\(\s*\.?confluent\.\w+_meta\s*\)`)
 	syntaxLine = regexp.MustCompile(`(?m)^\s*syntax\s*=\s*["']proto[23]["']\s*;`)
@@ -71,10 +68,15 @@ var (
 
 // compile parses a schema and what it refers to.
 func compile(ctx context.Context, reg registry.Registry, schema registry.Schema) (protoreflect.FileDescriptor, error) {
-	sources := map[string]string{mainFile: withMetaImport(schema.Text)}
-	if err := addReferences(ctx, reg, schema.References, sources); err != nil {
+	sources := map[string]string{}
+	references, err := registry.References(ctx, reg, schema)
+	if err != nil {
 		return nil, err
 	}
+	for _, r := range references {
+		sources[r.Name] = withMetaImport(r.Schema.Text)
+	}
+	sources[mainFile] = withMetaImport(schema.Text)
 	compiler := protocompile.Compiler{
 		MaxParallelism: 1,
 		Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{
@@ -109,26 +111,6 @@ func withMetaImport(text string) string {
 		return line + text
 	}
 	return text[:at[1]] + line + text[at[1]:]
-}
-
-func addReferences(ctx context.Context, reg registry.Registry, refs []registry.Reference, sources map[string]string) error {
-	for _, ref := range refs {
-		if _, known := sources[ref.Name]; known {
-			continue
-		}
-		if len(sources) > maxReferences {
-			return fmt.Errorf("the schema refers to more than %d others", maxReferences)
-		}
-		target, err := reg.Version(ctx, ref.Subject, ref.Version)
-		if err != nil {
-			return fmt.Errorf("fetching the referenced schema %s: %w", ref.Name, err)
-		}
-		sources[ref.Name] = withMetaImport(target.Text)
-		if err := addReferences(ctx, reg, target.References, sources); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // messageNamed finds the message with the full name, or the first message when
