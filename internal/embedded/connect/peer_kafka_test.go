@@ -38,7 +38,7 @@ func TestPeerSinkGoesOnAfterAKill(t *testing.T) {
 		require.NoError(t, server.Stop())
 		return time.Since(began)
 	}
-	server, c := start()
+	server, _ := start()
 	side := peerSide{t, "http://" + server.Addr(), brokers}
 	client := side.client()
 	defer client.Close()
@@ -53,7 +53,7 @@ func TestPeerSinkGoesOnAfterAKill(t *testing.T) {
 	began := time.Now()
 	assert.Less(t, stop(server), 3*time.Second)
 
-	server, c = start()
+	server, c := start()
 	produce("two")
 	side.waitFile(out, "one\ntwo\n")
 	t.Logf("connect: a sink goes on %s after a stop", time.Since(began))
