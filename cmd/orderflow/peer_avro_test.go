@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -363,4 +364,14 @@ func writesForSQL(t *testing.T, p *process, do func(avroTask) avroAnswer, librar
 	rows = p.query(t, map[string]any{"sql": "SELECT n, product->name FROM sales_" + library.name + " EMIT CHANGES LIMIT 1;", "properties": map[string]string{"auto.offset.reset": "earliest"}})
 	require.Len(t, rows, 1)
 	same(t, []any{2, "jumper"}, rows[0], "with a reference")
+	a = call(t, http.MethodPost, p.ksqldb()+"/query", `{"ksql":"PRINT '`+topic+`' FROM BEGINNING LIMIT 1;"}`)
+	assert.Contains(t, string(a.body), `"name": "jumper"`)
+
+	// SQL writes with that schema, too.
+	id := fmt.Sprint(binary.BigEndian.Uint32(answer.Record[1:5]))
+	a = p.statement(t, "CREATE STREAM sales_as_"+library.name+" WITH (KAFKA_TOPIC='"+topic+"', VALUE_FORMAT='AVRO', VALUE_SCHEMA_ID="+id+"); CREATE STREAM resales_"+library.name+
+		" WITH (KAFKA_TOPIC='re"+topic+"', VALUE_FORMAT='AVRO', VALUE_SCHEMA_ID="+id+") AS SELECT * FROM sales_as_"+library.name+";")
+	require.Equal(t, http.StatusOK, a.status, "%s", a.body)
+	resale := awaitRecords(t, p, "re"+topic, 1)[0]
+	assert.Equal(t, answer.Record, resale.Value)
 }
