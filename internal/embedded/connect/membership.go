@@ -54,8 +54,10 @@ func (w *worker) consumer(c *connector, settings map[string]string, r *sinkRun) 
 	}
 	return client, func() {
 		defer abandon()
-		defer client.Close()
 		w.leave(client, abandon, group)
+		client.Close()
+		// Closing polls once more, and that may hold up what it has begun in the background.
+		client.AllowRebalance()
 	}, nil
 }
 
