@@ -140,13 +140,17 @@ func (p *peer) fetch(topic string, partition int32, offset int64) (raw []byte, n
 	return got.RecordBatches, offset, kerr.ErrorForCode(got.ErrorCode)
 }
 
-// sound checks that a partition can be read from its beginning to its end.
+// sound checks that a partition can be read from its beginning to its end. The
+// beginning may lie within a batch, since records can be deleted up to any offset.
 func (p *peer) sound(topic string, partition int32) (records int64, err error) {
-	offset := int64(-1)
+	offset, start := int64(-1), int64(-1)
 	for {
 		raw, from, err := p.fetch(topic, partition, offset)
 		if err != nil || len(raw) == 0 {
 			return records, err
+		}
+		if start < 0 {
+			start = from
 		}
 		offset = from
 		for len(raw) > 0 {
@@ -154,7 +158,7 @@ func (p *peer) sound(topic string, partition int32) (records int64, err error) {
 			if err == nil {
 				err = b.CheckCRC()
 			}
-			if err == nil && (b.BaseOffset() != offset || b.LastOffset() < offset) {
+			if err == nil && (b.BaseOffset() != offset && offset != start || b.BaseOffset() > offset || b.LastOffset() < offset) {
 				err = fmt.Errorf("a batch of offsets %d to %d where %d was next", b.BaseOffset(), b.LastOffset(), offset)
 			}
 			if err != nil {
