@@ -191,6 +191,9 @@ func (w *worker) restart(c *connector, tasks, onlyFailed bool) statusInfo {
 			plan.Tasks[i].State = stateRestarting
 		}
 	}
+	for _, t := range which {
+		w.setTask(c, t, status{state: stateRestarting}) // who asks next sees that it is under way
+	}
 	if again || len(which) > 0 {
 		w.reconcile.Go(func() { w.renew(c, which) })
 	}
