@@ -44,8 +44,21 @@ func (m *Migrator) rows(ctx context.Context, files []File) (history, error) {
 	for _, file := range files {
 		keys = append(keys, strconv.Itoa(file.Version))
 	}
-	h.records, err = m.metadata.readRecords(ctx, keys)
-	return h, err
+	if h.records, err = m.metadata.readRecords(ctx, keys); err != nil {
+		return h, err
+	}
+	// The row of a version that begins comes right after the current one. Somebody may
+	// have been cut off between the two.
+	if current, ok := h.records[currentKey]; ok && current.state == Running {
+		_, there, err := m.record(ctx, &h, current.version)
+		if err != nil {
+			return h, err
+		}
+		if !there {
+			h.records[current.version] = current
+		}
+	}
+	return h, nil
 }
 
 // follow goes from the current version to the one before it, and so on.

@@ -49,6 +49,27 @@ func TestAFileGoesOnWithTheStatementThatFailed(t *testing.T) {
 	assert.Equal(t, started, server.events[len(server.events)-1]["STARTED_ON"], "what was begun goes on")
 }
 
+func TestAFileGoesOnWhoseRowWasNotWritten(t *testing.T) {
+	server := newFakeKsqlDB(t)
+	server.refuse["CREATE STREAM A"] = "not now"
+	fsys := files("V000001__a.sql", fourStatements)
+	_, err := server.newMigrator(t, migrate.Config{FS: fsys}).Apply(t.Context(), all)
+	require.Error(t, err)
+
+	// The process ended between the row of the current version and that of version 1.
+	server.mu.Lock()
+	server.table = map[string]map[string]string{"CURRENT": server.events[0]}
+	server.mu.Unlock()
+	delete(server.refuse, "CREATE STREAM A")
+	migrator := server.newMigrator(t, migrate.Config{FS: fsys})
+	status, err := migrator.Info(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, migrate.Running, status.Migrations[0].State)
+	_, err = migrator.Apply(t.Context(), all)
+	require.NoError(t, err)
+	assert.Equal(t, "1: 1 MIGRATED after <none>", server.states()[len(server.states())-1])
+}
+
 func TestAChangeOfWhatWasCarriedOutNeedsARepair(t *testing.T) {
 	server := newFakeKsqlDB(t)
 	server.refuse["CREATE STREAM C"] = "no such column"
