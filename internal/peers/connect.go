@@ -1,10 +1,8 @@
 package peers
 
 import (
-	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,26 +95,9 @@ func StartConnect(t testing.TB, c ConnectConfig) *Connect {
 		Name: "connect", Path: "java", Dir: dir, Env: c.Env, Timeout: connectStart,
 		Args: []string{"-Xms128m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-Dlog4j.configuration=file:" + logging, "-cp", classes,
 			"org.apache.kafka.connect.cli.ConnectDistributed", file},
-		Ready: w.healthy,
+		Ready: answersOK(w.URL + "/health"),
 	})
 	return w
-}
-
-// healthy asks whether the worker has finished its start.
-func (w *Connect) healthy(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, w.URL+"/health", nil)
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the worker's health is %s", res.Status)
-	}
-	return nil
 }
 
 // Output is the end of what the worker wrote.

@@ -1,9 +1,6 @@
 package peers
 
 import (
-	"context"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -81,21 +78,7 @@ func Elasticsearch(t testing.TB) string {
 		Name: "elasticsearch", Path: "java",
 		Args: strings.Fields("-Xms256m -Xmx512m -Djava.security.manager=allow --module-path " + server +
 			" --add-modules ALL-MODULE-PATH --add-opens java.base/java.io=ALL-UNNAMED " + source + " " + home + " " + filepath.Join(home, "data") + " " + port),
-		Ready: func(ctx context.Context) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_cluster/health?wait_for_status=yellow&timeout=1s", nil)
-			if err != nil {
-				return err
-			}
-			res, err := http.DefaultClient.Do(req)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = res.Body.Close() }()
-			if res.StatusCode != http.StatusOK {
-				return fmt.Errorf("the cluster's health answers %s", res.Status)
-			}
-			return nil
-		},
+		Ready: answersOK(url + "/_cluster/health?wait_for_status=yellow&timeout=1s"),
 	})
 	return url
 }

@@ -2,6 +2,8 @@ package peers
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +81,25 @@ func Start(t testing.TB, c Command) *Process {
 			require.FailNow(t, c.Name+" did not become ready", "%v", err)
 		case <-tick.C:
 		}
+	}
+}
+
+// answersOK makes a question whether a server is ready: it is when GET url says 200.
+func answersOK(url string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return err
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = res.Body.Close() }()
+		if res.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s answers %s", url, res.Status)
+		}
+		return nil
 	}
 }
 

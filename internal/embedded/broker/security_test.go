@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -157,27 +156,9 @@ func TestProtectionThatCantWork(t *testing.T) {
 	}
 }
 
-// logged collects what is logged.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // What strangers send before a login ends their connection, and nothing else.
 func TestHostileLogins(t *testing.T) {
-	out := &logged{}
+	out := &syncBuffer{}
 	b, as := protected(t, broker.Config{FrameTimeout: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(out, nil))})
 	pool, err := as.TLS.Config()
 	require.NoError(t, err)

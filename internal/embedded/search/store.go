@@ -15,6 +15,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/orderflow/orderflow/internal/embedded/unsynced"
 )
 
 // storeFormat is the version of what the database holds.
@@ -66,7 +68,7 @@ func (l pebbleLogger) Fatalf(format string, a ...any) {
 }
 
 func openStore(cfg Config) (*store, error) {
-	fs, dir := unsyncedFS(), ""
+	fs, dir := unsynced.FS(), ""
 	path := "store"
 	if cfg.DataDir == "" {
 		fs = vfs.NewMem()

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/orderflow/orderflow/internal/embedded/unsynced"
 )
 
 // diskFormat is the version of the layout of keys and commits on disk.
@@ -50,7 +52,7 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 		Logger:             pebbleLogger{cfg.Logger},
 	}
 	if !cfg.Sync {
-		opts.FS = unsyncedFS()
+		opts.FS = unsynced.FS()
 	}
 	db, err := pebble.Open(filepath.Join(cfg.Dir, "db"), opts)
 	if err != nil {

@@ -1,11 +1,12 @@
-package search
+// Package unsynced has the file system of the embedded servers' pebble databases.
+package unsynced
 
 import "github.com/cockroachdb/pebble/v2/vfs"
 
-// unsyncedFS is the file system without the wait for the disk. A commit still
-// reaches the operating system before it returns, so it survives the end of the
-// process; what an abrupt end of the machine may take is the newest commits.
-func unsyncedFS() vfs.FS { return noSyncFS{vfs.Default} }
+// FS is the file system without the wait for the disk. A commit still reaches the
+// operating system before it returns, so it survives the end of the process; what an
+// abrupt end of the machine may take is the newest commits.
+func FS() vfs.FS { return noSyncFS{vfs.Default} }
 
 type noSyncFS struct{ vfs.FS }
 
