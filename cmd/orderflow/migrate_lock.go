@@ -62,14 +62,14 @@ func lockMigrations(ctx context.Context, env *environment, client *ksql.Client, 
 	if err != nil {
 		return nil, nil, err
 	}
-	held, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancelCause(migrate.Fence(ctx, lock.Confirm))
 	stopWatch := make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		select {
 		case <-lock.Lost():
-			cancel(errors.New("the migrations' lock was lost: Kafka has not heard of this program for too long"))
+			cancel(fmt.Errorf("%w: %w", migrate.ErrLockLost, kafkalock.ErrLost))
 		case <-stopWatch:
 		}
 	}()

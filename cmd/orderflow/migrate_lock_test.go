@@ -124,7 +124,7 @@ func TestAMigratorThatLosesItsLockStops(t *testing.T) {
 			assert.Contains(t, out.String(), "the migrations' lock was lost")
 			code, info, errs := command("migrate", "info", "--dir", dir)
 			require.Equal(t, 0, code, errs)
-			assert.Regexp(t, ` 1 +\| a +\| ERROR +\|.*the migrations' lock was lost`, info)
+			assert.Regexp(t, ` 1 +\| a +\| RUNNING +\|`, info, "without the lock nothing is noted")
 		})
 	}
 }

@@ -90,16 +90,21 @@ func (g *Group) Client() *kgo.Client { return g.client }
 // groups gives a member's partitions to others while it still works on their records;
 // what must not be done by both is done right after Confirm.
 func (g *Group) Confirm(ctx context.Context) error {
+	return ConfirmMember(ctx, g.client, g.cfg.Group)
+}
+
+// ConfirmMember is Confirm for a client that consumes as a member of a group by itself.
+func ConfirmMember(ctx context.Context, client *kgo.Client, group string) error {
 	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group = g.cfg.Group
-	req.MemberID, req.Generation = g.client.GroupMetadata()
-	resp, err := req.RequestWith(ctx, g.client)
+	req.Group = group
+	req.MemberID, req.Generation = client.GroupMetadata()
+	resp, err := req.RequestWith(ctx, client)
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
 	// The others wait for this member until it has finished.
 	if err != nil && !errors.Is(err, kerr.RebalanceInProgress) {
-		return fmt.Errorf("asking whether this is still a member of group %s: %w", g.cfg.Group, err)
+		return fmt.Errorf("asking whether this is still a member of group %s: %w", group, err)
 	}
 	return nil
 }

@@ -21,5 +21,7 @@
 //     before it.
 //   - Whatever happens to a file, its last event says: MIGRATED after all of it
 //     ran, ERROR with the reason after it stopped, RUNNING only when the
-//     migrator itself was cut off.
+//     migrator itself was cut off or lost its lock.
+//   - Right before anything is sent that changes the server, the lock is asked
+//     whether it is still held.
 package migrate

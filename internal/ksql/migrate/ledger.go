@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,8 +35,8 @@ func (r row) key() string { return r[0] }
 
 func (l *ledger) selected() string { return strings.ToUpper(strings.Join(l.columns, ", ")) }
 
-// exists reports whether stream and table exist. One without the other is an
-// error.
+// exists reports whether stream and table exist. The stream alone is what is left of a
+// create that was cut off, the table alone is an error.
 func (l *ledger) exists(ctx context.Context) (bool, error) {
 	stream, err := sourceExists(ctx, l.client, l.stream)
 	if err != nil {
@@ -45,14 +46,10 @@ func (l *ledger) exists(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if stream != table {
-		there, missing := l.stream, l.table
-		if table {
-			there, missing = missing, there
-		}
-		return false, fmt.Errorf("%s exists, but %s does not: run `migrate destroy` to remove it, or recreate what is missing", there, missing)
+	if table && !stream {
+		return false, fmt.Errorf("%s exists, but %s does not: run `migrate destroy` to remove it, or recreate what is missing", l.table, l.stream)
 	}
-	return stream, nil
+	return table, nil
 }
 
 func sourceExists(ctx context.Context, client *ksql.Client, source string) (bool, error) {
@@ -72,7 +69,7 @@ func isUnknownSource(err error, source string) bool {
 		strings.Contains(e.Message, "Could not find STREAM/TABLE '"+source+"'")
 }
 
-// create makes stream and table.
+// create makes stream and table, or what is missing of them.
 func (l *ledger) create(ctx context.Context) error {
 	streamTopic, tableTopic := l.streamTopic, l.tableTopic
 	if streamTopic == "" || tableTopic == "" {
@@ -106,15 +103,15 @@ func (l *ledger) create(ctx context.Context) error {
 	for _, statement := range statements {
 		// By default the table would miss rows that come before its query reads.
 		properties := map[string]any{"auto.offset.reset": "earliest"}
-		lost := false
 		err := retry(ctx, ksql.IsTransient, func() error {
-			if lost {
-				if there, err := sourceExists(ctx, l.client, statement.source); there || err != nil {
-					return err
-				}
-			}
 			_, err := execute(ctx, l.client, statement.text, properties)
-			lost = true
+			if err == nil {
+				return nil
+			}
+			// It may be there already: the answer was lost, or an earlier create was cut off.
+			if there, existsErr := sourceExists(ctx, l.client, statement.source); existsErr == nil && there {
+				return nil
+			}
 			return err
 		})
 		if err != nil {
@@ -130,9 +127,13 @@ type outcome struct {
 	warnings []string
 }
 
-// execute runs one statement and waits until the server is done with it.
+// execute runs one statement, if the lock is still held, and waits until the server
+// is done with it.
 func execute(ctx context.Context, client *ksql.Client, text string, properties map[string]any) (outcome, error) {
 	var done outcome
+	if err := passFence(ctx); err != nil {
+		return done, err
+	}
 	entities, err := client.Exec(ctx, text, ksql.ExecOptions{Properties: properties})
 	if err != nil {
 		return done, err
@@ -217,23 +218,36 @@ func (l *ledger) write(ctx context.Context, rows ...row) error {
 
 var errNotVisible = errors.New("the table does not show it yet")
 
+// writeAgainAfter is how long a table may show other rows than the last ones.
+const writeAgainAfter = time.Second
+
 // confirm waits until the table shows these rows, so that whoever reads it next,
-// this program or another, knows of them.
+// this program or another, knows of them. It writes them again when the table goes on
+// to show others: a migrator that had lost its lock without knowing may have written
+// after this one.
 func (l *ledger) confirm(ctx context.Context, rows ...row) error {
 	keys := make([]string, len(rows))
 	for i, r := range rows {
 		keys[i] = r.key()
 	}
 	notYet := func(err error) bool { return errors.Is(err, errNotVisible) }
+	written := time.Now()
 	return retry(ctx, notYet, func() error {
 		shown, err := l.read(ctx, keys)
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if strings.Join(shown[r.key()], "\x00") != strings.Join(r, "\x00") {
-				return errNotVisible
+			if slices.Equal(shown[r.key()], r) {
+				continue
 			}
+			if time.Since(written) >= writeAgainAfter {
+				if err := l.write(ctx, rows...); err != nil {
+					return err
+				}
+				written = time.Now()
+			}
+			return fmt.Errorf("%w: its row is %q instead of %q", errNotVisible, shown[r.key()], r)
 		}
 		return nil
 	})

@@ -30,8 +30,8 @@ type Config struct {
 	// validated.
 	NewEngine func(ctx context.Context, topics map[string]int) (Engine, error)
 	// Lock waits until no other migrator changes the server. The context that it
-	// returns ends when the lock is lost; release gives it back. Nil means that
-	// nothing keeps migrators apart.
+	// returns ends when the lock is lost, and is a Fence where that can be asked;
+	// release gives it back. Nil means that nothing keeps migrators apart.
 	Lock func(ctx context.Context) (held context.Context, release func(), err error)
 	// Metadata names what keeps the states.
 	Metadata Metadata

@@ -417,9 +417,9 @@ func TestDamagedMetadataIsAnError(t *testing.T) {
 		})
 	}
 	server := newFakeKsqlDB(t)
-	server.sources["MIGRATION_EVENTS"] = true
+	server.sources["MIGRATION_SCHEMA_VERSIONS"] = true
 	_, err := server.newMigrator(t, migrate.Config{FS: files()}).Info(t.Context())
-	assert.ErrorContains(t, err, "MIGRATION_EVENTS exists, but MIGRATION_SCHEMA_VERSIONS does not")
+	assert.ErrorContains(t, err, "MIGRATION_SCHEMA_VERSIONS exists, but MIGRATION_EVENTS does not")
 }
 
 func TestDestroy(t *testing.T) {

@@ -61,13 +61,13 @@ func LockRow(ctx, wait context.Context, config RowLockConfig) (held context.Cont
 	if err := l.acquire(wait); err != nil {
 		return nil, nil, fmt.Errorf("taking the migrations' lock: %w", err)
 	}
-	held, cancel := context.WithCancelCause(ctx)
+	held, cancel := context.WithCancelCause(Fence(ctx, l.confirm))
 	beating, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if err := l.beat(beating); err != nil {
-			cancel(fmt.Errorf("the migrations' lock was lost: %w", err))
+			cancel(fmt.Errorf("%w: %w", ErrLockLost, err))
 		}
 	}()
 	var once sync.Once
@@ -125,6 +125,20 @@ func (l *rowLock) try(ctx context.Context) (bool, error) {
 	}
 	holder, err := l.holder(ctx)
 	return holder == l.config.Holder, err
+}
+
+// confirm returns an error unless the lock is this holder's.
+func (l *rowLock) confirm(ctx context.Context) error {
+	holder, err := l.holder(ctx)
+	switch {
+	case err != nil:
+		return err
+	case holder == "":
+		return errors.New("its row has expired")
+	case holder != l.config.Holder:
+		return fmt.Errorf("%s has it now", holder)
+	}
+	return nil
 }
 
 // holder returns who has the lock, "" when nobody has.

@@ -170,7 +170,7 @@ func (m *Migrator) stopped(ctx context.Context, p progress, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
 	p.state, p.underway, p.updatedOn = progressStopped, nil, milliseconds(m.now())
-	if err := m.journal.note(ctx, p); err != nil {
+	if err := m.journal.note(ctx, p); err != nil && !errors.Is(err, ErrLockLost) {
 		return errors.Join(cause, err)
 	}
 	return cause
@@ -244,7 +244,8 @@ func (m *Migrator) refuse(ctx context.Context, file File, h history, cause error
 // noteTimeout bounds how long noting a failure may take once ctx has ended.
 const noteTimeout = 5 * time.Second
 
-// fail notes that a file has failed, also when ctx is why, and returns cause.
+// fail notes that a file has failed, also when ctx is why, and returns cause. Without
+// the lock it notes nothing, since another may have gone on with the file.
 func (m *Migrator) fail(ctx context.Context, r record, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
 	defer cancel()
@@ -252,6 +253,9 @@ func (m *Migrator) fail(ctx context.Context, r record, cause error) error {
 	r.completedOn = milliseconds(m.now())
 	r.errorReason = cause.Error()
 	if err := m.metadata.note(ctx, r); err != nil {
+		if errors.Is(err, ErrLockLost) {
+			return fmt.Errorf("%w (`migrate apply` goes on where this one was stopped)", cause)
+		}
 		return errors.Join(cause, err)
 	}
 	if err := m.metadata.await(ctx, r); err != nil {

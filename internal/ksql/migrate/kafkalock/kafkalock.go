@@ -28,6 +28,8 @@ const SessionTimeout = 10 * time.Second
 const (
 	heartbeat = 500 * time.Millisecond
 	askAgain  = time.Second
+	// newGeneration is the pause before a client is asked again for its generation.
+	newGeneration = 10 * time.Millisecond
 )
 
 // Config says which lock it is and who takes it.
@@ -45,6 +47,7 @@ type Config struct {
 
 // Lock is a lock that is held.
 type Lock struct {
+	name   string
 	client *kgo.Client
 	lost   chan struct{}
 	once   sync.Once
@@ -66,7 +69,7 @@ func Acquire(ctx context.Context, config Config) (*Lock, error) {
 		return nil, fmt.Errorf("taking the lock %s: %w", config.Name, err)
 	}
 	assigned := make(chan struct{}, 1)
-	lock := &Lock{lost: make(chan struct{})}
+	lock := &Lock{name: config.Name, lost: make(chan struct{})}
 	gone := func(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 		if len(partitions[config.Name]) > 0 {
 			lock.once.Do(func() { close(lock.lost) })
@@ -154,6 +157,39 @@ func makeTopic(ctx context.Context, client *kgo.Client, name string) error {
 
 // Lost is closed when the lock is no longer held.
 func (l *Lock) Lost() <-chan struct{} { return l.lost }
+
+// ErrLost says that a lock is no longer held.
+var ErrLost = errors.New("the group in Kafka does not have this member any more: it was silent for too long, or Kafka was started anew")
+
+// Confirm asks Kafka whether the lock is still held. The error is ErrLost when it is
+// not; any other says that Kafka cannot be asked. Lost tells it too, but later.
+func (l *Lock) Confirm(ctx context.Context) error {
+	for {
+		err := kafka.ConfirmMember(ctx, l.client, l.name)
+		select {
+		case <-l.lost: // it may have joined again since
+			return ErrLost
+		default:
+		}
+		switch {
+		case errors.Is(err, kerr.UnknownMemberID):
+			return ErrLost
+		case !errors.Is(err, kerr.IllegalGeneration):
+			return err
+		}
+		// The group has formed anew because others came, and the client is about to hear of it.
+		timer := time.NewTimer(newGeneration)
+		select {
+		case <-timer.C:
+		case <-l.lost:
+			timer.Stop()
+			return ErrLost
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
 
 // Release gives the lock back. It may be called twice.
 func (l *Lock) Release() { l.client.Close() }

@@ -58,6 +58,7 @@ func TestOneHoldsTheLockAndTheOthersWait(t *testing.T) {
 		assert.Fail(t, "the lock was lost to one that waits")
 	default:
 	}
+	require.NoError(t, first.Confirm(ctx), "others may wait")
 	first.Release()
 	first.Release()
 	got := <-second
@@ -75,6 +76,30 @@ func TestOneThatGivesUpSaysWhoHoldsTheLock(t *testing.T) {
 	_, err = kafkalock.Acquire(ctx, kafkalock.Config{Kafka: config, Name: "lock", Holder: "second", Waiting: func(string) { cancel(enough) }})
 	require.ErrorIs(t, err, enough)
 	assert.ErrorContains(t, err, "which first holds")
+}
+
+// TestABrokerThatStartsAgainHasForgottenTheHolder asks for a lock right after the
+// broker came back, when others can have it.
+func TestABrokerThatStartsAgainHasForgottenTheHolder(t *testing.T) {
+	dir := t.TempDir()
+	server, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: dir})
+	require.NoError(t, err)
+	require.NoError(t, server.Start(t.Context()))
+	addr := server.Addr()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	lock, err := kafkalock.Acquire(ctx, kafkalock.Config{Kafka: kafka.Config{Brokers: []string{addr}}, Name: "lock", Holder: "first"})
+	require.NoError(t, err)
+	defer lock.Release()
+	require.NoError(t, lock.Confirm(ctx))
+	require.NoError(t, server.Stop())
+
+	server, err = broker.New(broker.Config{Addr: addr, DataDir: dir})
+	require.NoError(t, err)
+	require.NoError(t, server.Start(t.Context()))
+	defer func() { assert.NoError(t, server.Stop()) }()
+	require.ErrorIs(t, lock.Confirm(ctx), kafkalock.ErrLost)
+	<-lock.Lost()
 }
 
 func TestAcquireNeedsAName(t *testing.T) {
