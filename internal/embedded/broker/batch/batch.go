@@ -45,12 +45,13 @@ const (
 	transactionalFlag = 0x10
 	controlFlag       = 0x20
 	maxCodec          = 4 // zstd
+
+	// MaxContent is how many bytes the records of a batch may decompress to. A batch
+	// of a megabyte can hold a thousand times that.
+	MaxContent = 64 << 20
 )
 
-var (
-	castagnoli   = crc32.MakeTable(crc32.Castagnoli)
-	decompressor = kgo.DefaultDecompressor()
-)
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // ErrShort means that bytes end before the batch they begin with does.
 var ErrShort = errors.New("the batch is cut off")
@@ -181,7 +182,7 @@ func (b Batch) CheckSent() error {
 var ErrKeyless = errors.New("a record without a key in a compacted topic")
 
 // CheckRecords reports what is wrong with the records of a batch. Compressed ones
-// are only looked at when keys are required.
+// are only looked at when keys are required, and may have MaxContent bytes then.
 func (b Batch) CheckRecords(keys bool) error {
 	if b.Codec() != 0 && !keys {
 		return nil
@@ -211,13 +212,13 @@ type Record struct {
 }
 
 // Records gives the records in order; the last pair has the error, if any.
-// Compressed ones are decompressed.
+// Compressed ones are decompressed, as far as they aren't larger than MaxContent.
 func (b Batch) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		content := []byte(b[HeaderSize:])
 		if codec := b.Codec(); codec != 0 {
 			var err error
-			if content, err = decompressor.Decompress(content, kgo.CompressionCodecType(codec)); err != nil {
+			if content, err = decompress(content, kgo.CompressionCodecType(codec)); err != nil {
 				yield(Record{}, fmt.Errorf("decompressing a batch: %w", err))
 				return
 			}

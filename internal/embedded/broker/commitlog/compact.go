@@ -47,6 +47,7 @@ type compactor struct {
 	seeds  [2]maphash.Seed
 	newest map[keyHash]int64 // the last offset of each key of the new segments
 	last   int64             // the log's last offset
+	whole  bool              // a batch that can't be read was left as it is
 }
 
 // Compact removes records whose key has a newer one, of all segments but the one
@@ -216,8 +217,9 @@ func (c *compactor) rewrite(segments []segment) (n int, freed int64, err error) 
 // filter gives what is left of a batch, nil when nothing is.
 func (c *compactor) filter(b batch.Batch, compacted bool) (batch.Batch, error) {
 	// The values that a record without one deletes are gone once its segment was
-	// compacted; it can go when readers had their time to see it.
-	deletes := compacted && c.now.UnixMilli()-b.MaxTimestamp() > c.opts.DeleteRetention.Milliseconds()
+	// compacted; it can go when readers had their time to see it. A batch that was
+	// left as it is may still have one.
+	deletes := compacted && !c.whole && c.now.UnixMilli()-b.MaxTimestamp() > c.opts.DeleteRetention.Milliseconds()
 	kept, err := b.Filter(func(r batch.Record) bool {
 		if r.Key == nil {
 			return true
@@ -232,9 +234,23 @@ func (c *compactor) filter(b batch.Batch, compacted bool) (batch.Batch, error) {
 		return r.Value != nil || !deletes || offset == c.last
 	})
 	if err != nil {
-		return b, nil // what can't be read is kept
+		c.whole = true
+		c.log.keepWhole(b, err)
+		return b, nil
 	}
 	return kept, nil
+}
+
+// keepWhole says once that a batch stays as it is because its records can't be read.
+func (l *Log) keepWhole(b batch.Batch, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.whole[b.BaseOffset()] {
+		return
+	}
+	l.whole[b.BaseOffset()] = true
+	l.env.Logger.Warn("broker: a batch is left out of compaction, all its records are kept",
+		"partition", l.name, "from_offset", b.BaseOffset(), "to_offset", b.LastOffset(), "bytes", len(b), "error", why)
 }
 
 // swap puts a segment in the place of those it was made of. The index comes first:

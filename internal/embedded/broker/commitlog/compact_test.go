@@ -1,16 +1,19 @@
 package commitlog_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
@@ -206,6 +209,62 @@ func TestCrashDuringCompaction(t *testing.T) {
 			require.Greater(t, step, 10)
 			return
 		}
+	}
+}
+
+// What a batch inflates to is bounded: one that is larger is no longer looked into.
+func TestCompactionLeavesInflatedBatchesAsTheyAre(t *testing.T) {
+	k := newKeyed(t, disk.NewMemory())
+	k.set.Keys = false // the topic wasn't compacted when the batch came
+	small := batchtest.Make(batchtest.None, batchtest.Record{Key: []byte("key0"), Value: []byte("inflated"), Timestamp: k.now.UnixMilli()})
+	raw := append(slices.Clone(small), make([]byte, batch.MaxContent)...)
+	inflated := batchtest.Compress(t, raw, kgo.ZstdCompression())
+	require.Less(t, len(inflated), 100<<10)
+	for _, err := range inflated.Records() {
+		require.ErrorIs(t, err, batch.ErrTooLarge)
+	}
+	want := slices.Clone(inflated)
+	_, err := k.log.Append(inflated, &k.set)
+	require.NoError(t, err)
+	k.n++
+	k.set.Keys = true
+	_, err = k.log.Append(slices.Clone(want), &k.set)
+	require.ErrorIs(t, err, kerr.InvalidRecord, "a compacted topic takes none")
+	// The key is deleted; that it is has to stay known, since its value is kept.
+	_, err = k.log.Append(batchtest.Make(batchtest.None, batchtest.Record{Key: []byte("key0"), Timestamp: k.now.UnixMilli()}), &k.set)
+	require.NoError(t, err)
+	k.n++
+	deleted := k.n - 1
+	for range 3 {
+		for range 200 {
+			k.now = k.now.Add(time.Second)
+			_, err := k.log.Append(batchtest.Make(batchtest.None, batchtest.Record{Key: []byte("other"), Value: make([]byte, 100), Timestamp: k.now.UnixMilli()}), &k.set)
+			require.NoError(t, err)
+		}
+		k.now = k.now.Add(3 * time.Hour)
+		_, err = k.log.Compact(compaction)
+		require.NoError(t, err)
+	}
+	got, err := k.log.Read(0, 1, true)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(want[batch.HeaderSize:], got[batch.HeaderSize:]), "it is kept byte by byte")
+	got, err = k.log.Read(deleted, 1, true)
+	require.NoError(t, err)
+	require.Equal(t, deleted, batch.Batch(got).BaseOffset(), "what deleted its key is kept")
+	require.Equal(t, 1, strings.Count(k.logs.String(), "left out of compaction"), k.logs.String())
+	require.Contains(t, k.logs.String(), batch.ErrTooLarge.Error())
+}
+
+func TestContentIsBoundedInEveryCompression(t *testing.T) {
+	b := batchtest.Make(batchtest.None, batchtest.Record{Value: []byte("v"), Timestamp: 1})
+	raw := append(slices.Clone(b), make([]byte, batch.MaxContent)...)
+	for _, codec := range []kgo.CompressionCodec{kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()} {
+		inflated := batchtest.Compress(t, raw, codec)
+		var got error
+		for _, err := range inflated.Records() {
+			got = err
+		}
+		require.ErrorIs(t, got, batch.ErrTooLarge, "codec %d", inflated.Codec())
 	}
 }
 

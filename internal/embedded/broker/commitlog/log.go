@@ -80,6 +80,7 @@ type Log struct {
 	failed    error   // not nil when nothing can be appended until a restart
 	removed   bool
 	damage    map[damageKey]bool // reported
+	whole     map[int64]bool     // the first offsets of batches reported as left out of compaction
 	watchers  map[chan<- struct{}]int
 
 	syncing chan struct{} // not nil while a sync is under way; closed when it ends

@@ -96,7 +96,7 @@ func (l *Log) loadCheckpoint() *checkpoint {
 func (e *Env) Open(dir, name string, start int64) (*Log, error) {
 	l := &Log{
 		env: e, dir: dir, name: name,
-		producers: producers{}, damage: map[damageKey]bool{}, watchers: map[chan<- struct{}]int{},
+		producers: producers{}, damage: map[damageKey]bool{}, whole: map[int64]bool{}, watchers: map[chan<- struct{}]int{},
 	}
 	if err := l.open(start); err != nil {
 		return nil, fmt.Errorf("opening the log of %s in %s: %w", name, dir, err)
