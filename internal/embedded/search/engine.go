@@ -476,15 +476,36 @@ func (e *engine) commit(batch *index_api.Batch, reached uint64) error {
 	batch.SetInternal(formatKey, []byte(scorchFormat))
 	batch.SetPersistedCallback(func(err error) {
 		if err == nil {
-			for {
-				was := e.persisted.Load()
-				if was >= reached || e.persisted.CompareAndSwap(was, reached) {
-					return
-				}
-			}
+			e.kept(reached)
 		}
 	})
 	return e.scorch.Batch(batch)
+}
+
+// kept takes note that scorch has all changes up to a sequence number on disk.
+func (e *engine) kept(reached uint64) {
+	if e.ix.srv.cfg.Sync && e.path != "" {
+		// scorch waits for its files, but not for their names.
+		if err := syncDir(e.path); err != nil {
+			e.ix.srv.cfg.Logger.Warn("search: the inverted index may have to be built anew after a power failure", "index", e.ix.name, "error", err)
+			return
+		}
+	}
+	for {
+		was := e.persisted.Load()
+		if was >= reached || e.persisted.CompareAndSwap(was, reached) {
+			return
+		}
+	}
+}
+
+// syncDir has the names in a directory survive the end of the machine.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // trim drops changes that scorch has on disk from the database's list.

@@ -32,7 +32,8 @@ type index struct {
 	def   *definition
 
 	engine *engine
-	live   atomic.Int64 // documents
+	live   atomic.Int64                     // documents
+	tokens atomic.Pointer[map[string]int64] // those of counters, for searches, which don't wait for writers
 	closed atomic.Bool
 }
 
@@ -116,6 +117,13 @@ const firstTerm = 1
 // shownSeq is a sequence number as clients see it.
 func shownSeq(seq uint64) uint64 { return seq - firstSeq }
 
+// counted shows the counters, which have changed, to searches. The caller holds writes.
+func (ix *index) counted() {
+	ix.live.Store(ix.counters.live)
+	tokens := ix.counters.tokens
+	ix.tokens.Store(&tokens)
+}
+
 // definition gives the current one.
 func (ix *index) definition() *definition {
 	ix.state.RLock()
@@ -126,9 +134,7 @@ func (ix *index) definition() *definition {
 // averageLength gives the average number of tokens of a text field over n
 // documents.
 func (ix *index) averageLength(path string, n uint64) float32 {
-	ix.writes.Lock()
-	total := ix.counters.tokens[path]
-	ix.writes.Unlock()
+	total := (*ix.tokens.Load())[path]
 	if n == 0 || total <= 0 {
 		return 1
 	}
@@ -138,9 +144,7 @@ func (ix *index) averageLength(path string, n uint64) float32 {
 // averageValues gives how many different values the n documents that have a field
 // without lengths have of it on average.
 func (ix *index) averageValues(path string, n uint64) float32 {
-	ix.writes.Lock()
-	more := ix.counters.tokens[path]
-	ix.writes.Unlock()
+	more := (*ix.tokens.Load())[path]
 	if n == 0 || more <= 0 {
 		return 1
 	}
@@ -203,7 +207,7 @@ func (ix *index) open() error {
 	if ix.counters, err = decodeCounters(raw); err != nil {
 		return fmt.Errorf("reading the counters of index %s: %w", ix.name, err)
 	}
-	ix.live.Store(ix.counters.live)
+	ix.counted()
 	ix.engine, err = openEngine(ix)
 	return err
 }

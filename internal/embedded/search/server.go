@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/orderflow/orderflow/internal/listen"
 )
 
@@ -45,6 +47,12 @@ type Config struct {
 	// DataDir keeps the documents and indexes; it is created when missing. Empty
 	// means memory alone.
 	DataDir string
+	// Sync makes every write wait for the disk. Without it a write survives the end of
+	// the process at any moment, but not that of the machine.
+	Sync bool
+	// FS holds the documents, while the inverted indexes, which are made anew when they
+	// are missing, are always files of the operating system. Nil means its file system.
+	FS vfs.FS
 	// RefreshInterval is how long a write may be unseen by searches of an index
 	// that doesn't set it. Zero means DefaultRefreshInterval, negative means until
 	// a request asks for it.

@@ -68,11 +68,17 @@ func (l pebbleLogger) Fatalf(format string, a ...any) {
 }
 
 func openStore(cfg Config) (*store, error) {
-	fs, dir := unsynced.FS(), ""
+	fs, dir := cfg.FS, ""
 	path := "store"
 	if cfg.DataDir == "" {
 		fs = vfs.NewMem()
 	} else {
+		if fs == nil {
+			fs = vfs.Default
+		}
+		if !cfg.Sync {
+			fs = unsynced.Over(fs)
+		}
 		path, dir = filepath.Join(cfg.DataDir, "store"), filepath.Join(cfg.DataDir, "indices")
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, fmt.Errorf("creating the search data directory; check its permissions: %w", err)

@@ -174,7 +174,7 @@ func (w *writer) commit() error {
 		return fmt.Errorf("writing to index %s: %w", w.ix.name, err)
 	}
 	w.ix.counters = w.counters
-	w.ix.live.Store(w.counters.live)
+	w.ix.counted()
 	if def != w.def {
 		w.ix.publish(def)
 	}

@@ -3,10 +3,10 @@ package unsynced
 
 import "github.com/cockroachdb/pebble/v2/vfs"
 
-// FS is the file system without the wait for the disk. A commit still reaches the
-// operating system before it returns, so it survives the end of the process; what an
-// abrupt end of the machine may take is the newest commits.
-func FS() vfs.FS { return noSyncFS{vfs.Default} }
+// Over is a file system without the wait for the disk. A commit still reaches the
+// operating system before it returns, so it survives the end of the process, but not
+// that of the machine.
+func Over(fs vfs.FS) vfs.FS { return noSyncFS{fs} }
 
 type noSyncFS struct{ vfs.FS }
 

@@ -26,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -60,6 +61,8 @@ type Config struct {
 	DataDir string
 	// Sync makes every commit of state wait for the disk.
 	Sync bool
+	// FS holds the state; nil means the operating system's file system.
+	FS vfs.FS
 	// ServiceID is ksql.service.id; empty for the default.
 	ServiceID string
 	// Outputs is how the outputs of persistent queries happen once; empty means
@@ -167,7 +170,7 @@ func (e *Engine) open(ctx context.Context) error {
 		return fmt.Errorf("making the engine's Kafka client: %w", err)
 	}
 	e.admin = kadm.NewClient(e.client)
-	if e.state, err = state.OpenDB(state.DiskConfig{Dir: filepath.Join(e.cfg.DataDir, "state"), Sync: e.cfg.Sync, Logger: e.log}); err != nil {
+	if e.state, err = state.OpenDB(state.DiskConfig{Dir: filepath.Join(e.cfg.DataDir, "state"), Sync: e.cfg.Sync, FS: e.cfg.FS, Logger: e.log}); err != nil {
 		return err
 	}
 	if err := e.openProcessingLog(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/orderflow/orderflow/internal/embedded/unsynced"
 )
@@ -23,7 +24,9 @@ type DiskConfig struct {
 	Dir string
 	// Sync makes every commit wait for the disk. Without it a commit survives
 	// the end of the process at any moment, but not that of the machine.
-	Sync   bool
+	Sync bool
+	// FS holds the database; nil means the operating system's.
+	FS     vfs.FS
 	Logger *slog.Logger
 }
 
@@ -45,14 +48,18 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 	if err := checkFormat(filepath.Join(cfg.Dir, "format")); err != nil {
 		return nil, err
 	}
+	if cfg.FS == nil {
+		cfg.FS = vfs.Default
+	}
 	opts := &pebble.Options{
+		FS:                 cfg.FS,
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       8 << 20,
 		CacheSize:          16 << 20,
 		Logger:             pebbleLogger{cfg.Logger},
 	}
 	if !cfg.Sync {
-		opts.FS = unsynced.FS()
+		opts.FS = unsynced.Over(cfg.FS)
 	}
 	db, err := pebble.Open(filepath.Join(cfg.Dir, "db"), opts)
 	if err != nil {
