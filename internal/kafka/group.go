@@ -12,18 +12,24 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderflow/orderflow/internal/membership"
 )
 
 const (
 	// maxBatch is how many records a Group hands over at once when nothing else is said.
 	maxBatch = 1000
-	// batchTimeout bounds how long the work on them may take, also while stopping.
-	batchTimeout = 30 * time.Second
+	// batchTimeout bounds how long the work on them may take, and finishTimeout how long it
+	// may go on while the member is stopping.
+	batchTimeout  = 30 * time.Second
+	finishTimeout = 7 * time.Second
 	// sessionTimeout is how long a group waits for a silent member, so that the
 	// partitions of a dead one do not wait long.
 	sessionTimeout = 10 * time.Second
 	heartbeat      = time.Second
 	groupFetchWait = time.Second
+	// leaveTimeout is how long each of the two ways of leaving the group may take.
+	leaveTimeout = time.Second
 )
 
 // GroupConfig says what a member of a consumer group does.
@@ -49,7 +55,11 @@ type GroupConfig struct {
 // Group is one member of a consumer group.
 type Group struct {
 	cfg    GroupConfig
+	kafka  Config
 	client *kgo.Client
+	// abandon ends what the client does, also a join that is under way.
+	abandon context.CancelFunc
+	closed  sync.Once
 
 	mu       sync.Mutex
 	assigned bool           // partitions, or none, were given since the last take-over
@@ -62,8 +72,10 @@ func NewGroup(cfg Config, group GroupConfig) (*Group, error) {
 	if group.MaxRecords == 0 {
 		group.MaxRecords = maxBatch
 	}
-	g := &Group{cfg: group, fresh: map[int32]bool{}, wake: func() {}}
+	life, abandon := context.WithCancel(context.Background())
+	g := &Group{cfg: group, kafka: cfg, abandon: abandon, fresh: map[int32]bool{}, wake: func() {}}
 	client, err := NewClient(cfg, append([]kgo.Opt{
+		kgo.WithContext(life),
 		kgo.ConsumerGroup(group.Group),
 		kgo.ConsumeTopics(group.Topics...),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
@@ -76,6 +88,7 @@ func NewGroup(cfg Config, group GroupConfig) (*Group, error) {
 		kgo.OnPartitionsAssigned(g.onAssigned),
 	}, group.Options...)...)
 	if err != nil {
+		abandon()
 		return nil, err
 	}
 	g.client = client
@@ -109,8 +122,23 @@ func ConfirmMember(ctx context.Context, client *kgo.Client, group string) error 
 	return nil
 }
 
-// Close leaves the group.
-func (g *Group) Close() { g.client.CloseAllowingRebalance() }
+// Close leaves the group, also when the group waits for a member that died.
+func (g *Group) Close() { g.closed.Do(g.leave) }
+
+func (g *Group) leave() {
+	var other *kgo.Client
+	member := membership.Member{Client: g.client, Abandon: g.abandon, Group: g.cfg.Group, Other: func() (c *kgo.Client, err error) {
+		other, err = NewClient(g.kafka)
+		return other, err
+	}}
+	err := member.Close(leaveTimeout)
+	if other != nil {
+		other.Close()
+	}
+	if err != nil {
+		g.kafka.logger().Warn("the others of a consumer group get this member's partitions only when its session ends", "session", sessionTimeout, "error", err)
+	}
+}
 
 // CheckTopics reports which of the topics do not exist, and returns the number of
 // partitions of each.
@@ -143,7 +171,7 @@ func (g *Group) onAssigned(_ context.Context, _ *kgo.Client, assigned map[string
 }
 
 // Run consumes until ctx ends, when it returns the context's error after finishing
-// what it has begun, or until something fails.
+// what it has begun, for which there are 7 seconds, or until something fails.
 func (g *Group) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := g.round(ctx); err != nil {
@@ -172,6 +200,8 @@ func (g *Group) round(ctx context.Context) error {
 	}
 	work, done := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
 	defer done()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, done) })
+	defer stop()
 	if err := g.takeOver(work); err != nil {
 		return err
 	}
