@@ -4,19 +4,17 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
-	"log"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/mail"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/customers"
@@ -34,11 +32,14 @@ var crashLevels = []string{"platinum", "gold", "silver", "bronze"}
 
 // crashStack is the whole system as processes that can be killed: `up`, and beside it
 // a second instance of the API, of the inventory and of the e-mail service. All keep
-// their addresses over a restart, as in production.
+// their addresses over a restart, as in production. Between them, and between clients
+// and the APIs, are links that can be disturbed.
 type crashStack struct {
 	dir        string
-	migrations string // folder of the migration files, those of the tests included
-	address    map[string]string
+	migrations string            // folder of the migration files, those of the tests included
+	listen     map[string]string // where servers listen
+	address    map[string]string // where they are reached
+	links      map[string]*link  // by server, or by service and server
 	customers  *sql.DB
 	mail       *mailbox
 	client     *http.Client
@@ -46,6 +47,17 @@ type crashStack struct {
 	main   *process
 	others map[string]*process
 	kills  []time.Time
+	stalls []verify.Stall
+	pauses int
+	// poisoned counts the poison records that were acknowledged.
+	poisoned atomic.Int64
+}
+
+// linked are the servers that the second instances reach over links of their own.
+var linked = map[string][]string{
+	"api":       {"kafka", "schema-registry", "ksqldb"},
+	"inventory": {"kafka", "schema-registry"},
+	"email":     {"kafka", "schema-registry"},
 }
 
 // fixedPorts finds ports that are free and that no outgoing connection takes.
@@ -67,7 +79,7 @@ func fixedPorts(t *testing.T, random *rand.Rand, n int) []string {
 
 func newCrashStack(t *testing.T, random *rand.Rand) *crashStack {
 	t.Helper()
-	s := &crashStack{dir: t.TempDir(), migrations: t.TempDir(), address: map[string]string{}, others: map[string]*process{}}
+	s := &crashStack{dir: t.TempDir(), migrations: t.TempDir(), listen: map[string]string{}, links: map[string]*link{}, others: map[string]*process{}}
 	s.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 32}}
 	t.Cleanup(s.client.CloseIdleConnections)
 	names := []string{
@@ -75,7 +87,18 @@ func newCrashStack(t *testing.T, random *rand.Rand) *crashStack {
 		"second-api", "second-fraud", "second-inventory", "second-email",
 	}
 	for i, address := range fixedPorts(t, random, len(names)) {
-		s.address[names[i]] = address
+		s.listen[names[i]] = address
+	}
+	s.address = maps.Clone(s.listen)
+	for _, name := range []string{"api", "second-api"} {
+		s.links[name] = newLink(t, s.listen[name], false)
+		s.address[name] = s.links[name].address()
+	}
+	s.links["kafka"] = newLink(t, s.listen["kafka"], true)
+	for service, servers := range linked {
+		for _, server := range servers {
+			s.links[service+" "+server] = newLink(t, s.listen[server], server == "kafka")
+		}
 	}
 	s.mail = startMailbox(t)
 	require.NoError(t, os.CopyFS(s.migrations, migrations.FS))
@@ -101,20 +124,30 @@ func (s *crashStack) fillCustomers(t *testing.T) {
 // url returns the address of a server.
 func (s *crashStack) url(name string) string { return "http://" + s.address[name] }
 
-// servers are the flags that lead to the servers.
-func (s *crashStack) servers() []string {
-	return []string{
-		"--kafka", s.address["kafka"], "--schema-registry", s.url("schema-registry"), "--connect", s.url("connect"),
-		"--ksqldb", s.url("ksqldb"), "--elasticsearch", s.url("elasticsearch"),
+// servers are the flags that lead a service to the servers, and whatever else for an
+// empty name.
+func (s *crashStack) servers(service string) []string {
+	var flags []string
+	for _, server := range []string{"kafka", "schema-registry", "connect", "ksqldb", "elasticsearch"} {
+		address := s.address[server]
+		if l := s.links[service+" "+server]; l != nil {
+			address = l.address()
+		}
+		if server != "kafka" {
+			address = "http://" + address
+		}
+		flags = append(flags, "--"+server, address)
 	}
+	return flags
 }
 
-// launchMain starts `up` and does not wait for it.
+// launchMain starts `up` and does not wait for it. Its own clients reach its broker
+// over a link, too.
 func (s *crashStack) launchMain(t *testing.T) {
 	t.Helper()
-	args := []string{"up", "--data-dir", s.dir, "--migrations", s.migrations, "--smtp", s.mail.address, "--smtp-tls", "none"}
+	args := []string{"up", "--data-dir", s.dir, "--migrations", s.migrations, "--smtp", s.mail.address, "--smtp-tls", "none", "--kafka-advertise", s.links["kafka"].address()}
 	for _, name := range []string{"api", "fraud", "kafka", "schema-registry", "connect", "ksqldb", "elasticsearch"} {
-		args = append(args, "--"+name+"-listen", s.address[name])
+		args = append(args, "--"+name+"-listen", s.listen[name])
 	}
 	s.main = launch(t, args...)
 }
@@ -122,10 +155,10 @@ func (s *crashStack) launchMain(t *testing.T) {
 // launchOther starts one of the second instances.
 func (s *crashStack) launchOther(t *testing.T, service string) {
 	t.Helper()
-	args := append([]string{service}, s.servers()...)
+	args := append([]string{service}, s.servers(service)...)
 	switch service {
 	case "api":
-		args = append(args, "--api-listen", s.address["second-api"], "--fraud-listen", s.address["second-fraud"])
+		args = append(args, "--api-listen", s.listen["second-api"], "--fraud-listen", s.listen["second-fraud"])
 	case "inventory":
 		args = append(args, "--inventory-listen", s.address["second-inventory"])
 	case "email":
@@ -197,64 +230,7 @@ CREATE STREAM IF NOT EXISTS crash_copy_%d WITH (KAFKA_TOPIC='%s', VALUE_FORMAT='
 // came through.
 func (s *crashStack) migrate(t *testing.T) (output string, ok bool) {
 	t.Helper()
-	cmd := orderflow(t, append([]string{"migrate", "apply", "--all", "--dir", s.migrations}, s.servers()...)...)
+	cmd := orderflow(t, append([]string{"migrate", "apply", "--all", "--dir", s.migrations}, s.servers("")...)...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err == nil
-}
-
-// mailbox is a mail server that remembers what arrived. It outlives the processes.
-type mailbox struct {
-	address string
-
-	mu      sync.Mutex
-	arrived []verify.Delivery
-}
-
-func startMailbox(t *testing.T) *mailbox {
-	t.Helper()
-	m := &mailbox{}
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &mailSession{m}, nil }))
-	server.Domain = "localhost"
-	server.EnableSMTPUTF8 = true
-	server.ErrorLog = log.New(io.Discard, "", 0)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	m.address = ln.Addr().String()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = server.Serve(ln) // ends with an error when it is closed
-	}()
-	t.Cleanup(func() {
-		_ = server.Close()
-		<-done
-	})
-	return m
-}
-
-// all returns what has arrived.
-func (m *mailbox) all() []verify.Delivery {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return append([]verify.Delivery(nil), m.arrived...)
-}
-
-type mailSession struct{ box *mailbox }
-
-func (s *mailSession) Reset()                               {}
-func (s *mailSession) Logout() error                        { return nil }
-func (s *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *mailSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
-func (s *mailSession) Data(r io.Reader) error {
-	message, err := mail.ReadMessage(r)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(io.Discard, message.Body); err != nil {
-		return err
-	}
-	s.box.mu.Lock()
-	defer s.box.mu.Unlock()
-	s.box.arrived = append(s.box.arrived, verify.Delivery{MessageID: message.Header.Get("Message-Id"), At: time.Now()})
-	return nil
 }

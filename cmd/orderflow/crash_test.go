@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -37,7 +36,8 @@ const (
 
 // TestKilledProcessesLoseAndRepeatNothing kills processes in the middle of orders,
 // payments, shipping, stock changes, migrations and paused connectors, again and
-// again, also while they start. After each round everything is worked off, and what
+// again, also while they start. It disturbs their connections, has them stand still,
+// has the mail server fail, and sends rubbish. After each round everything is worked off, and what
 // the topics, the search index and the services then have is what was promised.
 // ORDERFLOW_CRASH_ROUNDS says how often, ORDERFLOW_CRASH_SEED what is done.
 func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
@@ -66,14 +66,14 @@ func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
 		<-ended
 	}()
 
-	reader, err := verify.NewReader(verify.Config{Brokers: []string{s.address["kafka"]}, SchemaRegistry: s.url("schema-registry")})
+	reader, err := verify.NewReader(verify.Config{Brokers: []string{s.address["kafka"]}, SchemaRegistry: s.url("schema-registry"), Rubbish: isPoison})
 	require.NoError(t, err)
 	checker := &crashChecker{stack: s, load: load, reader: reader}
 	for round := range rounds {
 		checker.migrateUnderLoad(t, round)
 		target := load.orders.Load() + 5 + random.Int64N(100)
 		eventually(t, "orders are placed", func() bool { return load.orders.Load() >= target })
-		s.crash(t, random)
+		s.suffer(t, drawRound(random, rounds > roundsPerLong), random)
 		report := checker.settleAtRest(t)
 		t.Logf("round %d: %d orders, %d decided, %d e-mails, %d repeated", round+1, report.Orders, report.Decided, report.Emails, report.RepeatedEmails)
 	}
@@ -88,53 +88,14 @@ func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
 	s.awaitReady(t)
 	checker.reader = reader.Again()
 	report := checker.settle(t)
-	t.Logf("crash: %d rounds, %d kills, %d orders, %d payments, %d shipped, 0 violations, %d e-mails, %d of them repeated around a kill",
-		rounds, len(s.kills), report.Orders, len(load.claims.Payments), len(load.claims.Shipped), report.Emails, report.RepeatedEmails)
-}
-
-// crash kills some of the processes, or asks one to stop, and sometimes kills `up`
-// again while it starts, and starts them again.
-func (s *crashStack) crash(t *testing.T, random *rand.Rand) {
-	t.Helper()
-	all := []string{"api", "inventory", "email"}
-	victims := []string{"up"}
-	end := s.kill
-	switch random.IntN(10) {
-	case 3:
-		end = s.terminate
-	case 4:
-		end = s.terminate
-		victims = []string{all[random.IntN(3)]}
-	case 0:
-		victims = append(victims, all...)
-	case 1:
-		victims = []string{all[random.IntN(3)]}
-	case 2:
-		victims = append(victims, all[random.IntN(3)])
+	var cuts, lost int64
+	for _, l := range s.links {
+		cuts, lost = cuts+l.cuts.Load(), lost+l.lost.Load()
 	}
-	for _, name := range victims {
-		end(t, name)
-	}
-	for _, name := range victims {
-		if name != "up" {
-			s.launchOther(t, name)
-		}
-	}
-	if slices.Contains(victims, "up") {
-		s.launchMain(t)
-		for random.IntN(3) == 0 {
-			after := time.NewTimer(time.Duration(random.IntN(1000)) * time.Millisecond)
-			select {
-			case <-after.C:
-			case <-s.main.ready:
-			case <-s.main.done:
-				require.FailNow(t, "orderflow ended while it started", "%v\n%s", s.main.state, s.main.output())
-			}
-			s.kill(t, "up")
-			s.launchMain(t)
-		}
-	}
-	s.awaitReady(t)
+	t.Logf("crash: %d rounds, %d kills, %d pauses, %d connections cut, %d answers lost, %d failures of the mail server, %d poison records, "+
+		"%d orders, %d payments, %d shipped, 0 violations, %d e-mails, %d of them repeated around a kill, a stall or a lost answer",
+		rounds, len(s.kills), s.pauses, cuts, lost, s.mail.troubled(), report.Rubbish,
+		report.Orders, len(load.claims.Payments), len(load.claims.Shipped), report.Emails, report.RepeatedEmails)
 }
 
 // crashChecker compares what is stored with what was promised.
@@ -204,6 +165,7 @@ func (c *crashChecker) settle(t *testing.T) *verify.Report {
 	}
 	_, wrong := c.load.told()
 	require.Empty(t, wrong, "answers that must not be")
+	require.GreaterOrEqual(t, int64(report.Rubbish), c.stack.poisoned.Load(), "records that were acknowledged")
 	return report
 }
 
@@ -228,5 +190,6 @@ func (c *crashChecker) look(ctx context.Context) (*verify.Report, error) {
 		return nil, err
 	}
 	claims.Mail, claims.Kills, claims.Copies = c.stack.mail.all(), c.stack.kills, c.copies
+	claims.Stalls = c.stack.stalls
 	return verify.Check(c.reader.History(), claims), nil
 }

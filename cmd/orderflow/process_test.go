@@ -54,8 +54,9 @@ type process struct {
 
 	killed bool // by the test
 
-	mu  sync.Mutex
-	log bytes.Buffer
+	mu     sync.Mutex
+	log    bytes.Buffer
+	ending bool // it was asked to stop
 }
 
 func orderflow(t *testing.T, args ...string) *exec.Cmd {
@@ -102,6 +103,9 @@ func launch(t *testing.T, args ...string) *process {
 	stdout, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	p.cmd.Stderr = p
+	// In a group of its own: should the test's process end while this one stands still,
+	// the system wakes this one up and ends it.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, p.cmd.Start())
 	read := make(chan struct{})
 	go func() {
@@ -170,9 +174,25 @@ func (p *process) kill(t *testing.T) {
 	<-p.done
 }
 
+// standStill has the process not run until goOn, unless it was asked to stop.
+func (p *process) standStill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.ending {
+		_ = p.cmd.Process.Signal(syscall.SIGSTOP) // one that is gone stands still anyway
+	}
+}
+
+// goOn has the process run on after standStill.
+func (p *process) goOn() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
 // stop ends the process as a user would, and expects that it ends well.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
+	p.mu.Lock()
+	p.ending = true
+	p.mu.Unlock()
+	p.goOn()
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.done:

@@ -13,6 +13,16 @@ const (
 	afterKill  = 3 * time.Second
 )
 
+const (
+	// expelledAfter is how long an instance must stand still for its group to go on
+	// without it: the group waits for 10 seconds from the last heartbeat on, and those
+	// come each second, or a little later on a busy machine.
+	expelledAfter = 8 * time.Second
+	// aroundStall is how long before a stall the first of two e-mails arrives at most,
+	// whose entry the stall held up, and how long after one, which was under way.
+	aroundStall = 2 * time.Second
+)
+
 // pair is an order with a payment.
 type pair struct{ order, payment string }
 
@@ -72,8 +82,9 @@ func checkEmails(r *Report, h *History, x *index, c Claims) {
 }
 
 // checkDeliveries: each e-mail that is called for arrives, with one Message-ID for
-// an order and payment. One arrives again only when a process was killed between its
-// arrival and its entry in the ledger.
+// an order and payment. One arrives again only when something came between its arrival
+// and its entry in the ledger: the mail server's answer was lost, a process was killed,
+// or the instance stood still for so long that the group went on without it.
 func checkDeliveries(r *Report, h *History, c Claims) {
 	ids, pairs := map[pair]string{}, map[string]pair{}
 	for _, rec := range h.Emailed {
@@ -104,21 +115,25 @@ func checkDeliveries(r *Report, h *History, c Claims) {
 	if c.MailUnknown {
 		return
 	}
-	arrived := map[string]time.Time{}
+	arrived := map[string]Delivery{}
+	left := make([]int, len(c.Stalls)) // how many more repetitions each stall explains
+	for i, stall := range c.Stalls {
+		left[i] = stall.Senders
+	}
 	for _, d := range c.Mail {
 		r.Emails++
 		if _, ok := pairs[d.MessageID]; !ok {
 			r.open(RuleEmails, d.MessageID, "an e-mail arrived and is not in the ledger")
 		}
 		before, again := arrived[d.MessageID]
-		arrived[d.MessageID] = d.At
+		arrived[d.MessageID] = d
 		if !again {
 			continue
 		}
 		r.RepeatedEmails++
-		if !killedBetween(c.Kills, before, d.At) {
-			r.broken(RuleRepeatedMail, d.MessageID, "it arrived at %s and at %s, and nothing was killed right after the first",
-				before.Format(time.StampMilli), d.At.Format(time.StampMilli))
+		if !before.Unanswered && !killedBetween(c.Kills, before.At, d.At) && !stalledBetween(c, left, before.At, d.At) {
+			r.broken(RuleRepeatedMail, d.MessageID, "it arrived at %s and at %s, and nothing was killed, stood still or went unanswered right after the first",
+				before.At.Format(time.StampMilli), d.At.Format(time.StampMilli))
 		}
 	}
 	// An entry may be there twice: the first counts.
@@ -132,6 +147,27 @@ func checkDeliveries(r *Report, h *History, c Claims) {
 func killedBetween(kills []time.Time, first, second time.Time) bool {
 	for _, kill := range kills {
 		if since := first.Sub(kill); since >= -beforeKill && since <= afterKill && kill.Before(second) {
+			return true
+		}
+	}
+	return false
+}
+
+// stalledBetween looks for a stall around the first of two e-mails that explains the
+// second, and takes one off what it explains. A stall explains none unless the group
+// goes on without the instance meanwhile: it lasts as long as that takes, or the group
+// is lost with a broker that is killed.
+func stalledBetween(c Claims, left []int, first, second time.Time) bool {
+	for i, stall := range c.Stalls {
+		if left[i] == 0 || first.Before(stall.From.Add(-aroundStall)) || first.After(stall.To.Add(aroundStall)) || second.Before(stall.From) {
+			continue
+		}
+		expelled := stall.To.Sub(stall.From) >= expelledAfter && second.Sub(stall.From) >= expelledAfter
+		for _, kill := range c.Kills {
+			expelled = expelled || !kill.Before(stall.From) && !kill.After(stall.To) && kill.Before(second)
+		}
+		if expelled {
+			left[i]--
 			return true
 		}
 	}

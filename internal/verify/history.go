@@ -174,6 +174,7 @@ type History struct {
 	// nothing else of.
 	Keys map[string]map[string]int
 
+	rubbish    int                 // records that are known to be rubbish
 	numbers    map[string]*numbers // by task
 	changed    []Finding
 	incomplete map[string]bool // topics that lack records which were there once

@@ -80,3 +80,19 @@ func TestReaderNoticesThatRecordsAreGoneOrChanged(t *testing.T) {
 	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "payments.v1", Value: []byte("junk")})
 	require.ErrorContains(t, second.Read(t.Context()), "reading payments.v1 partition")
 }
+
+func TestReaderCountsKnownRubbish(t *testing.T) {
+	cfg, _ := cluster(t)
+	mark := kgo.RecordHeader{Key: "rubbish"}
+	r, err := NewReader(Config{Brokers: cfg.Brokers, SchemaRegistry: cfg.SchemaRegistry, Rubbish: func(rec *kgo.Record) bool {
+		return len(rec.Headers) > 0 && rec.Headers[0].Key == mark.Key
+	}})
+	require.NoError(t, err)
+	kafkatest.Produce(t, cfg, payment(t, cfg, "p-1"),
+		&kgo.Record{Topic: "payments.v1", Value: []byte("junk"), Headers: []kgo.RecordHeader{mark}},
+		&kgo.Record{Topic: "other.v1", Headers: []kgo.RecordHeader{mark}})
+	require.NoError(t, r.Read(t.Context()))
+	require.Len(t, r.History().Payments, 1)
+	require.Empty(t, r.History().Keys)
+	require.Equal(t, 2, Check(r.History(), Claims{}).Rubbish)
+}

@@ -37,7 +37,7 @@ const (
 	RuleStockShown   Rule = "the stock shown is the ledger's"
 	RuleEmails       Rule = "one e-mail of each paid order"
 	RuleMessageID    Rule = "one Message-ID of each order and payment"
-	RuleRepeatedMail Rule = "e-mails repeat only around a kill"
+	RuleRepeatedMail Rule = "e-mails repeat only around a kill, a stall or a lost answer"
 	RuleEnriched     Rule = "each new order is enriched once"
 	RuleLevels       Rule = "each enriched order goes to its level"
 	RuleByProduct    Rule = "each state goes to the inventory once"
@@ -78,6 +78,8 @@ type Report struct {
 	// Emails counts the e-mails that arrived, RepeatedEmails those of them whose
 	// Message-ID had arrived before.
 	Emails, RepeatedEmails int
+	// Rubbish counts the records that were known to be rubbish (see Config.Rubbish).
+	Rubbish int
 }
 
 func (r *Report) broken(rule Rule, subject, format string, args ...any) {
@@ -131,6 +133,9 @@ type Claims struct {
 	MailUnknown bool
 	// Kills are the moments at which a process was killed.
 	Kills []time.Time
+	// Stalls are the times at which instances of the e-mail service stood still, or
+	// their connections to Kafka, or Kafka itself.
+	Stalls []Stall
 	// Late says that the clock by which records are stamped has jumped: a payment and
 	// its order may have come too late for each other, and make no e-mail then.
 	Late bool
@@ -151,6 +156,17 @@ type Claims struct {
 type Delivery struct {
 	MessageID string
 	At        time.Time
+	// Unanswered says that the mail server took it and that its answer was lost:
+	// whoever sent it cannot know that it arrived.
+	Unanswered bool
+}
+
+// Stall is a time at which instances of the e-mail service stood still, or could not
+// reach their group.
+type Stall struct {
+	From, To time.Time
+	// Senders is how many instances it concerned.
+	Senders int
 }
 
 // Document is what the search index has of an order.
@@ -177,7 +193,7 @@ type Stock struct {
 func Check(h *History, c Claims) *Report {
 	r := &Report{}
 	x := newIndex(h)
-	r.Orders, r.Decided = len(x.created), len(x.final)
+	r.Orders, r.Decided, r.Rubbish = len(x.created), len(x.final), h.rubbish
 	r.Broken = append(r.Broken, h.changed...)
 	checkNumbers(r, h)
 	checkAcknowledged(r, x, c)

@@ -128,7 +128,7 @@ func (w *world) pay(payment, order string, at int64) {
 	w.c.Payments[payment] = pay
 	rec(&w.h.Emails, customerKey(1), at, PaidOrder{order, payment, jumpers, 4, 10, "EUR", 40, "ann@example.com", "Able", "gold"})
 	rec(&w.h.Emailed, order, at, Emailed{order, payment, "<" + payment + ">", "ann@example.com"})
-	w.c.Mail = append(w.c.Mail, Delivery{"<" + payment + ">", time.UnixMilli(at)})
+	w.c.Mail = append(w.c.Mail, Delivery{MessageID: "<" + payment + ">", At: time.UnixMilli(at)})
 }
 
 func TestASoundHistoryHasNoFindings(t *testing.T) {
@@ -326,7 +326,7 @@ func TestACreatedRecordAfterTheDecisionChangesNothing(t *testing.T) {
 func TestAnEmailMayRepeatAroundAKill(t *testing.T) {
 	w := sound()
 	first := w.c.Mail[0].At
-	again := Delivery{w.c.Mail[0].MessageID, first.Add(10 * time.Second)}
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(10 * time.Second)}
 	w.c.Mail = append(w.c.Mail, again)
 	w.c.Kills = []time.Time{first.Add(time.Second)}
 	r := Check(w.h, w.c)
@@ -335,6 +335,61 @@ func TestAnEmailMayRepeatAroundAKill(t *testing.T) {
 
 	w.c.Kills = []time.Time{first.Add(-4 * time.Second), first.Add(8 * time.Second)}
 	require.Len(t, Check(w.h, w.c).Broken, 1, "no kill was near the first one")
+}
+
+func TestAnEmailMayRepeatWhenItsAnswerWasLost(t *testing.T) {
+	w := sound()
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: w.c.Mail[0].At.Add(time.Second)}
+	w.c.Mail[0].Unanswered = true
+	w.c.Mail = append(w.c.Mail, again)
+	require.Empty(t, Check(w.h, w.c).Broken)
+
+	w.c.Mail = append(w.c.Mail, again)
+	require.Len(t, Check(w.h, w.c).Broken, 1, "the second one was answered")
+}
+
+func TestAnEmailMayRepeatAroundAStallThatEndsAMembership(t *testing.T) {
+	second := func(n int) time.Duration { return time.Duration(n) * time.Second }
+	tests := map[string]struct {
+		from, to  int // of the stall, in seconds from the first e-mail on
+		again     int // when the second one arrives
+		killAfter int // seconds from the beginning of the stall on
+		broken    int
+	}{
+		"its entry was held up":                 {from: 1, to: 12, again: 11},
+		"it was under way when the stall began": {from: -12, to: -1, again: 1},
+		"another instance sent it meanwhile":    {from: -10, to: 2, again: 3},
+		"the stall was short":                   {from: 1, to: 6, again: 7, broken: 1},
+		"it came long before the stall":         {from: 4, to: 16, again: 15, broken: 1},
+		"it came long after the stall":          {from: -20, to: -5, again: 1, broken: 1},
+		"the group still waited":                {from: 1, to: 12, again: 3, broken: 1},
+		"the group was lost meanwhile":          {from: -6, to: -1, again: 1, killAfter: 1},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := sound()
+			first := w.c.Mail[0].At
+			w.c.Mail = append(w.c.Mail, Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(second(tt.again))})
+			stall := Stall{From: first.Add(second(tt.from)), To: first.Add(second(tt.to)), Senders: 1}
+			w.c.Stalls = []Stall{stall}
+			if tt.killAfter > 0 {
+				w.c.Kills = []time.Time{stall.From.Add(second(tt.killAfter))}
+			}
+			r := Check(w.h, w.c)
+			require.Len(t, r.Broken, tt.broken, r.Text(20))
+		})
+	}
+}
+
+func TestAStallExplainsOneRepetitionOfEachInstance(t *testing.T) {
+	w := sound()
+	first := w.c.Mail[0].At
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(11 * time.Second)}
+	w.c.Mail = append(w.c.Mail, again, again)
+	w.c.Stalls = []Stall{{From: first.Add(time.Second), To: first.Add(12 * time.Second), Senders: 1}}
+	require.Len(t, Check(w.h, w.c).Broken, 1)
+	w.c.Stalls[0].Senders = 2
+	require.Empty(t, Check(w.h, w.c).Broken)
 }
 
 func TestTextIsBounded(t *testing.T) {
