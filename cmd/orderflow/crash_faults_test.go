@@ -57,7 +57,7 @@ func drawRound(random *rand.Rand, mayTakeLong bool) crashRound {
 	}
 	r.mail, r.rubbish, r.poison = source(3), source(4), source(3)
 	kind := random.IntN(10)
-	r.kill = kind < 7
+	r.kill = kind < 8
 	if kind < 3 {
 		return r
 	}

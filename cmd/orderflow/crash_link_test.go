@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -13,8 +14,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kbin"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
 )
 
 // The two directions of a link.
@@ -352,4 +357,54 @@ func readdress(frame []byte, asked kafkaRequest, address string) ([]byte, error)
 	out := resp.AppendTo(append([]byte(nil), header...))
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
 	return out, nil
+}
+
+func TestLinksDisturbWhatPasses(t *testing.T) {
+	cfg := kafkatest.Start(t, 1, []string{"things"}, nil)
+	l := newLink(t, cfg.Brokers[0], true)
+	client, err := kgo.NewClient(kgo.SeedBrokers(l.address()), kgo.DefaultProduceTopic("things"))
+	require.NoError(t, err)
+	defer client.Close()
+	write := func(text string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return client.ProduceSync(ctx, kgo.StringRecord(text)).FirstErr()
+	}
+	require.NoError(t, write("a"))
+	brokers, err := kadm.NewClient(client).ListBrokers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, l.address(), net.JoinHostPort(brokers[0].Host, strconv.Itoa(int(brokers[0].Port))), "clients stay on the link")
+
+	l.cut()
+	require.NoError(t, write("b"))
+	require.Positive(t, l.cuts.Load())
+
+	l.disturb(linkFault{loses: func(key int16) bool { return key == int16(kmsg.Produce) && l.lost.Load() == 0 }})
+	require.NoError(t, write("c"), "it is written once more when the answer is lost")
+	require.Equal(t, int64(1), l.lost.Load())
+
+	for _, direction := range []int{toServer, toClient} {
+		var f linkFault
+		f.hold[direction] = true
+		l.disturb(f)
+		written := make(chan error, 1)
+		go func() { written <- write("d") }()
+		select {
+		case <-written:
+			require.Fail(t, "nothing passes")
+		case <-time.After(100 * time.Millisecond):
+		}
+		l.disturb(linkFault{})
+		require.NoError(t, <-written)
+	}
+	l.disturb(linkFault{latency: 50 * time.Millisecond})
+	began := time.Now()
+	require.NoError(t, write("e"))
+	require.GreaterOrEqual(t, time.Since(began), 100*time.Millisecond, "there and back")
+	l.disturb(linkFault{})
+
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "things")
+	require.NoError(t, err)
+	end, _ := ends.Lookup("things", 0)
+	require.Equal(t, int64(6), end.Offset, "each record is there once")
 }
