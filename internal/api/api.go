@@ -153,10 +153,17 @@ func New(cfg Config) (_ *Service, err error) {
 	if s.publisher, err = newKafkaPublisher(cfg.Kafka); err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
-	s.stockView, err = ledger.NewView(ledger.ViewConfig{Kafka: cfg.Kafka, SnapshotDir: cfg.SnapshotDir, Logger: cfg.Logger})
+	skips := newSkips(cfg.Metrics, cfg.Logger)
+	s.stockView, err = ledger.NewView(ledger.ViewConfig{Kafka: cfg.Kafka, SnapshotDir: cfg.SnapshotDir, Skips: skips, Logger: cfg.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
+	history, err := newKafkaHistory(cfg.Kafka, s.publisher.registry, skips)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the API: %w", err)
+	}
+	tail := newTail(cfg.Kafka, s.publisher.registry, cfg.Logger)
+	tail.skips = skips
 	var orders Search
 	if cfg.Elasticsearch != "" {
 		if orders, err = search.New(search.Config{URL: cfg.Elasticsearch, Transport: cfg.ElasticsearchTransport}); err != nil {
@@ -165,7 +172,7 @@ func New(cfg Config) (_ *Service, err error) {
 	}
 	queries := ksqlQueries{s.ksql}
 	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView,
-		kafkaHistory{cfg.Kafka, s.publisher.registry}, newTail(cfg.Kafka, s.publisher.registry, cfg.Logger), orders)
+		history, tail, orders)
 	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
 		return nil, err
 	}

@@ -61,10 +61,14 @@ func FuzzHistoryRecords(f *testing.F) {
 	mail := map[string]any{"orderId": "o-1", "paymentId": "p-1", "messageId": "<x>", "recipient": "a@b", "reason": "no", "attempts": int32(1)}
 	sample(order.TopicEmailLedger, with(mail))
 	sample(order.TopicEmailDeadLetters, with(mail))
-	k := kafkaHistory{cfg: cfg, registry: registry}
+	k, err := newKafkaHistory(cfg, registry, nil)
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, topic int, raw []byte) {
 		name := topics[max(topic, -topic, 0)%len(topics)]
 		rec := &kgo.Record{Topic: name, Key: []byte("o-1"), Value: append(binary.BigEndian.AppendUint32([]byte{0}, ids[name]), raw...), Timestamp: time.UnixMilli(0)}
+		if name == order.TopicInventoryLedger {
+			rec.Key = []byte("JUMPERS")
+		}
 		e := event{Time: rec.Timestamp.UTC(), Topic: rec.Topic}
 		if _, err := k.decode(t.Context(), rec, &e); err != nil {
 			return

@@ -19,6 +19,13 @@ import (
 type kafkaHistory struct {
 	cfg      kafka.Config
 	registry *kafka.Registry
+	ledger   *ledger.Decoder
+	skips    *kafka.Skips
+}
+
+func newKafkaHistory(cfg kafka.Config, registry *kafka.Registry, skips *kafka.Skips) (kafkaHistory, error) {
+	decoder, err := ledger.NewDecoder(registry)
+	return kafkaHistory{cfg: cfg, registry: registry, ledger: decoder, skips: skips}, err
 }
 
 func (k kafkaHistory) Events(ctx context.Context, o order.Order, since time.Time, found func(event)) error {
@@ -44,10 +51,12 @@ func (k kafkaHistory) Events(ctx context.Context, o order.Order, since time.Time
 			return ctx.Err()
 		case errors.Is(err, kafka.ErrUnavailable):
 			return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
-		case err == nil && about == o.ID:
+		case err != nil:
+			// A foreign writer's record that cannot be read is not about the order.
+			k.skips.Skip(rec, err)
+		case about == o.ID:
 			found(e)
 		}
-		// A foreign writer's record that cannot be read is not about the order.
 		return nil
 	})
 }
@@ -87,7 +96,7 @@ func (k kafkaHistory) decode(ctx context.Context, rec *kgo.Record, e *event) (or
 		e.Kind, e.Value, orderID = eventShipment, shipmentEvent{OrderID: s.OrderID, Product: s.Product, Quantity: s.Quantity}, s.OrderID
 	case order.TopicInventoryLedger:
 		var entry ledger.Entry
-		entry, err = ledger.Decode(ctx, k.registry, rec.Value)
+		entry, err = k.ledger.Decode(ctx, rec)
 		e.Kind, orderID = eventReservation, entry.OrderID
 		e.Value = reservationEvent{Entry: entry.Kind, OrderID: entry.OrderID, Product: entry.Product, Quantity: entry.Quantity}
 	default:

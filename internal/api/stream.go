@@ -175,6 +175,7 @@ func (h *handlers) sendOrder(ctx context.Context, out *eventWriter, at positions
 	at[rec.Partition] = rec.Offset
 	if err != nil {
 		// A foreign writer's record that is no order.
+		h.tail.skips.Skip(rec, err)
 		return nil
 	}
 	return out.send(at.id(), "order", o)

@@ -29,6 +29,8 @@ type tail struct {
 	log      *slog.Logger
 	// seen is called with each record, under no lock.
 	seen func(*kgo.Record)
+	// skips is told of the records that streams leave out.
+	skips *kafka.Skips
 
 	mu      sync.Mutex
 	at      positions // nil while the topic is not followed

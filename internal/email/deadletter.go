@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
 )
 
@@ -24,10 +25,13 @@ type deadLetter struct {
 	SourceOffset    int64  `avro:"sourceOffset"`
 }
 
+// maxReason bounds the text of why, in bytes: what it quotes may be as large as a record.
+const maxReason = 4 << 10
+
 // bury notes that the e-mail of a record is given up.
 func (w *worker) bury(ctx context.Context, rec *kgo.Record, e Email, attempts int, reason error) error {
 	value, err := w.letters.Encode(deadLetter{
-		OrderID: e.OrderID, PaymentID: e.PaymentID, MessageID: e.MessageID, Recipient: e.To, Reason: reason.Error(), Attempts: int32(attempts),
+		OrderID: e.OrderID, PaymentID: e.PaymentID, MessageID: e.MessageID, Recipient: e.To, Reason: kafka.Shorten(reason.Error(), maxReason), Attempts: int32(attempts),
 		SourceTopic: rec.Topic, SourcePartition: rec.Partition, SourceOffset: rec.Offset,
 	})
 	if err != nil {

@@ -101,6 +101,9 @@ type paidOrder struct {
 	Level     *string  `avro:"LEVEL"`
 }
 
+// maxName bounds the length of ids and addresses in bytes; the API takes much less.
+const maxName = 64 << 10
+
 // errUnreadable wraps why a record is not what its topic should hold, and never will be.
 var errUnreadable = errors.New("the record makes no sense")
 
@@ -119,6 +122,11 @@ func compose(ctx context.Context, registry *kafka.Registry, templates *Templates
 	var p paidOrder
 	if err := decode(ctx, registry, raw, &p); err != nil {
 		return Email{}, err
+	}
+	// An entry of the ledger has them all and must fit into a record, or the e-mail would be
+	// sent again and again.
+	if len(value(p.OrderID)) > maxName || len(value(p.PaymentID)) > maxName || len(value(p.Email)) > maxName {
+		return Email{}, fmt.Errorf("%w: its order, payment or address is longer than %d bytes", errUnreadable, maxName)
 	}
 	if p.OrderID == nil || p.PaymentID == nil {
 		return Email{}, fmt.Errorf("%w: it has no order or no payment", errUnreadable)

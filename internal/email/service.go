@@ -16,6 +16,7 @@ import (
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/telemetry"
+	"github.com/orderflow/orderflow/schemas"
 )
 
 const (
@@ -61,10 +62,16 @@ type Service struct {
 	cfg      Config
 	log      *slog.Logger
 	registry *kafka.Registry
+	decoder  *kafka.EntryDecoder // of the ledger's entries
 	ready    atomic.Bool
 
-	sent, repeated, skipped, failed, dead, unknownCustomer prometheus.Counter
-	delivery, delay                                        prometheus.Histogram
+	sent, repeated, failed, dead, unknownCustomer prometheus.Counter
+	skipped                                       *prometheus.CounterVec // by topic
+	delivery, delay                               prometheus.Histogram
+
+	skips *kafka.Skips
+	// halted is why the service stands still until somebody does something; nil when it does not.
+	halted atomic.Pointer[error]
 }
 
 // New prepares a service; it connects when Run is called.
@@ -103,19 +110,31 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up the e-mail service: %w", err)
 	}
+	decoder, err := newEntryDecoder(registry)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the e-mail service: %w", err)
+	}
 	counter := func(name, help string) prometheus.Counter {
 		return promauto.With(cfg.Metrics).NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	s := &Service{
-		cfg: cfg, log: cfg.Logger, registry: registry,
+		cfg: cfg, log: cfg.Logger, registry: registry, decoder: decoder,
 		sent:     counter("orderflow_emails_sent_total", "E-mails handed to the sender."),
 		repeated: counter("orderflow_emails_repeated_total", "Records about e-mails that had been sent before."),
-		skipped:  counter("orderflow_emails_records_skipped_total", "Records that cannot become an e-mail."),
 		failed:   counter("orderflow_emails_failed_total", "Attempts to send an e-mail that failed."),
 		dead:     counter("orderflow_emails_dead_letters_total", "E-mails that were given up and noted in "+order.TopicEmailDeadLetters+"."),
 
 		unknownCustomer: counter("orderflow_orders_unknown_customer_total", "New orders of customers who were unknown at that moment: they get no e-mail and no level."),
 	}
+	s.skipped = promauto.With(cfg.Metrics).NewCounterVec(prometheus.CounterOpts{
+		Name: "orderflow_emails_records_skipped_total",
+		Help: "Records that make no sense and were passed over: input that cannot become an e-mail, and what no version wrote to the e-mail ledger. The ledger's are counted each time that they are read.",
+	}, []string{"topic"})
+	// Rates need the series from the start.
+	for _, topic := range append([]string{order.TopicEmailLedger}, inputTopics...) {
+		s.skipped.WithLabelValues(topic)
+	}
+	s.skips = kafka.NewSkips(cfg.Logger, func(topic string) { s.skipped.WithLabelValues(topic).Inc() })
 	s.delivery = promauto.With(cfg.Metrics).NewHistogram(prometheus.HistogramOpts{
 		Name:    "orderflow_email_delivery_duration_seconds",
 		Help:    "Time that the sender took for an e-mail, repeated attempts included.",
@@ -127,6 +146,9 @@ func New(cfg Config) (*Service, error) {
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800},
 	})
 	cfg.Health.Add("email", func() error {
+		if why := s.halted.Load(); why != nil {
+			return fmt.Errorf("the e-mail service stands still: %w", *why)
+		}
 		if !s.Ready() {
 			return errors.New("the e-mail service has not taken over its partitions")
 		}
@@ -139,11 +161,16 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Ready() bool { return s.ready.Load() }
 
 // Run works until ctx ends, and finishes what it has begun. When a server is away, a
-// topic does not exist yet or an e-mail cannot be sent, it tries again.
+// topic does not exist yet or an e-mail cannot be sent, it tries again, and so it does, more
+// seldom, when the ledger has an entry that it does not understand.
 func (s *Service) Run(ctx context.Context) error {
 	kafka.Keep(ctx, s.log, "the e-mail service", func(ctx context.Context, progress func()) error {
 		defer s.ready.Store(false)
-		return s.work(ctx, progress)
+		err := s.work(ctx, progress)
+		if kafka.Lasting(err) {
+			s.halted.Store(&err)
+		}
+		return err
 	})
 	if closer, ok := s.cfg.Sender.(io.Closer); ok {
 		return closer.Close()
@@ -224,22 +251,48 @@ func (w *worker) takeOver(ctx context.Context, partitions []int32) error {
 	}
 	w.log.Info("took over e-mails", "partitions", partitions)
 	w.ready.Store(true)
+	w.halted.Store(nil)
 	w.progress()
 	return nil
 }
 
+// newEntryDecoder returns a decoder of the e-mail ledger's entries.
+func newEntryDecoder(registry *kafka.Registry) (*kafka.EntryDecoder, error) {
+	file := order.ValueSubject(order.TopicEmailLedger) + ".avsc"
+	text, err := schemas.Files.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the schema %s: %w", file, err)
+	}
+	return registry.EntryDecoder(text)
+}
+
+// learn takes a record of the ledger. What no version of this service can have written is
+// no e-mail that was sent; behind anything else that it can't read it must not go on.
 func (w *worker) learn(rec *kgo.Record) error {
 	var e entry
 	// Only fetching a schema takes time here, and that has a time limit of its own.
-	if err := w.registry.Decode(context.Background(), rec.Value, &e); err != nil {
+	err := w.decoder.Decode(context.Background(), rec.Value, &e)
+	if errors.Is(err, kafka.ErrForeign) {
+		w.skips.Skip(rec, err)
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("decoding an entry of the e-mail ledger: %w", err)
 	}
 	w.known[keyOf(e.OrderID, e.PaymentID)] = struct{}{}
 	return nil
 }
 
+// errStopping ends a batch between two e-mails: those that were sent are in the ledger.
+var errStopping = errors.New("the service is stopping")
+
 func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 	for _, rec := range records {
+		select {
+		case <-w.stopping:
+			return errStopping
+		default:
+		}
 		var err error
 		if rec.Topic == order.TopicOrdersEnriched {
 			err = w.enriched(ctx, rec)
@@ -248,8 +301,7 @@ func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 		}
 		switch {
 		case errors.Is(err, errUnreadable):
-			w.skipped.Inc()
-			w.log.Warn("passing over a record", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "reason", err)
+			w.skips.Skip(rec, err)
 		case err != nil:
 			return fmt.Errorf("working on %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		}
@@ -281,7 +333,7 @@ func (w *worker) enriched(ctx context.Context, rec *kgo.Record) error {
 func (w *worker) mail(ctx context.Context, rec *kgo.Record) (err error) {
 	e, err := compose(ctx, w.registry, w.cfg.Templates, rec.Value)
 	if errors.Is(err, errUnreadable) {
-		w.skipped.Inc()
+		w.skips.Skip(rec, err)
 		return w.bury(ctx, rec, e, 0, err)
 	}
 	if err != nil {

@@ -20,6 +20,11 @@ type orderByProduct struct {
 	Quantity *int32  `avro:"QUANTITY"`
 }
 
+// maxName bounds the length of a product's name and of an order's id, in bytes. The API
+// takes much less; an entry of the ledger has both and must fit into a record, or nothing
+// behind it would ever be done.
+const maxName = 64 << 10
+
 // notAnEntry says that a record has no meaning for the stock and why.
 type notAnEntry struct{ reason string }
 
@@ -33,8 +38,11 @@ func decode(ctx context.Context, registry *kafka.Registry, rec *kgo.Record) (led
 		Product: string(rec.Key),
 		Source:  ledger.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset},
 	}
-	if len(rec.Key) == 0 {
+	switch {
+	case len(rec.Key) == 0:
 		return e, false, &notAnEntry{"it has no product as its key"}
+	case len(rec.Key) > maxName:
+		return e, false, &notAnEntry{fmt.Sprintf("its key has %d bytes, which is no product", len(rec.Key))}
 	}
 	if rec.Topic == order.TopicWarehouseInventory {
 		return decodeStock(e, rec)
@@ -51,6 +59,9 @@ func decode(ctx context.Context, registry *kafka.Registry, rec *kgo.Record) (led
 	}
 	if o.ID == nil || o.State == nil {
 		return e, false, &notAnEntry{"it has no order id or no state"}
+	}
+	if len(*o.ID) > maxName {
+		return e, false, &notAnEntry{fmt.Sprintf("its order id has %d bytes", len(*o.ID))}
 	}
 	e.OrderID = *o.ID
 	switch order.State(*o.State) {

@@ -13,6 +13,9 @@
 //     it again has the same outcome.
 //   - Input partitions are written to the ledger in offset order. After a failed write
 //     nothing that follows is committed.
+//   - An input record that makes no sense is counted, logged and passed over, and so is a
+//     record of the ledger that no version of the service can have written. Behind an entry
+//     of a newer version the service does nothing.
 package inventory
 
 import (
@@ -56,7 +59,10 @@ type Service struct {
 	log      *slog.Logger
 	registry *kafka.Registry
 	metrics  *metrics
+	skips    *kafka.Skips
 	ready    atomic.Bool
+	// halted is why the service stands still until somebody does something; nil when it does not.
+	halted atomic.Pointer[error]
 }
 
 // New prepares a service; it connects when Run is called.
@@ -81,7 +87,11 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("setting up the inventory service: %w", err)
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, registry: registry, metrics: newMetrics(cfg.Metrics)}
+	s.skips = kafka.NewSkips(cfg.Logger, func(topic string) { s.metrics.skipped.WithLabelValues(topic).Inc() })
 	cfg.Health.Add("inventory", func() error {
+		if why := s.halted.Load(); why != nil {
+			return fmt.Errorf("the inventory service stands still: %w", *why)
+		}
 		if !s.Ready() {
 			return errors.New("the inventory service has not taken over its partitions")
 		}
@@ -94,11 +104,16 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Ready() bool { return s.ready.Load() }
 
 // Run works until ctx ends, and finishes what it has begun. When a server is away or
-// a topic does not exist yet, it tries again.
+// a topic does not exist yet, it tries again, and so it does, more seldom, when the ledger
+// has an entry that it does not understand.
 func (s *Service) Run(ctx context.Context) error {
 	kafka.Keep(ctx, s.log, "the inventory service", func(ctx context.Context, progress func()) error {
 		defer s.ready.Store(false)
-		return s.work(ctx, progress)
+		err := s.work(ctx, progress)
+		if kafka.Lasting(err) {
+			s.halted.Store(&err)
+		}
+		return err
 	})
 	return nil
 }

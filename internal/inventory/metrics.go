@@ -30,7 +30,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"kind"}),
 		skipped: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "orderflow_inventory_records_skipped_total",
-			Help: "Input records that are no orders or stock and were passed over.",
+			Help: "Records that make no sense and were passed over: input that is no order or stock, and what no version wrote to the stock ledger. The ledger's are counted each time that they are read.",
 		}, []string{"topic"}),
 		batch: f.NewHistogram(prometheus.HistogramOpts{
 			Name:    "orderflow_inventory_batch_duration_seconds",
@@ -44,6 +44,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
 	})
 	// Rates need the series from the start.
+	for _, topic := range append([]string{order.TopicInventoryLedger}, inputTopics...) {
+		m.skipped.WithLabelValues(topic)
+	}
 	for _, r := range []order.Result{order.Pass, order.Fail} {
 		m.checks.WithLabelValues(string(r))
 	}

@@ -40,7 +40,7 @@ func (s *Service) work(ctx context.Context, progress func()) error {
 		return err
 	}
 	reader, err := ledger.NewReader(ledger.ReaderConfig{
-		Kafka: s.cfg.Kafka, Registry: s.registry, SnapshotDir: s.cfg.SnapshotDir, Logger: s.log,
+		Kafka: s.cfg.Kafka, Registry: s.registry, SnapshotDir: s.cfg.SnapshotDir, Skips: s.skips, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -86,6 +86,7 @@ func (w *worker) takeOver(ctx context.Context, partitions []int32) error {
 		w.log.Info("took over stock", "partitions", partitions)
 	}
 	w.ready.Store(true)
+	w.halted.Store(nil)
 	w.progress()
 	return nil
 }
@@ -100,8 +101,7 @@ func (w *worker) batch(ctx context.Context, records []*kgo.Record) error {
 		var not *notAnEntry
 		switch {
 		case errors.As(err, &not):
-			w.metrics.skipped.WithLabelValues(rec.Topic).Inc()
-			w.log.Warn("passing over a record", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset, "reason", not.reason)
+			w.skips.Skip(rec, not)
 		case err != nil:
 			return fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 		case ok:

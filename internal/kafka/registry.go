@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,18 @@ var (
 	// ErrUnavailable means that the registry could not be asked: the same call may
 	// succeed later, so nothing is known about the data.
 	ErrUnavailable = errors.New("schema registry unavailable")
+	// ErrUnknownSchema means that the registry has no schema with an id, or one that a
+	// schema refers to. It may have lost it, so nothing is known about the data.
+	ErrUnknownSchema = errors.New("the Schema Registry does not know the schema: was it restored or made anew without its old schemas? " +
+		"(docs/operations.md, \"Records that make no sense\", says what to do)")
+)
+
+// Codes of errors of the Schema Registry.
+// https://docs.confluent.io/platform/current/schema-registry/develop/api.html#errors
+const (
+	codeSubjectNotFound = 40401
+	codeVersionNotFound = 40402
+	codeSchemaNotFound  = 40403
 )
 
 // Registry reads and writes values by their schema id in a Schema Registry. It
@@ -112,13 +125,9 @@ func (r *Registry) Schema(ctx context.Context, id int) (*avro.Schema, error) {
 	if schema != nil {
 		return schema, nil
 	}
-	text, err := r.client.SchemaByID(ctx, id)
+	text, err := r.fetch(ctx, id)
 	if err != nil {
-		var re *sr.ResponseError
-		if errors.As(err, &re) && re.StatusCode == http.StatusNotFound {
-			return nil, fmt.Errorf("fetching schema %d from %s: %w", id, r.url, err)
-		}
-		return nil, fmt.Errorf("fetching schema %d from %s: %w: %w", id, r.url, ErrUnavailable, err)
+		return nil, err
 	}
 	schema, err = r.compile(ctx, text)
 	if err != nil {
@@ -130,11 +139,31 @@ func (r *Registry) Schema(ctx context.Context, id int) (*avro.Schema, error) {
 	return schema, nil
 }
 
+// fetch gets the text of a schema. The error is ErrUnknownSchema or ErrUnavailable.
+func (r *Registry) fetch(ctx context.Context, id int) (sr.Schema, error) {
+	text, err := r.client.SchemaByID(ctx, id)
+	if err != nil {
+		return sr.Schema{}, fmt.Errorf("fetching schema %d from %s: %w: %w", id, r.url, failure(err), err)
+	}
+	return text, nil
+}
+
+// failure says whether the registry answered that there is no such schema. Others than the
+// registry answer 404 too, such as a proxy before it, and say nothing about schemas.
+func failure(err error) error {
+	var re *sr.ResponseError
+	if errors.As(err, &re) && slices.Contains([]int{codeSubjectNotFound, codeVersionNotFound, codeSchemaNotFound}, re.ErrorCode) {
+		return ErrUnknownSchema
+	}
+	return ErrUnavailable
+}
+
 // Decode reads a value in the wire format into v, a pointer to a struct with
 // `avro:"name"` tags, a *map[string]any or an *any. Fields that the struct
 // lacks are skipped, so that a writer may add fields. The error is
 // ErrNotEncoded when data has no schema id in front, ErrUnavailable when the
-// schema could not be fetched; any other says that data is not what v needs.
+// schema could not be fetched, ErrUnknownSchema when the registry has none; any
+// other says that data is not what v needs.
 func (r *Registry) Decode(ctx context.Context, data []byte, v any) error {
 	id, payload, err := SchemaID(data)
 	if err != nil {
@@ -173,7 +202,7 @@ func (r *Registry) addReferences(ctx context.Context, cache *avro.SchemaCache, r
 	for _, ref := range refs {
 		target, err := r.client.SchemaByVersion(ctx, ref.Subject, ref.Version)
 		if err != nil {
-			return fmt.Errorf("fetching referenced schema %s version %d: %w", ref.Subject, ref.Version, err)
+			return fmt.Errorf("fetching referenced schema %s version %d: %w: %w", ref.Subject, ref.Version, failure(err), err)
 		}
 		if err := r.addReferences(ctx, cache, target.References, depth+1); err != nil {
 			return err

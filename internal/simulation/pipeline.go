@@ -18,6 +18,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/parser"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/sqltest"
 	"github.com/orderflow/orderflow/internal/inventory"
+	"github.com/orderflow/orderflow/internal/inventory/ledger"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/verify"
@@ -35,6 +36,7 @@ type Pipeline struct {
 	queries    []query
 	partitions map[string]int32 // by topic, internal ones included
 	registry   *kafka.Registry
+	ledger     *ledger.Decoder
 	encoders   map[string]*kafka.Encoder // by topic
 	inventory  *inventory.Service
 	email      *email.Service
@@ -167,6 +169,9 @@ func (p *Pipeline) connect(ctx context.Context) error {
 	cfg := kafka.Config{Brokers: []string{"simulated:0"}, SchemaRegistry: p.server.URL}
 	var err error
 	if p.registry, err = kafka.NewRegistry(cfg); err != nil {
+		return err
+	}
+	if p.ledger, err = ledger.NewDecoder(p.registry); err != nil {
 		return err
 	}
 	for _, topic := range written {

@@ -287,7 +287,7 @@ func (l *inventoryLedger) ReadTo(_ context.Context, ends map[int32]int64) error 
 }
 
 func (l *inventoryLedger) apply(rec *kgo.Record) error {
-	e, err := ledger.Decode(context.Background(), l.a.world.pipeline.registry, rec.Value)
+	e, err := l.a.world.pipeline.ledger.Decode(context.Background(), rec)
 	if err == nil {
 		l.Fold(rec.Partition).Apply(e)
 	}

@@ -309,7 +309,7 @@ func (w *World) check(ctx context.Context) (*verify.Report, error) {
 				return nil, fmt.Errorf("reading %s offset %d: %w", at, rec.Offset, err)
 			}
 			if at.Topic == order.TopicInventoryLedger {
-				e, err := ledger.Decode(ctx, w.pipeline.registry, rec.Value)
+				e, err := w.pipeline.ledger.Decode(ctx, rec)
 				if err != nil {
 					return nil, err
 				}

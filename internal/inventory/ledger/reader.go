@@ -29,6 +29,8 @@ type ReaderConfig struct {
 	// least; there are more when the partition's orders are many, so that writing them
 	// costs a bounded share of the work. 0 means 20,000.
 	SnapshotEvery int
+	// Skips is told of the records that are passed over. Nil means nobody is.
+	Skips *kafka.Skips
 	// Logger gets the reader's log. Nil means none.
 	Logger *slog.Logger
 }
@@ -38,7 +40,8 @@ type ReaderConfig struct {
 // goroutine uses a Reader, but for Reservation.
 type Reader struct {
 	*kafka.Follower
-	cfg ReaderConfig
+	cfg     ReaderConfig
+	decoder *Decoder
 	// added has the partitions that are not followed yet.
 	added map[int32]struct{}
 	// mu is held while a fold changes and while Reservation looks into them.
@@ -46,8 +49,8 @@ type Reader struct {
 	folds map[int32]*Fold
 	// lastSet has, per partition, the source of the last stock-set, by product.
 	lastSet map[int32]map[string]Source
-	// last has the last record that was folded in, by partition; fresh how many since the
-	// last snapshot.
+	// last has the last record that was folded in or passed over, by partition; fresh how
+	// many since the last snapshot.
 	last  map[int32]*kgo.Record
 	fresh map[int32]int
 
@@ -64,8 +67,12 @@ func NewReader(cfg ReaderConfig) (*Reader, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	decoder, err := NewDecoder(cfg.Registry)
+	if err != nil {
+		return nil, err
+	}
 	r := &Reader{
-		cfg: cfg, added: map[int32]struct{}{}, folds: map[int32]*Fold{}, lastSet: map[int32]map[string]Source{},
+		cfg: cfg, decoder: decoder, added: map[int32]struct{}{}, folds: map[int32]*Fold{}, lastSet: map[int32]map[string]Source{},
 		last: map[int32]*kgo.Record{}, fresh: map[int32]int{}, slot: make(chan struct{}, 1),
 	}
 	follower, err := kafka.NewFollower(cfg.Kafka, order.TopicInventoryLedger, r.apply)
@@ -206,14 +213,17 @@ func (r *Reader) fold(partition int32) *Fold {
 
 func (r *Reader) apply(rec *kgo.Record) error {
 	// Only fetching a schema takes time here, and that has a time limit of its own.
-	e, err := Decode(context.Background(), r.cfg.Registry, rec.Value)
-	if err != nil {
+	e, err := r.decoder.Decode(context.Background(), rec)
+	foreign := errors.Is(err, kafka.ErrForeign)
+	if foreign {
+		r.cfg.Skips.Skip(rec, err)
+	} else if err != nil {
 		return err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f := r.fold(rec.Partition)
-	if f.Apply(e) && e.Kind == StockSet {
+	if !foreign && f.Apply(e) && e.Kind == StockSet {
 		if r.lastSet[rec.Partition] == nil {
 			r.lastSet[rec.Partition] = map[string]Source{}
 		}

@@ -3,11 +3,13 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
+	"github.com/orderflow/orderflow/schemas"
 )
 
 // wire is an entry as it stands in inventory-ledger.v1.
@@ -33,11 +35,44 @@ func Record(enc *kafka.Encoder, e Entry) (*kgo.Record, error) {
 	return &kgo.Record{Topic: order.TopicInventoryLedger, Key: []byte(e.Product), Value: value}, nil
 }
 
-// Decode reads the entry of a ledger record.
-func Decode(ctx context.Context, registry *kafka.Registry, value []byte) (Entry, error) {
+// Decoder reads the entries of ledger records. It may be used from many goroutines.
+type Decoder struct{ entries *kafka.EntryDecoder }
+
+// NewDecoder returns a decoder that takes the writers' schemas from a registry.
+func NewDecoder(registry *kafka.Registry) (*Decoder, error) {
+	file := order.ValueSubject(order.TopicInventoryLedger) + ".avsc"
+	text, err := schemas.Files.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the schema %s: %w", file, err)
+	}
+	entries, err := registry.EntryDecoder(text)
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{entries: entries}, nil
+}
+
+// Decode reads the entry of a ledger record. All readers have to fold the same entries, so
+// they may leave out only those with the error kafka.ErrForeign: no version has ever
+// written such a record. Behind any other error nothing must be folded in.
+func (d *Decoder) Decode(ctx context.Context, rec *kgo.Record) (Entry, error) {
 	var w wire
-	if err := registry.Decode(ctx, value, &w); err != nil {
+	if err := d.entries.Decode(ctx, rec.Value, &w); err != nil {
 		return Entry{}, fmt.Errorf("decoding a ledger entry: %w", err)
+	}
+	var foreign string
+	switch {
+	case !slices.Contains(kinds, w.Kind):
+		return Entry{}, fmt.Errorf("decoding a ledger entry: %w (its kind is %s)", kafka.ErrNewer, w.Kind)
+	case w.Product == "":
+		foreign = "it names no product"
+	case string(rec.Key) != w.Product:
+		foreign = "its key is not its product " + w.Product
+	case w.SourceTopic == "" || w.SourcePartition < 0 || w.SourceOffset < 0:
+		foreign = "it names no record that it comes from"
+	}
+	if foreign != "" {
+		return Entry{}, fmt.Errorf("decoding a ledger entry: %w: %s", kafka.ErrForeign, foreign)
 	}
 	return Entry{
 		Kind: w.Kind, Product: w.Product, OrderID: w.OrderID, Quantity: w.Quantity,

@@ -19,15 +19,16 @@ import (
 
 // A snapshot is the fold of a ledger partition up to an offset, in a local file. It is a
 // cache: whoever finds one goes on from there, and comes to the same as from the start. It
-// holds the digest of the last record that was folded in, so that one of another ledger, or
-// of one that was made anew, is recognised and left alone.
+// holds the digest of the last record that was folded in or passed over, so that one of
+// another ledger, or of one that was made anew, is recognised and left alone.
 //
 // The file: the magic bytes, a version, the content, and a CRC-32C of all before it. Whole
 // numbers are varints, texts have their length in front.
 
 const (
-	snapshotMagic   = "OFLEDGER"
-	snapshotVersion = 1
+	snapshotMagic = "OFLEDGER"
+	// snapshotVersion also changes when a record of the ledger gets another meaning.
+	snapshotVersion = 2
 )
 
 // errNoSnapshot means that there is no usable file.
@@ -35,7 +36,8 @@ var errNoSnapshot = errors.New("no snapshot")
 
 // snapshot is the content of a file.
 type snapshot struct {
-	// next is the offset after the last record that was folded in, and last its digest.
+	// next is the offset after the last record that was folded in or passed over, and last
+	// its digest.
 	next int64
 	last digest
 	fold *Fold

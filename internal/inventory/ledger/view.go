@@ -16,6 +16,8 @@ type ViewConfig struct {
 	Kafka kafka.Config
 	// SnapshotDir is the directory of the ledger's snapshots; see ReaderConfig.
 	SnapshotDir string
+	// Skips is told of the records that are passed over. Nil means nobody is.
+	Skips *kafka.Skips
 	// Logger gets the view's log. Nil means none.
 	Logger *slog.Logger
 }
@@ -53,7 +55,7 @@ func (v *View) Run(ctx context.Context) error {
 }
 
 func (v *View) follow(ctx context.Context, progress func()) error {
-	reader, err := NewReader(ReaderConfig{Kafka: v.cfg.Kafka, Registry: v.registry, SnapshotDir: v.cfg.SnapshotDir, Logger: v.cfg.Logger})
+	reader, err := NewReader(ReaderConfig{Kafka: v.cfg.Kafka, Registry: v.registry, SnapshotDir: v.cfg.SnapshotDir, Skips: v.cfg.Skips, Logger: v.cfg.Logger})
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,11 @@ func (r *registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/vnd.schemaregistry.v1+json")
 	if answer == nil {
 		w.WriteHeader(http.StatusNotFound)
-		answer = map[string]any{"error_code": 40401, "message": fmt.Sprintf("nothing at %s", req.URL.Path)}
+		code := 40401
+		if parts[0] == "schemas" {
+			code = 40403
+		}
+		answer = map[string]any{"error_code": code, "message": fmt.Sprintf("nothing at %s", req.URL.Path)}
 	}
 	// The client is gone when this fails; the test sees that by itself.
 	_ = json.NewEncoder(w).Encode(answer)
