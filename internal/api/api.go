@@ -248,6 +248,8 @@ func (s *Service) readiness() error {
 		return errors.New("waiting for ksqlDB's stream of orders")
 	case !s.fraudFeed.connected():
 		return errors.New("waiting for ksqlDB's fraud listing")
+	case s.stockView.Halted() != nil:
+		return fmt.Errorf("the view of the stock stands still: %w", s.stockView.Halted())
 	case !s.stockView.Ready():
 		return errors.New("reading the stock ledger")
 	}

@@ -32,6 +32,7 @@ type View struct {
 	reader  *Reader
 	stocks  []Stock
 	lastSet map[string]Source
+	halted  error // why the view stands still until somebody does something
 	changed chan struct{} // closed and replaced at each change
 }
 
@@ -50,8 +51,24 @@ func NewView(cfg ViewConfig) (*View, error) {
 // Run follows the ledger until ctx ends. When it cannot be read, for instance because
 // the topic does not exist yet, Run tries again.
 func (v *View) Run(ctx context.Context) error {
-	kafka.Keep(ctx, v.cfg.Logger, "following the stock ledger", v.follow)
+	kafka.Keep(ctx, v.cfg.Logger, "following the stock ledger", func(ctx context.Context, progress func()) error {
+		err := v.follow(ctx, progress)
+		if kafka.Lasting(err) {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.halted = err
+		}
+		return err
+	})
 	return nil
+}
+
+// Halted returns why the view stands still until somebody does something, and nil when it
+// does not. What it answers is old then.
+func (v *View) Halted() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.halted
 }
 
 func (v *View) follow(ctx context.Context, progress func()) error {
@@ -84,7 +101,7 @@ func (v *View) publish(r *Reader) {
 	slices.SortFunc(stocks, func(a, b Stock) int { return cmp.Compare(a.Product, b.Product) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.ready, v.reader, v.stocks, v.lastSet = true, r, stocks, r.lastSets()
+	v.ready, v.reader, v.stocks, v.lastSet, v.halted = true, r, stocks, r.lastSets(), nil
 	close(v.changed)
 	v.changed = make(chan struct{})
 }
