@@ -27,6 +27,8 @@ type verification struct {
 	Orders  int `json:"orders"`
 	Decided int `json:"decided"`
 	Emails  int `json:"emails"`
+	// Foreign counts the records that make no sense in their topic; they are passed over.
+	Foreign int `json:"foreign"`
 	// Findings are the things that are not as promised.
 	Findings []verified `json:"findings"`
 	// Unchecked are the rules that could not be checked, as Incomplete topics have lost
@@ -74,6 +76,7 @@ func verifyAll(ctx context.Context, env *environment, patience time.Duration, ou
 		result.Looks++
 		lasting = stillThere(lasting, report, result.Looks == 1)
 		result.Orders, result.Decided, result.Emails = report.Orders, report.Decided, len(reader.History().Emailed)
+		result.Foreign = report.Foreign
 		result.Unchecked, result.Incomplete = report.Unchecked, reader.History().Incomplete()
 		if len(lasting) == 0 || result.Looks >= verifyLooks && time.Since(began) >= patience {
 			break
@@ -96,7 +99,7 @@ func verifyAll(ctx context.Context, env *environment, patience time.Duration, ou
 
 // look reads what is shown, and then the topics that it comes from.
 func look(ctx context.Context, env *environment, ksqldb *ksql.Client, reader *verify.Reader) (*verify.Report, error) {
-	claims := verify.Claims{MailUnknown: true, Fraud: []verify.FraudRow{}, Table: map[string]string{}}
+	claims := verify.Claims{MailUnknown: true, Strangers: true, Fraud: []verify.FraudRow{}, Table: map[string]string{}}
 	err := eachRow(ctx, ksqldb, "SELECT customerid, lastname, firstname, windowstart, counts FROM fraud_order;", func(rows *ksql.Rows) error {
 		var f verify.FraudRow
 		if err := rows.Scan(&f.CustomerID, &f.LastName, &f.FirstName, &f.WindowStart, &f.Count); err != nil {
@@ -180,6 +183,11 @@ func printVerification(env *environment, v verification, output outputForm) erro
 	}
 	if _, err := fmt.Fprintf(env.stdout, "%d orders, %d of them decided, and %d e-mails checked in %.1f s\n", v.Orders, v.Decided, v.Emails, v.Seconds); err != nil {
 		return err
+	}
+	if v.Foreign > 0 {
+		if _, err := fmt.Fprintf(env.stdout, "passed over: %d records that make no sense in their topic (the services' logs and metrics say which)\n", v.Foreign); err != nil {
+			return err
+		}
 	}
 	for _, rule := range v.Unchecked {
 		if _, err := fmt.Fprintf(env.stdout, "not checked: %s (records are gone from %v)\n", rule, v.Incomplete); err != nil {

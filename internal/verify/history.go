@@ -177,6 +177,8 @@ type History struct {
 	rubbish    int                 // records that are known to be rubbish
 	numbers    map[string]*numbers // by task
 	changed    []Finding
+	foreign    []Finding       // records that make no sense
+	lost       []Finding       // records whose schema is not known
 	incomplete map[string]bool // topics that lack records which were there once
 }
 

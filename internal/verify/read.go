@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -242,7 +241,7 @@ func (r *Reader) Take(ctx context.Context, rec *kgo.Record) error {
 			r.history.number(rec.Topic, rec.Partition, rec.Offset, string(header.Value))
 		}
 	}
-	return r.decode(ctx, rec)
+	return r.history.strange(rec, r.decode(ctx, rec))
 }
 
 // decode adds a record to the list of its topic.
@@ -267,7 +266,15 @@ func (r *Reader) decode(ctx context.Context, rec *kgo.Record) error {
 		}
 		return add(ctx, r, rec, &h.FraudTotals)
 	case "inventory-ledger.v1":
-		return add(ctx, r, rec, &h.Ledger)
+		e, err := value[LedgerEntry](ctx, r, rec)
+		if err != nil {
+			return err
+		}
+		if why := e.odd(string(rec.Key)); why != "" {
+			return &foreign{reason: why}
+		}
+		h.Ledger = append(h.Ledger, record(rec, e))
+		return nil
 	case "orders-by-product.v1":
 		return add(ctx, r, rec, &h.ByProduct)
 	case "orders-enriched.v1":
@@ -285,8 +292,13 @@ func (r *Reader) decode(ctx context.Context, rec *kgo.Record) error {
 		return err
 	case "warehouse-inventory.v1":
 		var units int32
-		if len(rec.Value) == 4 {
+		switch {
+		case len(rec.Key) == 0:
+			return &foreign{reason: "it names no product"}
+		case len(rec.Value) == 4:
 			units = int32(binary.BigEndian.Uint32(rec.Value))
+		case rec.Value != nil:
+			return &foreign{reason: fmt.Sprintf("its value has %d bytes instead of 4", len(rec.Value))}
 		}
 		h.Warehouse = append(h.Warehouse, record(rec, Units{units}))
 		return nil
@@ -304,34 +316,20 @@ func record[V any](rec *kgo.Record, value V) Record[V] {
 }
 
 func add[V any](ctx context.Context, r *Reader, rec *kgo.Record, list *[]Record[V]) error {
-	var header sr.ConfluentHeader
-	id, payload, err := header.DecodeID(rec.Value)
-	if err != nil {
-		return err
+	v, err := value[V](ctx, r, rec)
+	if err == nil {
+		*list = append(*list, record(rec, v))
 	}
-	schema, err := r.schema(ctx, id)
-	if err != nil {
-		return err
-	}
-	var v V
-	rest, err := schema.Decode(payload, &v, avro.SkipUnknown())
-	if err == nil && len(rest) > 0 {
-		err = errors.New("bytes are left over")
-	}
-	if err != nil {
-		return fmt.Errorf("decoding a value of schema %d: %w", id, err)
-	}
-	*list = append(*list, record(rec, v))
-	return nil
+	return err
 }
 
 // schemaCache keeps parsed schemas by id. Several readers may share one.
 type schemaCache struct {
 	mu   sync.Mutex
-	byID map[int]*avro.Schema // guarded by mu
+	byID map[int]*writer // guarded by mu
 }
 
-func (r *Reader) schema(ctx context.Context, id int) (*avro.Schema, error) {
+func (r *Reader) schema(ctx context.Context, id int) (*writer, error) {
 	r.byID.mu.Lock()
 	defer r.byID.mu.Unlock()
 	if s := r.byID.byID[id]; s != nil {
@@ -339,15 +337,19 @@ func (r *Reader) schema(ctx context.Context, id int) (*avro.Schema, error) {
 	}
 	text, err := r.schemas.SchemaByID(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("fetching schema %d: %w", id, err)
+		return nil, foreignSchema(id, err)
 	}
-	s, err := avro.Parse(text.Schema)
+	if text.Type != sr.TypeAvro {
+		return nil, &foreign{reason: fmt.Sprintf("the type of its schema %d is %s", id, text.Type)}
+	}
+	parsed, err := avro.Parse(text.Schema)
 	if err != nil {
-		return nil, fmt.Errorf("parsing schema %d: %w", id, err)
+		return nil, &foreign{reason: fmt.Sprintf("parsing its schema %d: %v", id, err)}
 	}
 	if r.byID.byID == nil {
-		r.byID.byID = map[int]*avro.Schema{}
+		r.byID.byID = map[int]*writer{}
 	}
+	s := newWriter(parsed)
 	r.byID.byID[id] = s
 	return s, nil
 }

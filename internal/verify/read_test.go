@@ -2,6 +2,7 @@ package verify
 
 import (
 	"encoding/binary"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -78,7 +79,43 @@ func TestReaderNoticesThatRecordsAreGoneOrChanged(t *testing.T) {
 	require.NotEmpty(t, second.History().changed, "the records have other times")
 
 	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "payments.v1", Value: []byte("junk")})
-	require.ErrorContains(t, second.Read(t.Context()), "reading payments.v1 partition")
+	require.NoError(t, second.Read(t.Context()))
+	require.Equal(t, RuleReadable, Check(second.History(), Claims{}).Broken[0].Rule)
+}
+
+func TestWhatMakesNoSenseIsCountedAndReadingGoesOn(t *testing.T) {
+	ledger, err := os.ReadFile("../../schemas/inventory-ledger.v1-value.avsc")
+	require.NoError(t, err)
+	cfg := kafkatest.Start(t, 1, []string{"payments.v1", "warehouse-inventory.v1", "inventory-ledger.v1"}, map[string]string{
+		"payments.v1-value": paymentSchema, "inventory-ledger.v1-value": string(ledger), "text": `"string"`,
+	})
+	r, err := NewReader(Config{Brokers: cfg.Brokers, SchemaRegistry: cfg.SchemaRegistry})
+	require.NoError(t, err)
+	good := LedgerEntry{Kind: "STOCK_SET", Product: "JUMPERS", Quantity: 7, SourceTopic: "warehouse-inventory.v1"}
+	entry := func(e LedgerEntry) []byte { return kafkatest.Encode(t, cfg, "inventory-ledger.v1-value", e) }
+	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "warehouse-inventory.v1", Key: []byte("JUMPERS"), Value: binary.BigEndian.AppendUint32(nil, 7)},
+		&kgo.Record{Topic: "inventory-ledger.v1", Key: []byte("JUMPERS"), Value: entry(good)}, payment(t, cfg, "p-1"))
+	for topic, values := range map[string][][]byte{
+		"payments.v1":            {nil, []byte("junk"), entry(good), kafkatest.Encode(t, cfg, "text", "a"), {0, 0, 0, 0, 0, 2}},
+		"warehouse-inventory.v1": {[]byte("12345")},
+		"inventory-ledger.v1":    {nil, []byte("junk"), payment(t, cfg, "p-1").Value, entry(LedgerEntry{Kind: "SHIP"}), append(entry(good), 1)},
+	} {
+		for _, value := range values {
+			kafkatest.Produce(t, cfg, &kgo.Record{Topic: topic, Key: []byte("JUMPERS"), Value: value})
+		}
+	}
+	require.NoError(t, r.Read(t.Context()))
+	report := Check(r.History(), Claims{Strangers: true})
+	require.Equal(t, 11, report.Foreign)
+	require.Empty(t, report.Broken, report.Text(20))
+	require.Len(t, Check(r.History(), Claims{}).Broken, 11)
+	require.Len(t, r.History().Ledger, 1)
+
+	kafkatest.Produce(t, cfg, &kgo.Record{Topic: "inventory-ledger.v1", Key: []byte("JUMPERS"), Value: []byte{0, 0, 0, 0, 99, 2}})
+	require.NoError(t, r.Read(t.Context()))
+	report = Check(r.History(), Claims{Strangers: true})
+	require.Len(t, report.Broken, 1)
+	require.Contains(t, report.Broken[0].Detail, "does not know its schema 99")
 }
 
 func TestReaderCountsKnownRubbish(t *testing.T) {

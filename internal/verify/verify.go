@@ -49,6 +49,7 @@ const (
 	RuleNumbers      Rule = "each output of the engine is written once"
 	RuleCopies       Rule = "a stream has each new order once"
 	RuleUnchanged    Rule = "what was read stays as it was"
+	RuleReadable     Rule = "records make sense in their topic"
 )
 
 // Finding is one thing that is not as promised.
@@ -72,6 +73,8 @@ type Report struct {
 	// lack records which were there once (see History.Incomplete).
 	Unchecked []Rule
 
+	// Foreign counts the records that make no sense in their topic.
+	Foreign int
 	// Orders counts the orders with a record in orders.v1, Decided those with a
 	// final record.
 	Orders, Decided int
@@ -139,6 +142,9 @@ type Claims struct {
 	// Late says that the clock by which records are stamped has jumped: a payment and
 	// its order may have come too late for each other, and make no e-mail then.
 	Late bool
+	// Strangers says that others may write to the topics, too. What makes no sense is only
+	// counted then.
+	Strangers bool
 	// Copies are topics of streams that pass on every new order.
 	Copies []string
 
@@ -195,6 +201,7 @@ func Check(h *History, c Claims) *Report {
 	x := newIndex(h)
 	r.Orders, r.Decided, r.Rubbish = len(x.created), len(x.final), h.rubbish
 	r.Broken = append(r.Broken, h.changed...)
+	checkForeign(r, h, c)
 	checkNumbers(r, h)
 	checkAcknowledged(r, x, c)
 	checkNew(r, h, x)

@@ -32,7 +32,7 @@ type View struct {
 	reader  *Reader
 	stocks  []Stock
 	lastSet map[string]Source
-	halted  error // why the view stands still until somebody does something
+	halted  error         // why the view stands still until somebody does something
 	changed chan struct{} // closed and replaced at each change
 }
 
