@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 
@@ -67,7 +66,7 @@ func (d *EntryDecoder) Decode(ctx context.Context, value []byte, v any) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrForeign, err)
 	}
-	if id < 1 || id > math.MaxInt32 {
+	if !given(id) {
 		return fmt.Errorf("%w: no registry gives the schema id %d", ErrForeign, id)
 	}
 	schema, err := d.schema(ctx, id)

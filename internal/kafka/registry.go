@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -141,12 +142,19 @@ func (r *Registry) Schema(ctx context.Context, id int) (*avro.Schema, error) {
 
 // fetch gets the text of a schema. The error is ErrUnknownSchema or ErrUnavailable.
 func (r *Registry) fetch(ctx context.Context, id int) (sr.Schema, error) {
+	if !given(id) {
+		return sr.Schema{}, fmt.Errorf("fetching schema %d from %s: %w", id, r.url, ErrUnknownSchema)
+	}
 	text, err := r.client.SchemaByID(ctx, id)
 	if err != nil {
 		return sr.Schema{}, fmt.Errorf("fetching schema %d from %s: %w: %w", id, r.url, failure(err), err)
 	}
 	return text, nil
 }
+
+// given reports whether a registry may give a schema this id. Of others it says that they
+// are malformed, if anything.
+func given(id int) bool { return id >= 1 && id <= math.MaxInt32 }
 
 // failure says whether the registry answered that there is no such schema. Others than the
 // registry answer 404 too, such as a proxy before it, and say nothing about schemas.

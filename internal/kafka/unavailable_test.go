@@ -29,4 +29,8 @@ func TestOnlyAnUnreachableRegistryIsUnavailable(t *testing.T) {
 	require.ErrorIs(t, err, kafka.ErrUnknownSchema)
 	require.NotErrorIs(t, err, kafka.ErrUnavailable)
 	require.NotErrorIs(t, reg.Decode(t.Context(), []byte("{}"), &v), kafka.ErrUnavailable)
+	body = ""
+	for _, id := range [][]byte{{0, 0, 0, 0, 0}, {0, 0x80, 0, 0, 0}} {
+		require.ErrorIs(t, reg.Decode(t.Context(), id, &v), kafka.ErrUnknownSchema, "the registry is not asked")
+	}
 }

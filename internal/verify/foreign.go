@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 
@@ -80,7 +81,7 @@ func value[V any](ctx context.Context, r *Reader, rec *kgo.Record) (v V, err err
 	if err != nil {
 		return v, &foreign{reason: "it has no schema id in front: " + err.Error()}
 	}
-	if id < 1 {
+	if id < 1 || id > math.MaxInt32 {
 		return v, &foreign{reason: fmt.Sprintf("no registry gives the schema id %d", id)}
 	}
 	schema, err := r.schema(ctx, id)
