@@ -41,7 +41,7 @@ A server is left out when the address of a real one is given (--kafka,
 --schema-registry, --connect, --ksqldb, --elasticsearch).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := up.run(cmd.Context())
+			err := up.runInTime(cmd.Context())
 			if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 				return nil // asked to stop
 			}
@@ -68,6 +68,31 @@ type up struct {
 	metrics *prometheus.Registry
 }
 
+// stopMargin is what is left of the time for a stop when it is given up, so that the
+// process ends within it.
+const stopMargin = 250 * time.Millisecond
+
+// runInTime runs until ctx ends, and after that not longer than a stop may take: what
+// isn't finished then, on a full disk for example, goes on at the next start, as after a
+// crash.
+func (u *up) runInTime(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- u.run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(u.env.config.ShutdownTimeout - stopMargin)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+		return fmt.Errorf("stopping took longer than %v (--shutdown-timeout), so the process ended in the middle of it: what was acknowledged is kept, and the rest goes on at the next start", u.env.config.ShutdownTimeout)
+	}
+}
+
 func (u *up) run(ctx context.Context) (err error) {
 	began := time.Now()
 	cfg, err := u.stackConfig()
@@ -86,6 +111,7 @@ func (u *up) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, stack.Stop()) }()
 	u.useAddresses(stack)
 	u.health, u.metrics = &telemetry.Health{}, telemetry.NewRegistry()
+	u.health.Add("disk", stack.DiskError)
 	for _, c := range stack.Collectors() {
 		if err := u.metrics.Register(c); err != nil {
 			return fmt.Errorf("registering the servers' metrics: %w", err)
@@ -170,6 +196,7 @@ func (u *up) newServices() (*services, error) {
 		return nil, err
 	}
 	rest.Health, rest.Metrics = u.health, u.metrics
+	rest.ShutdownTimeout /= 2 // the servers of this process stop after it
 	if s.api, err = api.New(rest); err != nil {
 		return nil, err
 	}

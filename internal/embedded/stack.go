@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -24,13 +25,22 @@ import (
 
 	"github.com/orderflow/orderflow/internal/credentials"
 	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
 	"github.com/orderflow/orderflow/internal/embedded/connect"
+	"github.com/orderflow/orderflow/internal/embedded/diskfull"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/runtime"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
 	"github.com/orderflow/orderflow/internal/embedded/registry"
 	"github.com/orderflow/orderflow/internal/embedded/search"
 	"github.com/orderflow/orderflow/internal/listen"
+)
+
+// The directories of the servers in the data directory.
+const (
+	kafkaDir         = "kafka"
+	elasticsearchDir = "elasticsearch"
+	ksqlDBDir        = "ksqldb"
 )
 
 // Server says where one server is: a real one at Real, or one in this process
@@ -82,6 +92,8 @@ type Config struct {
 type Stack struct {
 	cfg     Config
 	lock    *broker.Lock
+	files   *diskfull.FS                  // of the databases
+	kafka   atomic.Pointer[broker.Broker] // nil when a real one is used
 	stops   []func() error
 	brokers []string
 	urls    map[string]string
@@ -102,6 +114,8 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Stack{cfg: cfg, brokers: cfg.Brokers, urls: map[string]string{}}
+	s.files = diskfull.New(diskfull.Config{Logger: cfg.Logger})
+	defer context.AfterFunc(ctx, s.files.GiveUp)()
 	if err := s.start(ctx); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -109,7 +123,7 @@ func Start(ctx context.Context, cfg Config) (*Stack, error) {
 }
 
 func (s *Stack) start(ctx context.Context) error {
-	if err := os.MkdirAll(s.cfg.DataDir, 0o755); err != nil {
+	if err := s.makeDirs(); err != nil {
 		return fmt.Errorf("making the data directory: %w; name another with --data-dir", err)
 	}
 	lock, err := broker.LockDir(s.cfg.DataDir)
@@ -132,12 +146,42 @@ func (s *Stack) start(ctx context.Context) error {
 	return s.together(ctx, starter{"ksqlDB", s.cfg.KsqlDB, s.newKsqlDB})
 }
 
+// makeDirs makes the directories that hold what is kept. With Sync their names survive
+// the end of the machine, as what is in them does.
+func (s *Stack) makeDirs() error {
+	path, err := filepath.Abs(s.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	changed := []string{path}
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		changed = append(changed, filepath.Dir(dir))
+	}
+	for _, dir := range []string{kafkaDir, elasticsearchDir, ksqlDBDir} {
+		if err := os.MkdirAll(s.dir(dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if !s.cfg.Sync {
+		return nil
+	}
+	for _, dir := range changed {
+		if err := (disk.OS{}).SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Stack) startBroker(ctx context.Context) error {
 	if len(s.brokers) > 0 {
 		return nil
 	}
 	b, err := broker.New(broker.Config{
-		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, Advertise: s.cfg.KafkaAdvertise, DataDir: s.dir("kafka"),
+		Addr: s.cfg.Kafka.Listen, AddrSetting: s.cfg.Kafka.Setting, Advertise: s.cfg.KafkaAdvertise, DataDir: s.dir(kafkaDir),
 		TLS: s.cfg.KafkaTLS, Credentials: s.cfg.KafkaCredentials, SyncWrites: s.cfg.Sync, Unread: s.unread, Logger: s.log("kafka"),
 	})
 	if err == nil {
@@ -147,6 +191,10 @@ func (s *Stack) startBroker(ctx context.Context) error {
 		return fmt.Errorf("starting the embedded Kafka: %w", err)
 	}
 	s.stops = append(s.stops, b.Stop)
+	if err := b.DiskError(); err != nil {
+		return fmt.Errorf("starting the embedded Kafka: %w; make room and start again, or name a data directory on another disk with --data-dir", err)
+	}
+	s.kafka.Store(b)
 	s.brokers = []string{b.Addr()}
 	if b.Protected() {
 		s.cfg.KafkaOptions = append(slices.Clip(s.cfg.KafkaOptions), kgo.Dialer(b.Dial))
@@ -213,7 +261,7 @@ func (s *Stack) newRegistry() (component, error) {
 func (s *Stack) newSearch() (component, error) {
 	return search.New(search.Config{
 		Addr: s.cfg.Elasticsearch.Listen, AddrSetting: s.cfg.Elasticsearch.Setting,
-		DataDir: s.dir("elasticsearch"), Logger: s.log("elasticsearch"),
+		DataDir: s.dir(elasticsearchDir), Sync: s.cfg.Sync, FS: s.files, Logger: s.log("elasticsearch"),
 	})
 }
 
@@ -232,7 +280,7 @@ func (s *Stack) newKsqlDB() (component, error) {
 		Config: engine.Config{
 			Brokers: s.brokers, SchemaRegistry: s.urls["Schema Registry"], Connect: s.urls["Connect"],
 			KafkaOptions: s.cfg.KafkaOptions, SchemaRegistryTransport: s.cfg.SchemaRegistryTransport, ConnectTransport: s.cfg.ConnectTransport,
-			DataDir: s.dir("ksqldb"), Sync: s.cfg.Sync, Logger: s.log("ksqldb"),
+			DataDir: s.dir(ksqlDBDir), Sync: s.cfg.Sync, FS: s.files, Logger: s.log("ksqldb"),
 			Properties: ksqlDBProperties(), Outputs: s.outputs(),
 		},
 	})
@@ -288,9 +336,23 @@ func (s *Stack) Collectors() []prometheus.Collector {
 	return []prometheus.Collector{ksqldb.Collector()}
 }
 
+// DiskError says why nothing more is kept, or nil: the disk is full, or so nearly that
+// the broker refuses records.
+func (s *Stack) DiskError() error {
+	if err := s.files.Err(); err != nil {
+		return err
+	}
+	if b := s.kafka.Load(); b != nil {
+		return b.DiskError()
+	}
+	return nil
+}
+
 // Stop stops the servers in the reverse order of their start. It may be called
-// twice.
+// twice. A database that waits for space on a full disk is not waited for: it ends the
+// process, and what was acknowledged is there at the next start.
 func (s *Stack) Stop() error {
+	s.files.GiveUp()
 	var errs []error
 	for _, stop := range slices.Backward(s.stops) {
 		errs = append(errs, stop())

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -9,7 +10,10 @@ import (
 // retention and notes how far the logs are sound.
 func (b *Broker) background(inst *instance) {
 	if b.cfg.DataDir != "" && b.cfg.FreeSpaceMargin > 0 {
-		watch := &diskWatch{cfg: b.cfg, full: inst.requests.SetFull}
+		watch := &diskWatch{cfg: b.cfg, full: func(lack error) {
+			inst.requests.SetFull(lack != nil)
+			b.lack.Store(&lack)
+		}}
 		watch.check()
 		inst.every(diskCheckInterval, watch.check)
 	}
@@ -58,7 +62,7 @@ func (b *Broker) keep(inst *instance, topic string, p int32) int64 {
 // space again.
 type diskWatch struct {
 	cfg  Config
-	full func(bool)
+	full func(lack error) // nil when there is enough
 
 	refusing bool
 	blind    bool // the last look at the disk failed
@@ -85,5 +89,9 @@ func (d *diskWatch) check() {
 		d.cfg.Logger.Info("broker: there is disk space again: records are accepted", "dir", d.cfg.DataDir, "free_bytes", free)
 	}
 	d.refusing = low
-	d.full(low)
+	var lack error
+	if low {
+		lack = fmt.Errorf("too little disk space: %d bytes are free in %s, records are refused until there are %d", free, d.cfg.DataDir, d.cfg.FreeSpaceMargin)
+	}
+	d.full(lack)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -48,6 +49,8 @@ const (
 type Broker struct {
 	cfg Config
 	log *slog.Logger
+
+	lack atomic.Pointer[error] // of disk space, for which records are refused
 
 	mu      sync.Mutex // guards what follows; held while starting and stopping
 	running *instance
@@ -274,6 +277,15 @@ func (b *Broker) settings(inst *instance, dir string) []settings.BrokerValue {
 		fixed("offset.metadata.max.bytes", settings.Int, maxOffsetMetadata),
 		fixed("offsets.retention.minutes", settings.Int, math.MaxInt32), // they are kept
 	}...))
+}
+
+// DiskError says how much space is missing while records are refused for it, and is nil
+// otherwise. It answers at once.
+func (b *Broker) DiskError() error {
+	if lack := b.lack.Load(); lack != nil {
+		return *lack
+	}
+	return nil
 }
 
 func (b *Broker) diskSpace() (total, free int64, err error) {

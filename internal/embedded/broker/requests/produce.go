@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -102,10 +103,20 @@ func (s *Server) waitDurable(ctx context.Context, waits []func(context.Context),
 	}
 }
 
+// fullDiskInterval is how long a full disk isn't logged again: every request meets it.
+const fullDiskInterval = 10 * time.Second
+
 // warnStorage logs that the disk failed; it is the only error of a request that
 // isn't the client's.
 func (s *Server) warnStorage(err error) {
-	if errors.Is(err, kerr.KafkaStorageError) {
-		s.log.Error("broker: records could not be written and are refused; the client tries again", "error", err)
+	if !errors.Is(err, kerr.KafkaStorageError) {
+		return
 	}
+	if errors.Is(err, syscall.ENOSPC) {
+		now, last := s.cfg.Now().UnixNano(), s.fullLogged.Load()
+		if last != 0 && now-last < int64(fullDiskInterval) || !s.fullLogged.CompareAndSwap(last, now) {
+			return
+		}
+	}
+	s.log.Error("broker: records could not be written and are refused; the client tries again", "error", err)
 }

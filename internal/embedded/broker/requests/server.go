@@ -61,6 +61,8 @@ type Server struct {
 	log      *slog.Logger
 	sessions *sessions
 	full     atomic.Bool
+	// fullLogged is when a full disk was logged last, in nanoseconds; 0 for never.
+	fullLogged atomic.Int64
 }
 
 // New makes a Server.

@@ -19,7 +19,28 @@ const (
 	// sendTimeout bounds how long a task waits for its outputs to be
 	// acknowledged before its session starts again.
 	sendTimeout = 30 * time.Second
+	// stopTimeout bounds how long a task that is to stop still waits for them. What is
+	// not acknowledged by then is sent again at the next start.
+	stopTimeout = 2 * time.Second
 )
+
+// finishing is a context for outputs that are under way: it ends stopTimeout after ctx.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	unhook := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(stopTimeout)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-finish.Done():
+		}
+	})
+	return finish, func() {
+		unhook()
+		cancel()
+	}
+}
 
 // runner drives a task in a goroutine, batch by batch.
 type runner struct {
@@ -81,9 +102,10 @@ type outputs struct{ rt *Runtime }
 
 func (o outputs) End(p tail.Partition) (int64, bool) { return o.rt.ends.get(p) }
 
-// Write finishes what it began when the context ends.
+// Write implements task.Log. It finishes what it began when the context ends, but for
+// what takes longer than a stop may.
 func (o outputs) Write(ctx context.Context, tag string, pending []state.Pending) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
 	var mu sync.Mutex

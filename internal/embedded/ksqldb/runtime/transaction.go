@@ -121,7 +121,7 @@ func (x *transaction) Write(ctx context.Context, _ string, pending []state.Pendi
 	if len(pending) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	if err := x.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", fenced(err))
