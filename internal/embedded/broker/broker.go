@@ -165,7 +165,7 @@ func (b *Broker) start(ctx context.Context, inst *instance) error {
 func (b *Broker) load(inst *instance, files disk.FS, dir string) error {
 	inst.handles = disk.NewHandles(files, openFiles)
 	env := &commitlog.Env{
-		FS: files, Handles: inst.handles, Boot: bootID(), Sync: b.cfg.SyncWrites, Now: b.cfg.Now, Logger: b.log,
+		FS: files, Handles: inst.handles, Boot: bootID(), Sync: b.cfg.SyncWrites, Root: dir, Now: b.cfg.Now, Logger: b.log,
 	}
 	var err error
 	if inst.catalog, err = catalog.Open(catalog.Config{Env: env, Dir: dir}); err != nil {

@@ -39,6 +39,8 @@ const (
 
 	// producerBlock is how many producer ids are reserved at a time.
 	producerBlock = 1000
+	// maxProducer is what the ids that were given out are below, for ever.
+	maxProducer = 1 << 60
 	// producerAge is how long a silent producer is remembered, as Kafka's
 	// producer.id.expiration.ms.
 	producerAge = 24 * time.Hour
@@ -47,7 +49,8 @@ const (
 	MaxPartitions = 10_000
 	// maxNameInPath keeps directory names within what file systems allow.
 	maxNameInPath = 200
-	openTogether  = 4
+
+	defaultOpenTogether = 4
 )
 
 // ID is a topic's id.
@@ -92,6 +95,9 @@ type stored struct {
 type Config struct {
 	Env *commitlog.Env
 	Dir string
+	// OpenTogether is how many logs are opened at a time when the catalog is. 0 means
+	// 4.
+	OpenTogether int
 }
 
 // Catalog is an open catalog. Its methods may be called from any goroutine.
@@ -115,6 +121,9 @@ type Catalog struct {
 
 // Open opens the catalog in a directory, which must exist, and all logs.
 func Open(cfg Config) (*Catalog, error) {
+	if cfg.OpenTogether == 0 {
+		cfg.OpenTogether = defaultOpenTogether
+	}
 	c := &Catalog{cfg: cfg, log: cfg.Env.Logger, topics: map[string]*Topic{}, ids: map[ID]*Topic{}}
 	var err error
 	c.journal, err = journal.Open(journal.Config{
@@ -145,7 +154,7 @@ func (c *Catalog) load() error {
 		c.producers.next, c.producers.reserved = next, next
 	}
 	var group errgroup.Group
-	group.SetLimit(openTogether)
+	group.SetLimit(c.cfg.OpenTogether)
 	for key, raw := range c.journal.All(topicKey) {
 		name := strings.TrimPrefix(key, topicKey)
 		var s stored
@@ -170,7 +179,22 @@ func (c *Catalog) load() error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	c.skipProducers()
 	return c.sweep()
+}
+
+// skipProducers has no id given out that a log knows: without syncs, the end of the
+// machine may have taken the note of it, and the records of a new producer would be
+// taken for those of the former one.
+func (c *Catalog) skipProducers() {
+	for _, t := range c.topics {
+		for _, log := range t.Partitions {
+			// A client may also send an id that it made up.
+			if next := log.HighestProducer() + 1; next > c.producers.next && next < maxProducer {
+				c.producers.next, c.producers.reserved = next, next
+			}
+		}
+	}
 }
 
 // sweep removes the directories of topics that were deleted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -40,7 +41,10 @@ type Env struct {
 	// left unsynced is read anew.
 	Boot uint32
 	// Sync has nothing shown or acknowledged before it is on the disk.
-	Sync   bool
+	Sync bool
+	// Root is a directory that the machine's end doesn't take away. With Sync, the
+	// names of those between it and a log's are written to the disk, too; "" for none.
+	Root   string
 	Now    func() time.Time
 	Logger *slog.Logger
 }
@@ -83,8 +87,9 @@ type Log struct {
 	whole     map[int64]bool     // the first offsets of batches reported as left out of compaction
 	watchers  map[chan<- struct{}]int
 
-	syncing chan struct{} // not nil while a sync is under way; closed when it ends
-	losses  []int64       // for each time that unsynced batches were dropped, from which offset on
+	anchored bool          // the names of the directories are on the disk; only for who syncs
+	syncing  chan struct{} // not nil while a sync is under way; closed when it ends
+	losses   []int64       // for each time that unsynced batches were dropped, from which offset on
 }
 
 // place is where a batch is in the last segment.
@@ -140,6 +145,10 @@ func (l *Log) Append(raw []byte, set *Settings) (Appended, error) {
 	defer l.mu.Unlock()
 	if l.removed {
 		return Appended{}, fmt.Errorf("%s was deleted: %w", l.name, kerr.UnknownTopicOrPartition)
+	}
+	if l.failed != nil {
+		// Also not what seems to be there already: the disk may not have it.
+		return Appended{}, fmt.Errorf("writing to %s: %w: %w", l.name, l.failed, kerr.KafkaStorageError)
 	}
 	already, err := l.producers.check(b)
 	if err != nil {
@@ -198,9 +207,6 @@ func checkTime(b batch.Batch, set *Settings, now time.Time) error {
 
 // write puts a batch at the log's end.
 func (l *Log) write(b batch.Batch, set *Settings, now int64) error {
-	if l.failed != nil {
-		return l.failed
-	}
 	if !l.made {
 		if err := l.env.FS.MkdirAll(l.dir); err != nil {
 			return err
@@ -219,11 +225,8 @@ func (l *Log) write(b batch.Batch, set *Settings, now int64) error {
 		return err
 	}
 	defer file.Release()
-	if l.torn {
-		if err := file.Truncate(s.size); err != nil {
-			return fmt.Errorf("removing what a failed write left: %w", err)
-		}
-		l.torn = false
+	if err := l.cutTorn(file); err != nil {
+		return err
 	}
 	b.SetBase(s.next, LeaderEpoch)
 	if _, err := file.WriteAt(b, s.size); err != nil {
@@ -239,6 +242,18 @@ func (l *Log) write(b batch.Batch, set *Settings, now int64) error {
 	return nil
 }
 
+// cutTorn removes what a failed write left behind the last batch.
+func (l *Log) cutTorn(file disk.File) error {
+	if !l.torn {
+		return nil
+	}
+	if err := file.Truncate(l.active().size); err != nil {
+		return fmt.Errorf("removing what a failed write left: %w", err)
+	}
+	l.torn = false
+	return nil
+}
+
 func (l *Log) note(p place) {
 	if len(l.recent) == recentBatches {
 		l.recent = l.recent[:copy(l.recent, l.recent[recentBatches/2:])]
@@ -248,7 +263,22 @@ func (l *Log) note(p place) {
 
 // roll begins a new segment.
 func (l *Log) roll() error {
+	if l.failed != nil {
+		return l.failed
+	}
 	s := l.active()
+	if l.torn {
+		// Nobody would look there again, but a start that reads the whole segment.
+		last, err := l.env.Handles.Acquire(l.logPath(s), true)
+		if err != nil {
+			return err
+		}
+		err = l.cutTorn(last)
+		last.Release()
+		if err != nil {
+			return err
+		}
+	}
 	if err := l.completeIndex(s); err != nil {
 		return err
 	}
@@ -311,6 +341,9 @@ func (l *Log) Durable(ctx context.Context, a Appended) error {
 		case l.visible >= a.next:
 			l.mu.Unlock()
 			return nil
+		case l.failed != nil:
+			defer l.mu.Unlock()
+			return fmt.Errorf("%s: %w: %w", l.name, l.failed, kerr.KafkaStorageError)
 		case l.syncing == nil:
 			l.syncing = make(chan struct{})
 			l.mu.Unlock()
@@ -342,7 +375,7 @@ func (l *Log) sync() {
 		}
 	}
 	if err == nil {
-		err = l.env.FS.SyncDir(l.dir)
+		err = l.syncNames()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -356,6 +389,20 @@ func (l *Log) sync() {
 	l.losses = append(l.losses, l.visible)
 	if err := l.dropFrom(l.visible); err != nil {
 		l.failed = fmt.Errorf("an earlier write failed and could not be taken back; free the disk or look after it, then restart: %w", err)
+	}
+}
+
+// syncNames has the names of the log's files survive the end of the machine, and the
+// first time those of the directories that it is in. One sync runs at a time.
+func (l *Log) syncNames() error {
+	for dir := l.dir; ; dir = filepath.Dir(dir) {
+		if err := l.env.FS.SyncDir(dir); err != nil {
+			return err
+		}
+		if l.anchored || l.env.Root == "" || dir == l.env.Root || dir == filepath.Dir(dir) {
+			l.anchored = true
+			return nil
+		}
 	}
 }
 
@@ -383,6 +430,11 @@ func (l *Log) segmentsFrom(offset int64) []*segment {
 // producers that were silent for longer than producerAge.
 func (l *Log) Housekeep(producerAge time.Duration) error {
 	l.mu.Lock()
+	if l.failed != nil {
+		// What couldn't be synced may be lost: nothing that says otherwise is written.
+		l.mu.Unlock()
+		return nil
+	}
 	var unsynced []*segment
 	for _, s := range l.segments {
 		if s.closed && s.entries != nil {

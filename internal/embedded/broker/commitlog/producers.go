@@ -87,6 +87,18 @@ func (ps producers) stored(b batch.Batch, now int64) {
 	p.Batches = append(p.Batches, producerBatch{b.FirstSequence(), b.LastSequence(), b.BaseOffset(), b.MaxTimestamp()})
 }
 
+// HighestProducer is the highest id of a producer whose batches the log recognises, -1
+// when there is none.
+func (l *Log) HighestProducer() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	highest := int64(-1)
+	for id := range l.producers {
+		highest = max(highest, id)
+	}
+	return highest
+}
+
 // expire forgets producers that have sent nothing for an age.
 func (ps producers) expire(now time.Time, age time.Duration) {
 	limit := now.Add(-age).UnixMilli()

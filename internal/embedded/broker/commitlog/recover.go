@@ -112,6 +112,8 @@ func (l *Log) open(start int64) error {
 		l.segments = []*segment{newSegment(start)}
 	} else if err := l.recover(); err != nil {
 		return err
+	} else if err := l.syncRecovered(); err != nil {
+		return err
 	}
 	l.start = max(start, l.segments[0].base)
 	l.visible = l.active().next
@@ -120,6 +122,23 @@ func (l *Log) open(start int64) error {
 		return l.restartAt(l.start)
 	}
 	return nil
+}
+
+// syncRecovered writes through what the process may have died before it could: what
+// is shown from now on must stay.
+func (l *Log) syncRecovered() error {
+	if !l.env.Sync {
+		return nil
+	}
+	for _, s := range l.segments {
+		if s.synced {
+			continue
+		}
+		if err := l.syncFile(l.logPath(s)); err != nil {
+			return fmt.Errorf("writing %s to the disk: %w", l.logPath(s), err)
+		}
+	}
+	return l.syncNames()
 }
 
 // list finds the segment files and removes what was left half written.
@@ -391,12 +410,12 @@ func (l *Log) dropFrom(offset int64) error {
 	if err := file.Truncate(size); err != nil {
 		return err
 	}
+	l.torn = false
+	s.size = size // what is left can be read, whatever becomes of the rest
 	l.env.Handles.Drop(l.indexPath(s))
 	if err := l.env.FS.Remove(l.indexPath(s)); err != nil {
 		return err
 	}
-	l.torn = false
-	s.size = size
 	err = l.rescanAll()
 	l.active().next = max(l.active().next, offset)
 	return err

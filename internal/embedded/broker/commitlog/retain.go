@@ -49,6 +49,12 @@ func (l *Log) Retain(r Retention, now time.Time) (int64, error) {
 		total -= s.size
 		freed += s.size
 	}
+	if freed > 0 && l.env.Sync {
+		// The log's start, which readers were told, doesn't go back.
+		if err := l.env.FS.SyncDir(l.dir); err != nil {
+			return freed, fmt.Errorf("removing segments of %s: %w", l.name, err)
+		}
+	}
 	return freed, nil
 }
 

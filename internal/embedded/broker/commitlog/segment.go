@@ -159,15 +159,16 @@ func (l *Log) syncSegment(s *segment) error {
 	return errors.Join(sync(l.indexPath(s)), l.env.FS.SyncDir(l.dir))
 }
 
-// removeSegment removes a segment's files; those who read them go on.
+// removeSegment removes a segment's files; those who read them go on. When the batches
+// can't be removed, they can still be read.
 func (l *Log) removeSegment(s *segment) error {
-	for _, path := range []string{l.indexPath(s), l.logPath(s)} {
-		l.env.Handles.Drop(path)
-		if err := l.env.FS.Remove(path); err != nil {
-			return err
-		}
+	l.env.Handles.Drop(l.indexPath(s))
+	if err := l.env.FS.Remove(l.indexPath(s)); err != nil {
+		return err
 	}
-	return nil
+	s.entries, s.count, s.saved = nil, 0, 0
+	l.env.Handles.Drop(l.logPath(s))
+	return l.env.FS.Remove(l.logPath(s))
 }
 
 // view is what a reader needs of a segment, without the log's lock.

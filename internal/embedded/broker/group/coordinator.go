@@ -78,7 +78,9 @@ type storedOffset struct {
 	Committed   int64  `json:"committed"` // milliseconds
 }
 
-// New makes a coordinator with the groups of a journal.
+// New makes a coordinator with the groups of a journal. Offsets of partitions that
+// don't exist, as a crash leaves them in the midst of a topic's deletion, are dropped:
+// a topic that gets the name later has nothing to do with them.
 func New(cfg Config) (*Coordinator, error) {
 	if cfg.MaxMembers == 0 {
 		cfg.MaxMembers = defaultMaxMembers
@@ -92,16 +94,24 @@ func New(cfg Config) (*Coordinator, error) {
 		g := c.obtain(strings.TrimPrefix(key, groupKey))
 		g.protocolType, g.generation = s.ProtocolType, s.Generation
 	}
+	var stale []journal.Change
 	for key, raw := range cfg.Journal.All(offsetKey) {
 		name, tp, err := parseOffsetKey(key)
 		if err != nil {
 			return nil, err
+		}
+		if !cfg.HasPartition(tp.topic, tp.partition) {
+			stale = append(stale, journal.Change{Key: key})
+			continue
 		}
 		var o storedOffset
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return nil, fmt.Errorf("reading a committed offset of group %q: %w", name, err)
 		}
 		c.obtain(name).offsets[tp] = o
+	}
+	if err := cfg.Journal.Apply(stale...); err != nil {
+		return nil, fmt.Errorf("dropping the committed offsets of partitions that don't exist: %w", err)
 	}
 	return c, nil
 }
@@ -171,22 +181,36 @@ func (c *Coordinator) Committed(topic string, partition int32, include func(grou
 	return lowest, found
 }
 
-// ForgetTopic drops what was committed for a topic that was deleted.
+// ForgetTopic drops what was committed for a topic that was deleted: all of it or, when
+// there is an error, nothing.
 func (c *Coordinator) ForgetTopic(topic string) error {
-	var errs []error
-	for _, g := range c.all() {
-		g.mu.Lock()
-		var changes []journal.Change
-		for tp := range g.offsets {
-			if tp.topic == topic {
-				changes = append(changes, journal.Change{Key: offsetKeyOf(g.name, tp)})
-				delete(g.offsets, tp)
-			}
+	var changes []journal.Change
+	forgotten := map[string][]topicPartition{}
+	for key := range c.cfg.Journal.All(offsetKey) {
+		name, tp, err := parseOffsetKey(key)
+		if err != nil {
+			return err
 		}
-		errs = append(errs, c.cfg.Journal.Apply(changes...))
+		if tp.topic == topic {
+			changes = append(changes, journal.Change{Key: key})
+			forgotten[name] = append(forgotten[name], tp)
+		}
+	}
+	if err := c.cfg.Journal.Apply(changes...); err != nil {
+		return err
+	}
+	for name, partitions := range forgotten {
+		g := c.lookup(name)
+		if g == nil {
+			continue
+		}
+		g.mu.Lock()
+		for _, tp := range partitions {
+			delete(g.offsets, tp)
+		}
 		g.mu.Unlock()
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Housekeep forgets groups that nobody is in and that have committed nothing.

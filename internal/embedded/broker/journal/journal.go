@@ -102,17 +102,30 @@ func (j *Journal) open() error {
 	if j.file, err = j.cfg.FS.Open(j.cfg.Path, true); err != nil {
 		return err
 	}
-	header := binary.BigEndian.AppendUint32(slices.Clone(magic), version)
-	if len(raw) < headerSize {
-		if !bytes.HasPrefix(header, raw) {
-			return fmt.Errorf("it is not one of this broker's files: it begins with %q", raw)
-		}
-		j.size = headerSize
-		_, err := j.file.WriteAt(header, 0)
+	if err := j.load(raw); err != nil || !j.cfg.Sync {
 		return err
 	}
-	if !bytes.HasPrefix(raw, magic) {
-		return fmt.Errorf("it is not one of this broker's files: it begins with %q", raw[:len(magic)])
+	// What is known now must stay known, also if the process that wrote it had no time
+	// to sync it.
+	if err := j.file.Sync(); err != nil {
+		return err
+	}
+	return j.cfg.FS.SyncDir(filepath.Dir(j.cfg.Path))
+}
+
+// load takes over the content of the file.
+func (j *Journal) load(raw []byte) error {
+	header := binary.BigEndian.AppendUint32(slices.Clone(magic), version)
+	begin := raw[:min(len(raw), headerSize)]
+	if written := bytes.TrimRight(begin, "\x00"); bytes.HasPrefix(header, written) && !bytes.Equal(begin, header) {
+		// The file is new, or what it begins with didn't get to the disk whole.
+		if _, err := j.file.WriteAt(header, 0); err != nil {
+			return err
+		}
+		return j.replay(append(header, raw[len(begin):]...))
+	}
+	if !bytes.HasPrefix(raw, magic) || len(raw) < headerSize {
+		return fmt.Errorf("it is not one of this broker's files: it begins with %q", begin)
 	}
 	if v := binary.BigEndian.Uint32(raw[len(magic):]); v != version {
 		return fmt.Errorf("it has format version %d, this program knows %d; use the version of the program that wrote it", v, version)

@@ -82,7 +82,7 @@ func (s *Server) find(asked *kmsg.MetadataRequestTopic, create bool) (*catalog.T
 	case s.full.Load():
 		return nil, refusal.New(kerr.KafkaStorageError, "too little disk space is free")
 	}
-	t, err := s.cfg.Catalog.Create(name, s.cfg.Partitions, nil)
+	t, err := s.makeTopic(name, s.cfg.Partitions, nil)
 	if code(err) == kerr.TopicAlreadyExists.Code {
 		if t := s.cfg.Catalog.Topic(name); t != nil {
 			return t, nil

@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -48,6 +49,17 @@ func (s *Server) createTopics(_ context.Context, _ *wire.Client, req *kmsg.Creat
 	return resp, nil
 }
 
+// makeTopic makes a topic for which nothing is committed: what may be left of a deleted
+// one that had its name would have its readers leave out records.
+func (s *Server) makeTopic(name string, partitions int, values settings.Values) (*catalog.Topic, error) {
+	if s.cfg.Catalog.Topic(name) == nil {
+		if err := s.cfg.Groups.ForgetTopic(name); err != nil {
+			return nil, fmt.Errorf("forgetting the offsets committed for an earlier topic %s: %w: %w", name, err, kerr.KafkaStorageError)
+		}
+	}
+	return s.cfg.Catalog.Create(name, partitions, values)
+}
+
 func (s *Server) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool, rt *kmsg.CreateTopicsResponseTopic) error {
 	if s.full.Load() {
 		return refusal.New(kerr.KafkaStorageError, "too little disk space is free")
@@ -67,7 +79,7 @@ func (s *Server) createTopic(t *kmsg.CreateTopicsRequestTopic, validateOnly bool
 		return err
 	}
 	if !validateOnly {
-		made, err := s.cfg.Catalog.Create(t.Topic, partitions, values)
+		made, err := s.makeTopic(t.Topic, partitions, values)
 		if err != nil {
 			return err
 		}
