@@ -274,7 +274,7 @@ func (w *World) remove() error {
 
 func (w *World) grow() error {
 	of, t, _ := w.pick()
-	if of == nil || len(t.parts) > 4 {
+	if of == nil || len(t.parts) > 4 || w.mode == lossy { // a partition that is lost may come back there
 		return nil
 	}
 	t.grown = len(t.parts) + 1

@@ -2,8 +2,10 @@ package commitlog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -78,10 +80,11 @@ type Log struct {
 	start     int64      // the first offset that can be read
 	visible   int64      // the high water mark: offsets below can be read
 	producers producers
-	recent    []place // the newest batches, oldest first
-	unsaved   int64   // bytes appended since the last checkpoint
-	torn      bool    // there may be bytes behind the last segment's size
-	failed    error   // not nil when nothing can be appended until a restart
+	recent    []place  // the newest batches, oldest first
+	unsaved   int64    // bytes appended since the last checkpoint
+	torn      bool     // there may be bytes behind the last segment's size
+	cut       *segment // whose file was cut since it was synced; nil when none was
+	failed    error    // not nil when nothing can be appended until a restart
 	removed   bool
 	damage    map[damageKey]bool // reported
 	whole     map[int64]bool     // the first offsets of batches reported as left out of compaction
@@ -230,8 +233,8 @@ func (l *Log) write(b batch.Batch, set *Settings, now int64) error {
 	}
 	b.SetBase(s.next, LeaderEpoch)
 	if _, err := file.WriteAt(b, s.size); err != nil {
-		l.torn = file.Truncate(s.size) != nil
-		return err
+		l.torn = true
+		return errors.Join(err, l.cutTorn(file))
 	}
 	l.note(place{b.BaseOffset(), b.LastOffset() + 1, s.size})
 	s.add(b, indexInterval, now)
@@ -250,7 +253,7 @@ func (l *Log) cutTorn(file disk.File) error {
 	if err := file.Truncate(l.active().size); err != nil {
 		return fmt.Errorf("removing what a failed write left: %w", err)
 	}
-	l.torn = false
+	l.torn, l.cut = false, l.active()
 	return nil
 }
 
@@ -366,12 +369,19 @@ func (l *Log) Durable(ctx context.Context, a Appended) error {
 func (l *Log) sync() {
 	l.mu.Lock()
 	unsynced := l.segmentsFrom(l.visible)
+	cut := l.cut
 	end := l.active().next
 	l.mu.Unlock()
 	var err error
+	if cut != nil && cut != unsynced[0] {
+		// What was cut off must not come back: its offsets are given out again.
+		if err = l.syncFile(l.logPath(cut)); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
 	for _, s := range unsynced {
-		if err = l.syncFile(l.logPath(s)); err != nil {
-			break
+		if err == nil {
+			err = l.syncFile(l.logPath(s))
 		}
 	}
 	if err == nil {
@@ -382,6 +392,9 @@ func (l *Log) sync() {
 	close(l.syncing)
 	l.syncing = nil
 	if err == nil {
+		if l.cut == cut {
+			l.cut = nil
+		}
 		l.show(end)
 		return
 	}

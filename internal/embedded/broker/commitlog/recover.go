@@ -410,7 +410,7 @@ func (l *Log) dropFrom(offset int64) error {
 	if err := file.Truncate(size); err != nil {
 		return err
 	}
-	l.torn = false
+	l.torn, l.cut = false, s
 	s.size = size // what is left can be read, whatever becomes of the rest
 	l.env.Handles.Drop(l.indexPath(s))
 	if err := l.env.FS.Remove(l.indexPath(s)); err != nil {
