@@ -4,7 +4,7 @@
 // the address of a real one is given.
 //
 // Invariants: a data directory belongs to one process at a time; servers start
-// after those they need and stop in reverse.
+// after those they need and stop before them.
 package embedded
 
 import (
@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -88,13 +89,21 @@ type Config struct {
 	Logger              *slog.Logger
 }
 
+// The layers of the servers: those of one need only those below, and stop together.
+const (
+	kafkaLayer   = iota
+	storesLayer  // Schema Registry and Elasticsearch
+	workersLayer // Connect and ksqlDB
+	layers
+)
+
 // Stack is the running servers.
 type Stack struct {
 	cfg     Config
 	lock    *broker.Lock
 	files   *diskfull.FS                  // of the databases
 	kafka   atomic.Pointer[broker.Broker] // nil when a real one is used
-	stops   []func() error
+	stops   [layers][]func() error
 	brokers []string
 	urls    map[string]string
 	ksqldb  atomic.Pointer[server.Server] // nil when a real one is used
@@ -134,16 +143,16 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.startBroker(ctx); err != nil {
 		return err
 	}
-	if err := s.together(ctx,
+	if err := s.together(ctx, storesLayer,
 		starter{"Schema Registry", s.cfg.SchemaRegistry, s.newRegistry},
 		starter{"Elasticsearch", s.cfg.Elasticsearch, s.newSearch},
 	); err != nil {
 		return err
 	}
-	if err := s.together(ctx, starter{"Connect", s.cfg.Connect, s.newConnect}); err != nil {
+	if err := s.together(ctx, workersLayer, starter{"Connect", s.cfg.Connect, s.newConnect}); err != nil {
 		return err
 	}
-	return s.together(ctx, starter{"ksqlDB", s.cfg.KsqlDB, s.newKsqlDB})
+	return s.together(ctx, workersLayer, starter{"ksqlDB", s.cfg.KsqlDB, s.newKsqlDB})
 }
 
 // makeDirs makes the directories that hold what is kept. With Sync their names survive
@@ -190,7 +199,7 @@ func (s *Stack) startBroker(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting the embedded Kafka: %w", err)
 	}
-	s.stops = append(s.stops, b.Stop)
+	s.stops[kafkaLayer] = append(s.stops[kafkaLayer], b.Stop)
 	if err := b.DiskError(); err != nil {
 		return fmt.Errorf("starting the embedded Kafka: %w; make room and start again, or name a data directory on another disk with --data-dir", err)
 	}
@@ -221,7 +230,7 @@ type starter struct {
 }
 
 // together starts servers that don't need each other.
-func (s *Stack) together(ctx context.Context, starters ...starter) error {
+func (s *Stack) together(ctx context.Context, layer int, starters ...starter) error {
 	started := make([]component, len(starters))
 	var group errgroup.Group
 	for i, st := range starters {
@@ -244,7 +253,7 @@ func (s *Stack) together(ctx context.Context, starters ...starter) error {
 	err := group.Wait()
 	for i, c := range started {
 		if c != nil {
-			s.stops = append(s.stops, c.Stop)
+			s.stops[layer] = append(s.stops[layer], c.Stop)
 			s.urls[starters[i].name] = c.URL()
 		}
 	}
@@ -348,16 +357,22 @@ func (s *Stack) DiskError() error {
 	return nil
 }
 
-// Stop stops the servers in the reverse order of their start. It may be called
-// twice. A database that waits for space on a full disk is not waited for: it ends the
-// process, and what was acknowledged is there at the next start.
+// Stop stops the servers, those that need others first. It may be called twice. A
+// database that waits for space on a full disk is not waited for: it ends the process,
+// and what was acknowledged is there at the next start.
 func (s *Stack) Stop() error {
 	s.files.GiveUp()
 	var errs []error
-	for _, stop := range slices.Backward(s.stops) {
-		errs = append(errs, stop())
+	for layer := range slices.Backward(s.stops[:]) {
+		stopped := make([]error, len(s.stops[layer]))
+		var group sync.WaitGroup
+		for i, stop := range s.stops[layer] {
+			group.Go(func() { stopped[i] = stop() })
+		}
+		group.Wait()
+		errs = append(errs, stopped...)
+		s.stops[layer] = nil
 	}
-	s.stops = nil
 	if s.lock != nil {
 		errs = append(errs, s.lock.Unlock())
 		s.lock = nil

@@ -125,12 +125,12 @@ func TestOtherErrorsAreToldAtOnce(t *testing.T) {
 	require.NoError(t, fs.Err())
 }
 
-// deadly fails the test where a database would end the process.
-type deadly struct{ t *testing.T }
+// deadly ends the test where a database would end the process.
+type deadly struct{}
 
-func (deadly) Infof(string, ...any)                {}
-func (deadly) Errorf(string, ...any)               {}
-func (d deadly) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (deadly) Infof(string, ...any)              {}
+func (deadly) Errorf(string, ...any)             {}
+func (deadly) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // A database runs full at every kind of write that it does, goes on each time, and
 // has everything that was committed.
@@ -138,7 +138,7 @@ func TestADatabaseOutlivesFullDisks(t *testing.T) {
 	under := &limited{FS: vfs.NewMem()}
 	under.room.Store(1 << 20)
 	fs := diskfull.New(diskfull.Config{FS: under, Interval: time.Microsecond})
-	options := &pebble.Options{FS: fs, Logger: deadly{t}, MemTableSize: 64 << 10, FormatMajorVersion: pebble.FormatNewest}
+	options := &pebble.Options{FS: fs, Logger: deadly{}, MemTableSize: 64 << 10, FormatMajorVersion: pebble.FormatNewest}
 	db, err := pebble.Open("db", options)
 	require.NoError(t, err)
 

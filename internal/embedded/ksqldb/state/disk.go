@@ -45,7 +45,7 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the state directory: %w", err)
 	}
-	if err := checkFormat(filepath.Join(cfg.Dir, "format")); err != nil {
+	if err := checkFormat(filepath.Join(cfg.Dir, "format"), cfg.Sync); err != nil {
 		return nil, err
 	}
 	if cfg.FS == nil {
@@ -68,19 +68,39 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 	return &DB{pebble: db}, nil
 }
 
-func checkFormat(path string) error {
+// checkFormat refuses what a newer version wrote. A file without content is what the end
+// of the machine may leave of one that was being made.
+func checkFormat(path string, sync bool) error {
 	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		if err := os.WriteFile(path, fmt.Appendf(nil, "%d\n", diskFormat), 0o644); err != nil {
+	got := strings.TrimSpace(string(data))
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && got == "":
+		if err := writeFormat(path, sync); err != nil {
 			return fmt.Errorf("writing the state's version: %w", err)
 		}
-		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("reading the state's version: %w", err)
-	}
-	if got := strings.TrimSpace(string(data)); got != fmt.Sprint(diskFormat) {
+	case got != fmt.Sprint(diskFormat):
 		return fmt.Errorf("%s says version %s, this program reads version %d: use the program that wrote it", path, got, diskFormat)
+	}
+	return nil
+}
+
+// writeFormat makes the file that says the version. With sync it survives the end of the
+// machine, as do the names of the directories that it and the database are in.
+func writeFormat(path string, sync bool) error {
+	if err := os.WriteFile(path, fmt.Appendf(nil, "%d\n", diskFormat), 0o644); err != nil || !sync {
+		return err
+	}
+	dir := filepath.Dir(path)
+	for _, name := range []string{path, dir, filepath.Dir(dir)} {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

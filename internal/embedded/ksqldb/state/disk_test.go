@@ -2,6 +2,8 @@ package state
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,4 +153,17 @@ func FuzzParseCommit(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, c, again)
 	})
+}
+
+func TestAVersionThatWasCutOffIsWrittenAgain(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "format"), nil, 0o600))
+	for range 2 {
+		db, err := OpenDB(DiskConfig{Dir: dir, Sync: true})
+		require.NoError(t, err)
+		require.NoError(t, db.Close())
+	}
+	content, err := os.ReadFile(filepath.Join(dir, "format"))
+	require.NoError(t, err)
+	require.Equal(t, "1\n", string(content))
 }
