@@ -88,7 +88,7 @@ func (w *World) lookup(table, key string) (*types.Row, error) {
 			continue
 		}
 		for n := range int32(partitions) {
-			row, err := m.Get(w.disk(state.TaskID{Query: q.id, Sub: m.Sub, Partition: n}).stores.Snapshot(), []types.Value{types.StringValue(key)})
+			row, err := m.Get(w.disk.committed(state.TaskID{Query: q.id, Sub: m.Sub, Partition: n}), []types.Value{types.StringValue(key)})
 			if err != nil || row != nil {
 				return row, err
 			}

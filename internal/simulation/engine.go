@@ -16,27 +16,11 @@ import (
 // batch is how many records a task takes into one commit at most.
 const batch = 5
 
-// disk is what a task has made durable.
-type disk struct {
-	stores *state.Memory
-	commit *state.Commit
-}
-
-func (w *World) disk(id state.TaskID) *disk {
-	d := w.disks[id]
-	if d == nil {
-		d = &disk{stores: state.NewMemory()}
-		w.disks[id] = d
-	}
-	return d
-}
-
-// taskState is the task.State of a running task. A commit that meets a crash is on
-// the disk as a whole or not at all, as the write-ahead log of the real one has it.
+// taskState is the task.State of a running task. A commit that meets a crash is on the
+// disk or not, or the disk has begun with it.
 type taskState struct {
 	a *actor
-	*state.Memory
-	disk *disk
+	durable
 	// early writes a commit's outputs before the commit, for a planted bug.
 	early func(outputs []state.Pending) error
 }
@@ -51,8 +35,7 @@ func (s *taskState) Commit(c *state.Commit) error {
 	if s.a.dead {
 		return errDied
 	}
-	kept := *c
-	kept.Outbox, kept.Bounds = slices.Clone(c.Outbox), slices.Clone(c.Bounds)
+	kept := clone(c)
 	switch w.options.Bug {
 	case CommitBeforeProduce:
 		kept.Outbox = nil
@@ -62,23 +45,23 @@ func (s *taskState) Commit(c *state.Commit) error {
 		}
 		kept.Outbox = nil
 	}
-	s.disk.stores, s.disk.commit = s.Snapshot(), &kept
-	return s.a.pause()
+	if err := s.durable.Commit(kept); err != nil {
+		return err
+	}
+	if err := s.a.pause(); err != nil {
+		return err
+	}
+	s.acknowledged()
+	return nil
 }
 
 func (s *taskState) Last() (*state.Commit, error) {
-	if s.disk.commit == nil {
-		return nil, nil
-	}
-	c := *s.disk.commit
-	c.Outbox, c.Bounds = slices.Clone(c.Outbox), slices.Clone(c.Bounds)
-	if s.a.world.options.Bug == DropReplay {
+	c, err := s.durable.Last()
+	if c != nil && s.a.world.options.Bug == DropReplay {
 		c.Outbox = nil
 	}
-	return &c, nil
+	return c, err
 }
-
-func (s *taskState) Close() error { return nil }
 
 // outputs is the task.Log of a query's tasks.
 type outputs struct{ a *actor }
@@ -226,8 +209,7 @@ func (w *World) open(a *actor, q query) ([]*running, error) {
 		}
 		for n := range count {
 			id := state.TaskID{Query: q.id, Sub: sub.ID, Partition: n}
-			d := w.disk(id)
-			s := &taskState{a: a, Memory: d.stores.Snapshot(), disk: d}
+			s := &taskState{a: a, durable: w.disk.open(id)}
 			own := &outputs{a}
 			s.early = func(pending []state.Pending) error { return own.write(task.Tag(serviceID, id), pending) }
 			t, err := task.New(task.Config{

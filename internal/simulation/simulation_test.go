@@ -3,6 +3,7 @@ package simulation
 import (
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -69,13 +70,16 @@ func TestNoSeedBreaksAPromise(t *testing.T) {
 	p := newPipeline(t)
 	first, n := number(t, "ORDERFLOW_SIM_SEED", 1), number(t, "ORDERFLOW_SIM_SEEDS", 100)
 	began := time.Now()
-	var orders, emails, repeated, crashes, steps atomic.Int64
+	var orders, emails, repeated, crashes, steps, torn atomic.Int64
 	ran := seeds(t, p, first, n, Options{}, func(r Result) bool {
 		orders.Add(int64(r.Report.Orders))
 		emails.Add(int64(r.Report.Emails))
 		repeated.Add(int64(r.Report.RepeatedEmails))
 		crashes.Add(int64(r.Crashes))
 		steps.Add(int64(r.Steps))
+		if r.Torn {
+			torn.Add(1)
+		}
 		if v := r.Violation(); v != "" {
 			t.Errorf("%s\nit replays with ORDERFLOW_SIM_SEED=%d ORDERFLOW_SIM_SEEDS=1", v, r.Seed)
 			return true
@@ -83,8 +87,8 @@ func TestNoSeedBreaksAPromise(t *testing.T) {
 		return false
 	})
 	took := time.Since(began)
-	t.Logf("simulation: %d seeds, %d orders, %d crashes, %d steps, %d e-mails, %d of them repeated around a crash; %.0f seeds a minute",
-		ran, orders.Load(), crashes.Load(), steps.Load(), emails.Load(), repeated.Load(), float64(ran)/took.Minutes())
+	t.Logf("simulation: %d seeds (%d with the real store on a disk that tears), %d orders, %d crashes, %d steps, %d e-mails, %d of them repeated around a crash; %.0f seeds a minute",
+		ran, torn.Load(), orders.Load(), crashes.Load(), steps.Load(), emails.Load(), repeated.Load(), float64(ran)/took.Minutes())
 }
 
 func TestASeedReplaysExactly(t *testing.T) {
@@ -99,16 +103,34 @@ func TestASeedReplaysExactly(t *testing.T) {
 	}
 }
 
+// The real store works in the background, which must not show.
+func TestATornSeedReplaysExactly(t *testing.T) {
+	p := newPipeline(t)
+	for seed := range uint64(10) {
+		first, err := p.Run(t.Context(), seed, Options{Disk: AllTorn})
+		require.NoError(t, err)
+		require.True(t, first.Torn)
+		second, err := p.Run(t.Context(), seed, Options{Disk: AllTorn})
+		require.NoError(t, err)
+		require.Equal(t, first, second, "seed %d", seed)
+	}
+}
+
 // Bugs that are put in on purpose are each found within 1000 seeds.
 func TestPlantedBugsAreFound(t *testing.T) {
 	p := newPipeline(t)
+	onTorn := []Bug{CommitInParts, AcknowledgeEarly, SkipSync}
 	for _, bug := range []Bug{
-		DropReplay, CommitBeforeProduce, ProduceBeforeCommit, SkipDedupe, BoundTooHigh,
+		CommitInParts, AcknowledgeEarly, SkipSync, DropReplay, CommitBeforeProduce, ProduceBeforeCommit, SkipDedupe, BoundTooHigh,
 		AnswerBeforeReading, CommitBeforeHandle, ForgetMail, MailWithoutMembership,
 	} {
 		t.Run(string(bug), func(t *testing.T) {
+			options := Options{Bug: bug}
+			if slices.Contains(onTorn, bug) {
+				options.Disk = AllTorn
+			}
 			var found atomic.Pointer[Result]
-			ran := seeds(t, p, 1, 1000, Options{Bug: bug}, func(r Result) bool {
+			ran := seeds(t, p, 1, 1000, options, func(r Result) bool {
 				if r.Violation() == "" {
 					return false
 				}

@@ -20,6 +20,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -64,12 +65,31 @@ const (
 	ForgetMail Bug = "forget which e-mails were sent"
 	// MailWithoutMembership sends e-mails also when the group has given the partition away.
 	MailWithoutMembership Bug = "send e-mails without being a member"
+	// CommitInParts writes the stores of a task in one commit and its record in another.
+	CommitInParts Bug = "commit in two parts"
+	// AcknowledgeEarly has a commit return before it is written.
+	AcknowledgeEarly Bug = "acknowledge a commit before writing it"
+	// SkipSync leaves the syncs out where the machine may end.
+	SkipSync Bug = "leave out the syncs"
 )
 
 // Options say what a simulation does beside its seed.
 type Options struct {
 	Bug Bug
+	// Disk says which seeds have the product's own store on a disk that tears.
+	Disk Disk
 }
+
+// Disk chooses between the disk that has commits as a whole and the one that tears.
+type Disk int
+
+// The choices.
+const (
+	// SomeTorn leaves it to the seed: one of eight tears.
+	SomeTorn Disk = iota
+	// AllTorn has it tear with all seeds.
+	AllTorn
+)
 
 // Result is the outcome of a simulation.
 type Result struct {
@@ -77,6 +97,8 @@ type Result struct {
 	Report *verify.Report
 	// Steps counts how often an actor ran, Crashes the processes that died.
 	Steps, Crashes int
+	// Torn says that the state was on a disk that tears.
+	Torn bool
 	// Digest is made of every record that was written, in the order of writing.
 	Digest uint64
 }
@@ -113,7 +135,7 @@ type World struct {
 
 	log    map[tail.Partition]*partition
 	order  []tail.Partition // of log, as they came
-	disks  map[state.TaskID]*disk
+	disk   disk
 	digest uint64
 
 	up, second    *process
@@ -130,10 +152,10 @@ type World struct {
 }
 
 // Run simulates a seed.
-func (p *Pipeline) Run(ctx context.Context, seed uint64, options Options) (Result, error) {
+func (p *Pipeline) Run(ctx context.Context, seed uint64, options Options) (result Result, err error) {
 	w := &World{
 		pipeline: p, options: options, random: rand.New(rand.NewPCG(seed, 0x5eed)), keys: task.NewPartitioner(),
-		clock: 1_800_000_000_000, log: map[tail.Partition]*partition{}, disks: map[state.TaskID]*disk{},
+		clock: 1_800_000_000_000, log: map[tail.Partition]*partition{}, disk: wholeDisk{},
 		stock:   newGroup(order.TopicOrdersByProduct, order.TopicWarehouseInventory),
 		emails:  newGroup(order.TopicEmails, order.TopicOrdersEnriched),
 		shipped: map[string]bool{}, sends: map[string][]*send{},
@@ -144,9 +166,20 @@ func (p *Pipeline) Run(ctx context.Context, seed uint64, options Options) (Resul
 	for _, i := range w.instances {
 		i.forget()
 	}
+	isTorn := w.random.IntN(8) == 0 || options.Disk == AllTorn
+	if isTorn {
+		d, err := newTornDisk(w.random, options.Bug)
+		if err != nil {
+			return Result{}, err
+		}
+		w.disk = d
+	}
 	defer func() {
 		w.up.kill()
 		w.second.kill()
+		if closing := w.disk.close(); err == nil {
+			err = closing
+		}
 	}()
 	if err := w.fillCustomers(); err != nil {
 		return Result{}, err
@@ -167,20 +200,26 @@ func (p *Pipeline) Run(ctx context.Context, seed uint64, options Options) (Resul
 		w.spawn(users, "rival", func(a *actor) { (&client{a, w}).rival(w.random.IntN(clients)) })
 	}
 	w.fault = w.random.IntN(10)
-	w.loop()
-	report, err := w.check(ctx)
-	return Result{Seed: seed, Report: report, Steps: w.steps, Crashes: len(w.crashedAt), Digest: w.digest}, err
+	report := &verify.Report{}
+	if lost := w.loop(); lost != nil {
+		report.Broken = append(report.Broken, verify.Finding{Rule: "the store starts after a crash", Subject: stateDir, Detail: lost.Error()})
+	} else {
+		report, err = w.check(ctx)
+	}
+	return Result{Seed: seed, Report: report, Steps: w.steps, Crashes: len(w.crashedAt), Torn: isTorn, Digest: w.digest}, err
 }
 
 // loop runs actors and lets faults happen until everything is worked off.
-func (w *World) loop() {
+func (w *World) loop() error {
 	for w.steps < maxSteps {
 		if w.living == 0 && w.fault == 0 && !w.healed {
 			w.heal()
 		}
 		if w.fault > 0 && (w.random.IntN(killedApart) == 0 || len(w.runnable) == 0) {
 			w.fault--
-			w.disturb()
+			if err := w.disturb(); err != nil {
+				return err
+			}
 		}
 		for i := 0; i < len(w.down); i++ {
 			if p := w.down[i]; len(w.runnable) == 0 || w.healed || w.random.IntN(20) == 0 {
@@ -192,9 +231,10 @@ func (w *World) loop() {
 			}
 		}
 		if !w.run() && len(w.down) == 0 && (w.healed || w.living > 0 && w.fault == 0) {
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // heal ends the faults.
@@ -214,19 +254,20 @@ func (w *World) faulty(n int) bool { return !w.healed && w.random.IntN(n) == 0 }
 func (w *World) now() int64 { return w.clock + w.jump }
 
 // disturb is one of the faults that concern more than one actor.
-func (w *World) disturb() {
+func (w *World) disturb() error {
 	switch w.random.IntN(10) {
 	case 0:
 		w.jump, w.jumped = w.random.Int64N(2*hour+1)-hour, true
+		return nil
 	case 1:
 		w.giveUp(w.stock)
+		return nil
 	case 2, 3, 4, 5:
-		w.crash(w.second)
+		return w.crash(w.second)
 	case 6:
-		w.crash(w.second)
-		w.crash(w.up)
+		return errors.Join(w.crash(w.second), w.crash(w.up))
 	default:
-		w.crash(w.up)
+		return w.crash(w.up)
 	}
 }
 
@@ -239,9 +280,9 @@ func (w *World) giveUp(g *group) {
 
 // crash kills a process. The broker is in the first one; with it the groups are
 // forgotten.
-func (w *World) crash(p *process) {
+func (w *World) crash(p *process) error {
 	if slices.Contains(w.down, p) {
-		return
+		return nil
 	}
 	w.crashedAt = append(w.crashedAt, w.steps)
 	w.claims.Kills = append(w.claims.Kills, time.UnixMilli(w.clock))
@@ -255,6 +296,10 @@ func (w *World) crash(p *process) {
 	}
 	w.instances[slices.IndexFunc(w.instances[:], func(i *instance) bool { return i.process == p })].forget()
 	w.down = append(w.down, p)
+	if p == w.up {
+		return w.disk.crash()
+	}
+	return nil
 }
 
 func (w *World) startUp() {
@@ -374,7 +419,7 @@ func (w *World) scan(table string, take func(*types.Row)) error {
 			continue
 		}
 		for n := range int32(partitions) {
-			stores := w.disk(state.TaskID{Query: q.id, Sub: m.Sub, Partition: n}).stores.Snapshot()
+			stores := w.disk.committed(state.TaskID{Query: q.id, Sub: m.Sub, Partition: n})
 			err := m.Scan(stores, nil, nil, func(row *types.Row) bool {
 				take(row)
 				return true

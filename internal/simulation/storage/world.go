@@ -245,7 +245,9 @@ func (w *World) die() error {
 func (w *World) end() error {
 	w.disk.Hook(nil)
 	if w.mode != killed && w.random.IntN(2) == 0 {
-		w.disk = w.disk.End(w.disk.Units(), w.random.Uint64())
+		// Nothing tells a batch whose sector with the offset is missing from another one:
+		// without syncs, files lose their ends only.
+		w.disk = w.disk.End(w.disk.Now(), w.mode == synced, w.random.Uint64())
 		if w.run > 0 && !w.options.SameRun {
 			w.run++
 		}
@@ -254,7 +256,7 @@ func (w *World) end() error {
 		w.model.ended(w.mode == lossy)
 		return nil
 	}
-	w.disk = w.disk.Kill(w.disk.Units())
+	w.disk = w.disk.Kill(w.disk.Now())
 	w.result.Kills++
 	w.options.Logger.Info("the process is killed")
 	return nil

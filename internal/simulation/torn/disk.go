@@ -57,9 +57,6 @@ const (
 	lose
 )
 
-// metadataUnits is what a change counts that isn't a write; each byte of one counts 1.
-const metadataUnits = 64
-
 // sector is what a disk writes at once, in bytes.
 const sector = 512
 
@@ -82,12 +79,11 @@ type Hook func(Change) (made int, err error)
 
 // Disk is a file system in memory. Its methods may be called from any goroutine.
 type Disk struct {
-	mu    sync.Mutex
-	base  *tree // what nothing can take away; never changed
-	ops   []op  // since
-	live  *tree // what programs see
-	units int64
-	hook  Hook
+	mu   sync.Mutex
+	base *tree // what nothing can take away; never changed
+	ops  []op  // since
+	live *tree // what programs see
+	hook Hook
 }
 
 type op struct {
@@ -99,19 +95,6 @@ type op struct {
 	other string // the new name
 	child int    // what gets the name
 	label string // of what is made
-}
-
-// units is what a change counts. What is removed counts nothing: programs do it in
-// the background, sooner or later.
-func (o op) units() int64 {
-	switch o.kind {
-	case Write:
-		return int64(len(o.data))
-	case Unlink:
-		return 0
-	default:
-		return metadataUnits
-	}
 }
 
 // tree is the content of a disk.
@@ -193,12 +176,69 @@ func resized(content []byte, size int64) []byte {
 // Hook has all changes from now on decided by h, nil for none.
 func (d *Disk) Hook(h Hook) { d.hook = h }
 
-// Units says how much was done up to now: the bytes that were written, and a few for
-// every other change.
-func (d *Disk) Units() int64 {
+// Point is a moment in the life of a disk: after a number of changes, and some bytes of
+// the next one if that is a write.
+type Point struct{ changes, bytes int }
+
+// Before tells whether a moment is earlier than another one of the same disk.
+func (p Point) Before(other Point) bool {
+	return p.changes < other.changes || p.changes == other.changes && p.bytes < other.bytes
+}
+
+// Now is the present moment.
+func (d *Disk) Now() Point {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.units
+	return Point{changes: len(d.ops)}
+}
+
+// Somewhere is a moment since another one, between any two changes or within one.
+func (d *Disk) Somewhere(since Point, random *rand.Rand) Point {
+	at, within := random.Float64(), random.Float64()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p := Point{changes: since.changes + int(at*float64(len(d.ops)-since.changes+1))}
+	if p.changes < len(d.ops) {
+		p.bytes = int(within * float64(len(d.ops[p.changes].data)+1))
+	}
+	return p
+}
+
+// Written is how many bytes were written since a moment to the files whose names end
+// with a suffix.
+func (d *Disk) Written(since Point, suffix string) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	total := 0
+	for _, o := range d.ops[since.changes:] {
+		total += d.counted(o, suffix)
+	}
+	return total - since.bytes
+}
+
+// After is the moment at which so many of these bytes were written.
+func (d *Disk) After(since Point, bytes int, suffix string) Point {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	bytes += since.bytes
+	p := Point{changes: since.changes}
+	for _, o := range d.ops[since.changes:] {
+		n := d.counted(o, suffix)
+		if n > bytes || bytes == 0 {
+			break
+		}
+		bytes -= n
+		p.changes++
+	}
+	p.bytes = bytes
+	return p
+}
+
+func (d *Disk) counted(o op, suffix string) int {
+	if o.kind != Write || !strings.HasSuffix(d.live.nodes[o.node].label, suffix) {
+		return 0
+	}
+	return len(o.data)
 }
 
 // change makes a change, or as much of it as the hook lets through, and returns how
@@ -224,48 +264,33 @@ func (d *Disk) change(path string, o op) (int, error) {
 	}
 	d.live.apply(o)
 	d.ops = append(d.ops, o)
-	d.units += o.units()
 	return len(o.data), failed
 }
 
-// until gives the changes up to a number of units, the last one cut off where that
-// lies within a write.
-func (d *Disk) until(units int64) []op {
-	ops := slices.Clone(d.ops)
-	for left := d.units - units; left > 0; {
-		last := &ops[len(ops)-1]
-		if n := last.units(); n <= left {
-			left -= n
-			ops = ops[:len(ops)-1]
-			continue
-		}
-		if last.kind == Write {
-			last.data = last.data[:int64(len(last.data))-left]
-		} else {
-			ops = ops[:len(ops)-1]
-		}
-		break
+// until gives the changes up to a moment.
+func (d *Disk) until(p Point) []op {
+	ops := slices.Clone(d.ops[:p.changes])
+	if p.bytes > 0 {
+		last := d.ops[p.changes]
+		last.data = last.data[:p.bytes]
+		ops = append(ops, last)
 	}
 	return ops
 }
 
-// Kill gives what is left when the process is killed that has made all changes up to
-// a number of units.
-func (d *Disk) Kill(units int64) *Disk {
+// Kill gives what is left when the process is killed at a moment.
+func (d *Disk) Kill(at Point) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ops, lost := withoutLost(d.until(units))
+	ops, lost := withoutLost(d.until(at))
 	left := &Disk{base: d.base, ops: ops}
-	if units >= d.units && !lost {
+	if at.changes == len(d.ops) && !lost {
 		left.live = d.live.clone()
-	} else {
-		left.live = d.base.clone()
-		for _, o := range ops {
-			left.live.apply(o)
-		}
+		return left
 	}
+	left.live = d.base.clone()
 	for _, o := range ops {
-		left.units += o.units()
+		left.live.apply(o)
 	}
 	return left
 }
@@ -292,13 +317,13 @@ func withoutLost(ops []op) (left []op, lost bool) {
 	return left, lost
 }
 
-// End gives what is left when the machine ends after a number of units; seed decides
-// on what wasn't synced.
-func (d *Disk) End(units int64, seed uint64) *Disk {
+// End gives what is left when the machine ends at a moment; seed decides on what wasn't
+// synced. With holes, sectors may be missing of what is left of a file.
+func (d *Disk) End(at Point, holes bool, seed uint64) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	ops, _ := withoutLost(d.until(units))
-	left := settle(d.base, ops, seed)
+	ops, _ := withoutLost(d.until(at))
+	left := settle(d.base, ops, holes, seed)
 	return &Disk{base: left, live: left.clone()}
 }
 
@@ -311,7 +336,7 @@ type pending struct {
 }
 
 // settle decides on everything that was not synced.
-func settle(base *tree, ops []op, seed uint64) *tree {
+func settle(base *tree, ops []op, holes bool, seed uint64) *tree {
 	all := base.clone()
 	nodes := make(map[int]*pending, len(all.nodes))
 	for id, n := range all.nodes {
@@ -335,12 +360,12 @@ func settle(base *tree, ops []op, seed uint64) *tree {
 		}
 	}
 	left := &tree{nodes: map[int]*node{}}
-	left.keep(rootNode, nodes, seed)
+	left.keep(rootNode, nodes, holes, seed)
 	return left
 }
 
 // keep takes over what is left of a directory and everything in it.
-func (t *tree) keep(id int, nodes map[int]*pending, seed uint64) {
+func (t *tree) keep(id int, nodes map[int]*pending, holes bool, seed uint64) {
 	if t.nodes[id] != nil {
 		return
 	}
@@ -351,7 +376,7 @@ func (t *tree) keep(id int, nodes map[int]*pending, seed uint64) {
 	_, _ = label.Write([]byte(p.label))
 	random := rand.New(rand.NewPCG(seed, label.Sum64()))
 	if p.names == nil {
-		t.nodes[id] = &node{label: p.label, content: partOf(p.content, p.ops, random)}
+		t.nodes[id] = &node{label: p.label, content: partOf(p.content, p.ops, holes, random)}
 		return
 	}
 	n := &node{label: p.label, names: namesAfter(p.names, p.ops[:random.IntN(len(p.ops)+1)])}
@@ -362,7 +387,7 @@ func (t *tree) keep(id int, nodes map[int]*pending, seed uint64) {
 	}
 	t.nodes[id] = n
 	for _, child := range n.names {
-		t.keep(child, nodes, seed)
+		t.keep(child, nodes, holes, seed)
 	}
 }
 
@@ -395,7 +420,7 @@ func namesAfter(names map[string]int, ops []op) map[string]int {
 }
 
 // partOf is what is left of a file that ops changed after it was synced.
-func partOf(synced []byte, ops []op, random *rand.Rand) []byte {
+func partOf(synced []byte, ops []op, holes bool, random *rand.Rand) []byte {
 	if len(ops) == 0 {
 		return synced
 	}
@@ -409,7 +434,7 @@ func partOf(synced []byte, ops []op, random *rand.Rand) []byte {
 	last := &ops[len(ops)-1]
 	last.data = last.data[:random.IntN(len(last.data)+1)]
 	left := contentAfter(synced, ops)
-	if random.IntN(2) == 0 {
+	if !holes || random.IntN(2) == 0 {
 		return left
 	}
 	for from := 0; from < len(left); from += sector {

@@ -58,6 +58,16 @@ func (l *Log) Compact(opts Compaction) (int64, error) {
 	if err != nil || len(segments) == 0 {
 		return 0, err
 	}
+	// No record goes for the sake of one that the end of the machine could take.
+	l.mu.Lock()
+	unsynced, err := l.unsynced()
+	l.mu.Unlock()
+	if err == nil {
+		err = l.syncClosed(unsynced)
+	}
+	if err != nil {
+		return 0, err
+	}
 	c := &compactor{
 		log: l, opts: opts, now: l.env.Now(), newest: map[keyHash]int64{},
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},

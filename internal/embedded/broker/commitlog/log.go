@@ -448,12 +448,27 @@ func (l *Log) Housekeep(producerAge time.Duration) error {
 		l.mu.Unlock()
 		return nil
 	}
+	unsynced, err := l.unsynced()
+	if err != nil {
+		l.mu.Unlock()
+		return err
+	}
+	l.producers.expire(l.env.Now(), producerAge)
+	if l.unsaved > 0 && !l.removed {
+		l.saveOrWarn()
+	}
+	l.mu.Unlock()
+	return l.syncClosed(unsynced)
+}
+
+// unsynced completes the indexes of all closed segments, and gives those that may not be
+// on the disk.
+func (l *Log) unsynced() ([]*segment, error) {
 	var unsynced []*segment
 	for _, s := range l.segments {
 		if s.closed && s.entries != nil {
 			if err := l.completeIndex(s); err != nil {
-				l.mu.Unlock()
-				return err
+				return nil, err
 			}
 			s.entries = nil
 		}
@@ -461,11 +476,11 @@ func (l *Log) Housekeep(producerAge time.Duration) error {
 			unsynced = append(unsynced, s)
 		}
 	}
-	l.producers.expire(l.env.Now(), producerAge)
-	if l.unsaved > 0 && !l.removed {
-		l.saveOrWarn()
-	}
-	l.mu.Unlock()
+	return unsynced, nil
+}
+
+// syncClosed writes closed segments to the disk.
+func (l *Log) syncClosed(unsynced []*segment) error {
 	for _, s := range unsynced {
 		err := l.syncSegment(s)
 		l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -26,8 +27,11 @@ type DiskConfig struct {
 	// the end of the process at any moment, but not that of the machine.
 	Sync bool
 	// FS holds the database; nil means the operating system's.
-	FS     vfs.FS
-	Logger *slog.Logger
+	FS vfs.FS
+	// NoCompaction leaves out what is done in the background for speed and space, so
+	// that less of what happens on FS is up to chance: for simulations.
+	NoCompaction bool
+	Logger       *slog.Logger
 }
 
 // DB holds the state of all tasks on disk.
@@ -42,14 +46,14 @@ type DB struct {
 // OpenDB opens the database and makes it when absent. The error says so when
 // the directory can't be used or was written by a newer version.
 func OpenDB(cfg DiskConfig) (*DB, error) {
-	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("making the state directory: %w", err)
-	}
-	if err := checkFormat(filepath.Join(cfg.Dir, "format"), cfg.Sync); err != nil {
-		return nil, err
-	}
 	if cfg.FS == nil {
 		cfg.FS = vfs.Default
+	}
+	if err := cfg.FS.MkdirAll(cfg.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the state directory: %w", err)
+	}
+	if err := checkFormat(cfg.FS, filepath.Join(cfg.Dir, "format"), cfg.Sync); err != nil {
+		return nil, err
 	}
 	opts := &pebble.Options{
 		FS:                 cfg.FS,
@@ -57,6 +61,9 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 		MemTableSize:       8 << 20,
 		CacheSize:          16 << 20,
 		Logger:             pebbleLogger{cfg.Logger},
+
+		DisableAutomaticCompactions: cfg.NoCompaction,
+		DisableTableStats:           cfg.NoCompaction,
 	}
 	if !cfg.Sync {
 		opts.FS = unsynced.Over(cfg.FS)
@@ -70,12 +77,12 @@ func OpenDB(cfg DiskConfig) (*DB, error) {
 
 // checkFormat refuses what a newer version wrote. A file without content is what the end
 // of the machine may leave of one that was being made.
-func checkFormat(path string, sync bool) error {
-	data, err := os.ReadFile(path)
-	got := strings.TrimSpace(string(data))
+func checkFormat(fs vfs.FS, path string, sync bool) error {
+	data, err := readFile(fs, path)
+	got := strings.Trim(string(data), "\x00\n\r ")
 	switch {
 	case errors.Is(err, os.ErrNotExist) || err == nil && got == "":
-		if err := writeFormat(path, sync); err != nil {
+		if err := writeFormat(fs, path, sync); err != nil {
 			return fmt.Errorf("writing the state's version: %w", err)
 		}
 	case err != nil:
@@ -86,15 +93,30 @@ func checkFormat(path string, sync bool) error {
 	return nil
 }
 
-// writeFormat makes the file that says the version. With sync it survives the end of the
-// machine, as do the names of the directories that it and the database are in.
-func writeFormat(path string, sync bool) error {
-	if err := os.WriteFile(path, fmt.Appendf(nil, "%d\n", diskFormat), 0o644); err != nil || !sync {
+func readFile(fs vfs.FS, path string) ([]byte, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(f)
+	return data, errors.Join(err, f.Close())
+}
+
+func writeFormat(fs vfs.FS, path string, sync bool) error {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(fmt.Appendf(nil, "%d\n", diskFormat))
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil || !sync {
 		return err
 	}
 	dir := filepath.Dir(path)
-	for _, name := range []string{path, dir, filepath.Dir(dir)} {
-		f, err := os.Open(name)
+	for _, name := range []string{dir, filepath.Dir(dir)} {
+		f, err := fs.OpenDir(name)
 		if err != nil {
 			return err
 		}
