@@ -11,6 +11,7 @@
 //   - A document that breaks the contract never reaches a topic (see order.DecodeOrder).
 //   - 201 is answered only after the broker has acknowledged the record.
 //   - On one instance two requests for the same id never write at the same time.
+//   - An order that any instance acknowledged is never answered as unknown (see arrivals).
 //   - A waiter is registered before the order is looked up, and everything waited for
 //     is looked up again at every connect of the push query and once a second: no
 //     wake-up can be lost.
@@ -114,6 +115,7 @@ type Service struct {
 	stockView *ledger.View
 	orderFeed *feed
 	fraudFeed *feed
+	arrivals  *arrivalsFeed
 	handlers  *handlers
 
 	closeOnce sync.Once
@@ -171,8 +173,13 @@ func New(cfg Config) (_ *Service, err error) {
 		}
 	}
 	queries := ksqlQueries{s.ksql}
+	s.arrivals = &arrivalsFeed{
+		arrivals: newArrivals(s.publisher.registry.Decode, s.publisher.orderEnd, cfg.Logger),
+		cfg:      cfg.Kafka,
+		table:    func(ctx context.Context) (map[int32]int64, error) { return tableOffsets(ctx, s.ksql) },
+	}
 	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView,
-		history, tail, orders)
+		history, tail, s.arrivals.arrivals, orders)
 	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
 		return nil, err
 	}
@@ -214,6 +221,7 @@ func (s *Service) Run(ctx context.Context) error {
 	g.Go(func() error { s.orderFeed.run(ctx); return nil })
 	g.Go(func() error { s.fraudFeed.run(ctx); return nil })
 	g.Go(func() error { s.handlers.tail.run(ctx); return nil })
+	g.Go(func() error { s.arrivals.run(ctx); return nil })
 	g.Go(func() error { s.handlers.stages.run(ctx, s.cfg.Kafka); return nil })
 	g.Go(func() error { s.handlers.watch.repull(ctx, s.handlers.store); return nil })
 	if err := g.Wait(); err != nil {
@@ -248,6 +256,8 @@ func (s *Service) readiness() error {
 		return errors.New("waiting for ksqlDB's stream of orders")
 	case !s.fraudFeed.connected():
 		return errors.New("waiting for ksqlDB's fraud listing")
+	case !s.arrivals.arrivals.ready():
+		return errors.New("reading the orders that ksqlDB's table may not have yet")
 	case s.stockView.Halted() != nil:
 		return fmt.Errorf("the view of the stock stands still: %w", s.stockView.Halted())
 	case !s.stockView.Ready():

@@ -143,6 +143,41 @@ func (p *fakePublisher) PublishStock(_ context.Context, _ order.Product, units i
 	return ledger.Source{Topic: order.TopicWarehouseInventory}, p.err
 }
 
+// fakeTopic is the one partition of orders.v1: it only has an end.
+type fakeTopic struct {
+	mu    sync.Mutex
+	at    int64
+	err   error
+	asked int
+	// gate, when not nil, holds every answer until it gets a value.
+	gate chan struct{}
+}
+
+func (f *fakeTopic) end(ctx context.Context, _ int32) (int64, error) {
+	f.mu.Lock()
+	f.asked++
+	at, err, gate := f.at, f.err, f.gate
+	f.mu.Unlock()
+	if gate != nil {
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	return at, err
+}
+
+// add makes the topic longer by one record.
+func (f *fakeTopic) add() (offset int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.at++
+	return f.at - 1
+}
+
+func decodeJSON(_ context.Context, data []byte, v any) error { return json.Unmarshal(data, v) }
+
 type fakeStock struct {
 	ready   bool
 	applied bool
@@ -266,6 +301,7 @@ type fixture struct {
 	stock     *fakeStock
 	history   *fakeHistory
 	search    *fakeSearch
+	topic     *fakeTopic
 	handlers  *handlers
 	router    http.Handler
 	// partial says that the router has not all addresses.
@@ -287,9 +323,11 @@ func newLimitedFixture(t *testing.T, limits Limits) *fixture {
 		stock:     &fakeStock{ready: true, applied: true, reservations: map[string]ledger.Reservation{}},
 		history:   &fakeHistory{},
 		search:    &fakeSearch{},
+		topic:     &fakeTopic{},
 	}
 	cfg := Config{Limits: limits, Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
-	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), f.search)
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), newArrivals(decodeJSON, f.topic.end, cfg.Logger), f.search)
+	f.handlers.arrivals.begin([]int64{0}, []int64{0}, nil)
 	f.router = f.handlers.router()
 	return f
 }

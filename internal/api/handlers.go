@@ -60,6 +60,7 @@ type handlers struct {
 	watch    *watch
 	tail     *tail
 	fraud    *fraudView
+	arrivals *arrivals
 	orders   *recent[order.Order]
 	payments *recent[order.Payment]
 	// Locks are taken one per request and never two at a time.
@@ -74,7 +75,7 @@ type handlers struct {
 	writing, waiting, streaming, reading, tracing *gate
 }
 
-func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail, search Search) *handlers {
+func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail, arrivals *arrivals, search Search) *handlers {
 	h := &handlers{
 		store:     store,
 		publisher: publisher,
@@ -89,14 +90,18 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		payments:  newRecent[order.Payment](recentLimit),
 		fraud:     newFraudView(),
 		tail:      tail,
+		arrivals:  arrivals,
 
 		historySlots: make(chan struct{}, historyReaders),
 	}
 	h.watch = newWatch(cfg.Logger, func(o order.Order) {
 		h.stages.seenFinal(o)
+		h.arrivals.progressed(o)
 		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
 	})
-	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count)
+	arrivals.arrived = h.watch.tell
+	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count, arrivals.count)
+	cfg.Metrics.MustRegister(arrivals.refused)
 	h.stages = newStages(tail.registry, h.metrics.stages, cfg.Tracing, cfg.Logger)
 	tail.seen = h.stages.seenOrder
 	h.orderLookups, h.paymentLookups = newLookups(store.Orders), newLookups(store.Payments)

@@ -188,6 +188,9 @@ func (h *handlers) getHistory(w http.ResponseWriter, r *http.Request) error {
 // reading from the start finds them all.
 func (h *handlers) submittedAt(ctx context.Context, id string) (time.Time, error) {
 	at, times, err := h.store.Submitted(ctx, id)
+	if arrived, ok := h.arrivals.get(id); ok && err == nil && times == 0 {
+		at, times = arrived.at, 1
+	}
 	// Of an order that was submitted again the table knows the last time, not the first.
 	if err != nil || times != 1 {
 		return time.Time{}, err

@@ -20,8 +20,12 @@ type metrics struct {
 	overloaded *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer, waiting, streaming func() int) *metrics {
+func newMetrics(reg prometheus.Registerer, waiting, streaming, arrived func() int) *metrics {
 	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "orderflow_api_recent_orders",
+		Help: "New orders that are remembered because ksqlDB's table may not have them yet.",
+	}, func() float64 { return float64(arrived()) })
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "orderflow_api_waiters",
 		Help: "Requests that wait for an order.",

@@ -33,7 +33,7 @@ func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
 	}
 	o, created, err := h.place(r.Context(), posted, received)
 	var p *problem
-	if err == nil || errors.As(err, &p) {
+	if err == nil || errors.As(err, &p) && p.Status == http.StatusConflict {
 		w.Header().Set("Location", orderLocation(posted.ID))
 	}
 	if err != nil {
@@ -110,17 +110,30 @@ func unknownOrder(id string) *problem {
 	return newProblem(http.StatusNotFound, fmt.Sprintf("No order with id %q is known.", id))
 }
 
-// lookupOrder returns what is known of an order, here or in ksqlDB.
+// lookupOrder returns what is known of an order: here, in ksqlDB, or in its topic. When it
+// is not found without an error, it had not been taken by any instance when it was asked for.
 func (h *handlers) lookupOrder(ctx context.Context, id string) (order.Order, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	inStore, ok, err := h.orderLookups.get(ctx, id)
-	remembered, known := h.orders.get(id)
-	o, ok := newerOrder(remembered, known, inStore, ok)
-	if ok {
-		return o, true, nil
+	for {
+		before := h.arrivals.mark(id)
+		inStore, ok, err := h.orderLookups.get(ctx, id)
+		remembered, known := h.orders.get(id)
+		o, ok := newerOrder(remembered, known, inStore, ok)
+		if ok {
+			return o, true, nil
+		}
+		if err != nil {
+			arrived, ok := h.arrivals.get(id)
+			if ok {
+				return arrived.order, true, nil
+			}
+			return order.Order{}, false, err
+		}
+		if o, ok, err = h.arrivals.find(ctx, id, before); !errors.Is(err, errAskAgain) {
+			return o, ok, err
+		}
 	}
-	return order.Order{}, false, err
 }
 
 // await returns the order as soon as it is known and done says that it is as wanted,

@@ -94,6 +94,11 @@ func (p *kafkaPublisher) PublishOrder(ctx context.Context, o order.Order) error 
 	return p.publishAvro(ctx, order.TopicOrders, o.ID, o)
 }
 
+// orderEnd returns where a partition of the topic of orders ends.
+func (p *kafkaPublisher) orderEnd(ctx context.Context, partition int32) (int64, error) {
+	return kafka.End(ctx, p.client, order.TopicOrders, partition)
+}
+
 func (p *kafkaPublisher) PublishPayment(ctx context.Context, pay order.Payment) error {
 	return p.publishAvro(ctx, order.TopicPayments, pay.ID, pay)
 }

@@ -29,6 +29,8 @@ type tables struct {
 	registry *kafka.Registry
 
 	mu       sync.Mutex
+	still    bool            // what comes is left out
+	read     map[int32]int64 // up to where orders.v1 is in the table
 	orders   map[string]order.Order
 	payments map[string]order.Payment
 	log      []order.Order
@@ -40,7 +42,7 @@ func startTables(t *testing.T, cfg kafka.Config) (*tables, string) {
 	t.Helper()
 	reg, err := kafka.NewRegistry(cfg)
 	require.NoError(t, err)
-	tb := &tables{registry: reg, orders: map[string]order.Order{}, payments: map[string]order.Payment{}, grown: make(chan struct{})}
+	tb := &tables{registry: reg, orders: map[string]order.Order{}, payments: map[string]order.Payment{}, grown: make(chan struct{}), read: map[int32]int64{}}
 	client, err := kafka.NewClient(cfg, kgo.ConsumeTopics(order.TopicOrders, order.TopicPayments, order.TopicShipments), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -65,6 +67,9 @@ func startTables(t *testing.T, cfg kafka.Config) (*tables, string) {
 func (tb *tables) add(t *testing.T, rec *kgo.Record) {
 	tb.mu.Lock()
 	defer tb.mu.Unlock()
+	if tb.still {
+		return
+	}
 	if rec.Topic == order.TopicPayments {
 		var p order.Payment
 		assert.NoError(t, tb.registry.Decode(t.Context(), rec.Value, &p))
@@ -78,6 +83,7 @@ func (tb *tables) add(t *testing.T, rec *kgo.Record) {
 		o = order.Order{ID: s.OrderID, CustomerID: s.CustomerID, State: order.Shipped, Product: s.Product, Quantity: s.Quantity, Price: s.Price}
 	} else {
 		assert.NoError(t, tb.registry.Decode(t.Context(), rec.Value, &o))
+		tb.read[rec.Partition] = rec.Offset + 1
 	}
 	assert.Equal(t, o.ID, string(rec.Key))
 	tb.orders[o.ID] = o
@@ -90,6 +96,10 @@ var literal = regexp.MustCompile(`'((?:[^']|'')*)'`)
 
 func (tb *tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var q struct{ SQL string }
+	if r.URL.Path == "/ksql" {
+		tb.describe(w)
+		return
+	}
 	if r.URL.Path != "/query-stream" || json.NewDecoder(r.Body).Decode(&q) != nil {
 		w.WriteHeader(http.StatusNotFound)
 		return
@@ -154,7 +164,34 @@ func (tb *tables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// describe answers how far the table is.
+func (tb *tables) describe(w http.ResponseWriter) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	offsets := []map[string]any{}
+	for partition, offset := range tb.read {
+		offsets = append(offsets, map[string]any{"partition": partition, "consumerOffset": offset})
+	}
+	topic := map[string]any{"kafkaTopic": order.TopicOrders, "offsets": offsets}
+	group := map[string]any{"groupId": "_confluent-ksql-default_query_CTAS_ORDER_STATES_1", "topicSummaries": []any{topic}}
+	_ = json.NewEncoder(w).Encode([]any{map[string]any{"@type": "sourceDescription",
+		"sourceDescription": map[string]any{"name": statesTable, "queryOffsetSummaries": []any{group}}}})
+}
+
+// stand makes the table miss what comes from now on.
+func (tb *tables) stand() {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.still = true
+}
+
 func startService(t *testing.T) (*Service, *tables, kafka.Config) {
+	t.Helper()
+	return startServiceWith(t, startKafka(t))
+}
+
+// startKafka runs a Kafka with the topics and schemas that the API needs.
+func startKafka(t *testing.T) kafka.Config {
 	t.Helper()
 	schemas := map[string]string{}
 	for _, topic := range avroTopics {
@@ -162,7 +199,7 @@ func startService(t *testing.T) (*Service, *tables, kafka.Config) {
 		require.NoError(t, err)
 		schemas[order.ValueSubject(topic)] = string(text)
 	}
-	return startServiceWith(t, kafkatest.Start(t, 4, append([]string{order.TopicWarehouseInventory, order.TopicInventoryLedger}, avroTopics...), schemas))
+	return kafkatest.Start(t, 4, append([]string{order.TopicWarehouseInventory, order.TopicInventoryLedger}, avroTopics...), schemas)
 }
 
 func startServiceWith(t *testing.T, cfg kafka.Config) (*Service, *tables, kafka.Config) {

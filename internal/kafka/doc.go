@@ -8,7 +8,7 @@
 // state ([Follower]), and one to go on after failures ([Keep]).
 //
 // Invariants:
-//   - Consumers made here read committed records only; producers are
+//   - Consumers made here read committed records only, unless one asks for all; producers are
 //     idempotent and wait for all in-sync replicas.
 //   - A value is written with a schema that the registry holds. Nothing is
 //     registered here: schemas come from the schemas directory.

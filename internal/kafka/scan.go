@@ -99,12 +99,12 @@ func resolve(ctx context.Context, admin *kadm.Client, spans []Span) (map[string]
 		if missing, ok := ends.Lookup(span.Topic, -1); ok && errors.Is(missing.Err, kerr.UnknownTopicOrPartition) {
 			continue
 		}
-		only := -1
+		only := int32(-1)
 		if span.Key != "" {
-			only = kgo.StickyKeyPartitioner(nil).ForTopic(span.Topic).Partition(&kgo.Record{Key: []byte(span.Key)}, len(ends[span.Topic]))
+			only = PartitionOf(span.Key, len(ends[span.Topic]))
 		}
 		for partition, end := range ends[span.Topic] {
-			if only >= 0 && int(partition) != only {
+			if only >= 0 && partition != only {
 				continue
 			}
 			start, ok := starts.Lookup(span.Topic, partition)

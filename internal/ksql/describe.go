@@ -279,6 +279,34 @@ func (c *Client) Describe(ctx context.Context, name string) (SourceDescription, 
 	return answer.SourceDescription, nil
 }
 
+// GroupOffsets says how far one query has read its topics: the offsets that its
+// consumer group has committed.
+type GroupOffsets struct {
+	Group  string `json:"groupId"`
+	Topics []struct {
+		Topic   string `json:"kafkaTopic"`
+		Offsets []struct {
+			Partition int32 `json:"partition"`
+			// Committed is the offset after the last record that was dealt with, 0 before the first commit.
+			Committed int64 `json:"consumerOffset"`
+		} `json:"offsets"`
+	} `json:"topicSummaries"`
+}
+
+// WriterOffsets returns how far the queries that write a stream or a table have read. A
+// query that has not committed yet has no topics.
+func (c *Client) WriterOffsets(ctx context.Context, name string) ([]GroupOffsets, error) {
+	var answer struct {
+		SourceDescription struct {
+			Offsets []GroupOffsets `json:"queryOffsetSummaries"`
+		} `json:"sourceDescription"`
+	}
+	if err := c.ask(ctx, "DESCRIBE "+Identifier(name)+" EXTENDED;", &answer); err != nil {
+		return nil, fmt.Errorf("asking how far the queries of %s have read: %w", name, err)
+	}
+	return answer.SourceDescription.Offsets, nil
+}
+
 // ask runs a statement that is answered by one entity and reads that into v.
 func (c *Client) ask(ctx context.Context, sql string, v any) error {
 	entities, err := c.Exec(ctx, sql, ExecOptions{})

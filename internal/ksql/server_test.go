@@ -86,6 +86,9 @@ func TestListsAndDescribe(t *testing.T) {
 			{"name":"M","schema":{"type":"MAP","fields":null,"memberSchema":{"type":"ARRAY","fields":null,"memberSchema":{"type":"STRUCT","fields":[
 				{"name":"x","schema":{"type":"INTEGER","fields":null,"memberSchema":null}},{"name":"Y","schema":{"type":"STRING","fields":null,"memberSchema":null}}],"memberSchema":null}}}}],
 			"readQueries":[],"writeQueries":[],"extended":false},"warnings":[]}]`,
+		"DESCRIBE `t` EXTENDED;": `[{"@type":"sourceDescription","sourceDescription":{"name":"t","extended":true,"queryOffsetSummaries":[
+			{"groupId":"g1","topicSummaries":[{"kafkaTopic":"s","offsets":[{"partition":1,"logStartOffset":0,"logEndOffset":9,"consumerOffset":7}]}]},
+			{"groupId":"g2","topicSummaries":[]}]},"warnings":[]}]`,
 		"SHOW NOTHING;": `[]`,
 	}
 	server.mux.HandleFunc("/ksql", func(w http.ResponseWriter, _ *http.Request) {
@@ -110,6 +113,12 @@ func TestListsAndDescribe(t *testing.T) {
 	assert.Equal(t, "KEY", description.Fields[0].Type)
 	assert.Equal(t, "DECIMAL(6, 2)", description.Fields[1].Schema.String())
 	assert.Equal(t, "MAP<STRING, ARRAY<STRUCT<`x` INTEGER, `Y` STRING>>>", description.Fields[2].Schema.String())
+	offsets, err := client.WriterOffsets(t.Context(), "t")
+	require.NoError(t, err)
+	require.Len(t, offsets, 2)
+	assert.Equal(t, "s", offsets[0].Topics[0].Topic)
+	assert.Equal(t, int64(7), offsets[0].Topics[0].Offsets[0].Committed)
+	assert.Empty(t, offsets[1].Topics, "nothing is committed yet")
 }
 
 func TestConnectorsAndQueryErrors(t *testing.T) {
