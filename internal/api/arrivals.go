@@ -87,6 +87,7 @@ func newArrivals(decode func(context.Context, []byte, any) error, end func(conte
 type mark struct {
 	epoch int
 	table int64
+	end   *endLookup // the partition's end, when it was asked for by then
 }
 
 var errAskAgain = errors.New("what the table did not have is no longer remembered")
@@ -98,14 +99,20 @@ const (
 )
 
 // mark returns what the table has for certain of the partition of an id. It is to be
-// asked before the table is.
-func (a *arrivals) mark(id string) mark {
+// asked before the table is. Whoever expects that the table does not have the id has the
+// partition's end looked up meanwhile.
+func (a *arrivals) mark(id string, expectNew bool) mark {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if p := a.partition(id); p != nil {
-		return mark{a.epoch, p.table}
+	p := a.partition(id)
+	if p == nil {
+		return mark{}
 	}
-	return mark{}
+	m := mark{epoch: a.epoch, table: p.table}
+	if expectNew {
+		m.end = a.ends.start(kafka.PartitionOf(id, len(a.partitions)))
+	}
+	return m
 }
 
 // get returns a remembered order.
@@ -125,7 +132,7 @@ func (a *arrivals) find(ctx context.Context, id string, before mark) (order.Orde
 	if known, ok := a.get(id); ok {
 		return known.order, true, nil
 	}
-	if err := a.reachEnd(ctx, id); err != nil {
+	if err := a.reachEnd(ctx, id, before.end); err != nil {
 		return order.Order{}, false, err
 	}
 	a.mu.Lock()
@@ -143,14 +150,18 @@ func (a *arrivals) find(ctx context.Context, id string, before mark) (order.Orde
 	}
 }
 
-// reachEnd waits until everything is read that the id's partition had when this was called.
-func (a *arrivals) reachEnd(ctx context.Context, id string) error {
+// reachEnd waits until everything is read that the id's partition had at its end, which
+// is looked up when it is nil.
+func (a *arrivals) reachEnd(ctx context.Context, id string, asked *endLookup) error {
 	bounded, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
 	err := a.await(bounded, func() bool { return a.partitions != nil })
 	if err == nil {
+		if asked == nil {
+			asked = a.ends.start(a.partitionOf(id))
+		}
 		var end int64
-		if end, err = a.ends.get(bounded, a.partitionOf(id)); err == nil {
+		if end, err = asked.wait(bounded); err == nil {
 			err = a.await(bounded, func() bool { return a.partition(id).next >= end })
 		}
 	}

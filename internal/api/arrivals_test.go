@@ -285,12 +285,12 @@ func TestWhatWasMissedBeforeReadingBeganAnewIsAskedForAgain(t *testing.T) {
 	f := newFixture(t)
 	a := f.handlers.arrivals
 	a.confirm(map[int32]int64{0: 100})
-	before := a.mark("o-1")
+	before := a.mark("o-1", false)
 	a.begin([]int64{0}, []int64{50}, map[int32]int64{0: 50})
 	a.partitions[0].next = 50
 	_, _, err := a.find(t.Context(), "o-1", before)
 	require.ErrorIs(t, err, errAskAgain)
-	_, found, err := a.find(t.Context(), "o-1", a.mark("o-1"))
+	_, found, err := a.find(t.Context(), "o-1", a.mark("o-1", false))
 	require.NoError(t, err)
 	assert.False(t, found)
 }

@@ -25,10 +25,11 @@ func newEndLookups(ask func(ctx context.Context, partition int32) (int64, error)
 	return &endLookups{ask: ask, next: map[int32]*endLookup{}, running: map[int32]bool{}}
 }
 
-// get returns where a partition ends: whatever was acknowledged before the call lies
+// start asks where a partition ends: whatever was acknowledged before the call lies
 // before it.
-func (l *endLookups) get(ctx context.Context, partition int32) (int64, error) {
+func (l *endLookups) start(partition int32) *endLookup {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	one := l.next[partition]
 	if one == nil {
 		one = &endLookup{done: make(chan struct{})}
@@ -38,7 +39,11 @@ func (l *endLookups) get(ctx context.Context, partition int32) (int64, error) {
 		l.running[partition] = true
 		go l.run(partition)
 	}
-	l.mu.Unlock()
+	return one
+}
+
+// wait returns the answer.
+func (one *endLookup) wait(ctx context.Context) (int64, error) {
 	select {
 	case <-one.done:
 		return one.end, one.err

@@ -51,7 +51,7 @@ func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
 // problem says that another order has it.
 func (h *handlers) place(ctx context.Context, o order.Order, received time.Time) (_ order.Order, created bool, err error) {
 	defer h.orderLocks.lock(o.ID)()
-	known, found, err := h.lookupOrder(ctx, o.ID)
+	known, found, err := h.lookup(ctx, o.ID, true)
 	if err != nil {
 		return o, false, ofOrder(o.ID, fmt.Errorf("finding out whether order %s is known: %w", o.ID, err))
 	}
@@ -113,10 +113,16 @@ func unknownOrder(id string) *problem {
 // lookupOrder returns what is known of an order: here, in ksqlDB, or in its topic. When it
 // is not found without an error, it had not been taken by any instance when it was asked for.
 func (h *handlers) lookupOrder(ctx context.Context, id string) (order.Order, bool, error) {
+	return h.lookup(ctx, id, false)
+}
+
+// lookup is lookupOrder. Whoever expects that there is no such order gets that answer
+// sooner, and the other at the price of a request to Kafka.
+func (h *handlers) lookup(ctx context.Context, id string, expectNew bool) (order.Order, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	for {
-		before := h.arrivals.mark(id)
+		before := h.arrivals.mark(id, expectNew)
 		inStore, ok, err := h.orderLookups.get(ctx, id)
 		remembered, known := h.orders.get(id)
 		o, ok := newerOrder(remembered, known, inStore, ok)
