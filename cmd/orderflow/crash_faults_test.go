@@ -220,9 +220,11 @@ func (s *crashStack) suffer(t *testing.T, r crashRound, random *rand.Rand) {
 		t.Logf("for %s %s", d.lasts, d.what)
 		stalls[i].From, stalls[i].Senders = time.Now(), d.senders
 		d.begin(s)
+		s.disturbed.Add(1)
 		disturbing.Go(func() {
 			waitFor(ctx, d.lasts)
 			d.end(s)
+			s.disturbed.Add(-1)
 			stalls[i].To = time.Now()
 		})
 	}

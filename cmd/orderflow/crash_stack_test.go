@@ -51,6 +51,8 @@ type crashStack struct {
 	pauses int
 	// poisoned counts the poison records that were acknowledged.
 	poisoned atomic.Int64
+	// disturbed counts the disturbances under way.
+	disturbed atomic.Int64
 }
 
 // linked are the servers that the second instances reach over links of their own.
@@ -199,16 +201,25 @@ func (s *crashStack) kill(t *testing.T, name string) {
 	s.kills = append(s.kills, time.Now())
 }
 
-// stopsWithin is how long a process may take to finish or hand back its work.
-const stopsWithin = 10 * time.Second
+// stopsWithin is how long a process may take to finish or hand back its work, or to give
+// up, which ends in an error.
+const stopsWithin = 11 * time.Second
 
 // terminate stops a process as a user would, in the middle of its work. To the
-// others a broker that stops is one that dies.
+// others a broker that stops is one that dies. One that is disturbed may be unable to hand
+// its work back, but ends in time and says so.
 func (s *crashStack) terminate(t *testing.T, name string) {
 	t.Helper()
 	began := time.Now()
-	s.named(name).stop(t)
+	p := s.named(name)
+	disturbed := s.disturbed.Load() > 0
+	p.terminate(t)
 	require.Less(t, time.Since(began), stopsWithin, "%s took too long to stop", name)
+	if p.state != nil && disturbed {
+		require.Equal(t, 1, p.cmd.ProcessState.ExitCode(), "%s ended otherwise than by an error of its own:\n%s", name, p.output())
+	} else {
+		require.NoError(t, p.state, p.output())
+	}
 	s.kills = append(s.kills, time.Now())
 }
 

@@ -189,6 +189,13 @@ func (p *process) goOn() { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
 // stop ends the process as a user would, and expects that it ends well.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
+	p.terminate(t)
+	require.NoError(t, p.state, p.output())
+}
+
+// terminate ends the process as a user would.
+func (p *process) terminate(t *testing.T) {
+	t.Helper()
 	p.mu.Lock()
 	p.ending = true
 	p.mu.Unlock()
@@ -196,7 +203,6 @@ func (p *process) stop(t *testing.T) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.done:
-		require.NoError(t, p.state, p.output())
 	case <-time.After(readyWithin):
 		require.FailNow(t, "orderflow does not stop", tail(p.output(), 8000))
 	}
