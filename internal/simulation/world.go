@@ -85,7 +85,7 @@ type Disk int
 
 // The choices.
 const (
-	// SomeTorn leaves it to the seed: one of eight tears.
+	// SomeTorn leaves it to the seed: one of four tears.
 	SomeTorn Disk = iota
 	// AllTorn has it tear with all seeds.
 	AllTorn
@@ -166,7 +166,7 @@ func (p *Pipeline) Run(ctx context.Context, seed uint64, options Options) (resul
 	for _, i := range w.instances {
 		i.forget()
 	}
-	isTorn := w.random.IntN(8) == 0 || options.Disk == AllTorn
+	isTorn := w.random.IntN(4) == 0 || options.Disk == AllTorn
 	if isTorn {
 		d, err := newTornDisk(w.random, options.Bug)
 		if err != nil {

@@ -32,8 +32,6 @@ type Options struct {
 	Files func(disk.FS) disk.FS
 	// Before is called with the disk before a broker starts.
 	Before func(disk.FS) error
-	// SameRun has the machine's run keep its name when the machine ends.
-	SameRun bool
 	// Hasty acknowledges records before they are on the disk.
 	Hasty bool
 	// Apart commits offsets that belong together one by one.
@@ -248,7 +246,7 @@ func (w *World) end() error {
 		// Nothing tells a batch whose sector with the offset is missing from another one:
 		// without syncs, files lose their ends only.
 		w.disk = w.disk.End(w.disk.Now(), w.mode == synced, w.random.Uint64())
-		if w.run > 0 && !w.options.SameRun {
+		if w.run > 0 {
 			w.run++
 		}
 		w.result.Ends++

@@ -436,6 +436,32 @@ func TestSyncedRecordsSurviveAPowerFailure(t *testing.T) {
 	f.check(len(f.want))
 }
 
+// A sync that fails may have lost what it was for, and the next one succeeds all the
+// same: when what was written can't be taken back, it isn't acknowledged any more,
+// however often it is sent.
+func TestABatchIsNotAcknowledgedAfterASyncThatCouldNotBeTakenBack(t *testing.T) {
+	faulty := &disktest.Faulty{FS: disk.NewMemory()}
+	f := newFixture(t, faulty)
+	f.env.Sync = true
+	first := f.append(2, 50)
+	require.NoError(t, f.log.Durable(t.Context(), first))
+	b := batchtest.Make(batchtest.Producer{ID: 7, Sequence: f.seq}, batchtest.Record{Value: []byte("lost"), Timestamp: f.now.UnixMilli()})
+	lost, err := f.log.Append(bytes.Clone(b), &f.set)
+	require.NoError(t, err)
+	faulty.FailSync(errors.New("no more"))
+	faulty.DieAfter(0)
+	require.ErrorIs(t, f.log.Durable(t.Context(), lost), kerr.KafkaStorageError)
+	faulty.FailSync(nil)
+	faulty.DieAfter(1 << 30)
+	_, err = f.log.Append(bytes.Clone(b), &f.set)
+	require.ErrorIs(t, err, kerr.KafkaStorageError)
+	require.NoError(t, f.log.Housekeep(time.Hour), "nothing is noted of what may be lost")
+	f.check(len(f.want))
+	f.open(1)
+	_, err = f.log.Append(bytes.Clone(b), &f.set)
+	require.NoError(t, err)
+}
+
 func TestTimes(t *testing.T) {
 	f := newFixture(t, disk.NewMemory())
 	began := f.now

@@ -295,6 +295,34 @@ func TestCommitsAreFencedAndKept(t *testing.T) {
 	})
 }
 
+// A crash may come between the deletion of a topic and that of what was committed for
+// it. A topic that gets the name later begins with nothing.
+func TestOffsetsOfPartitionsThatAreGoneAreDropped(t *testing.T) {
+	fs := disk.NewMemory()
+	require.NoError(t, fs.MkdirAll("data"))
+	partitions := int32(2)
+	start := func() *group.Coordinator {
+		j, err := journal.Open(journal.Config{FS: fs, Path: "data/groups", Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, err)
+		c, err := group.New(group.Config{
+			Journal: j, HasPartition: func(_ string, p int32) bool { return p < partitions },
+			MinSession: time.Second, MaxSession: time.Hour, MaxMetadata: 10, Logger: slog.New(slog.DiscardHandler),
+		})
+		require.NoError(t, err)
+		return c
+	}
+	c := start()
+	require.NoError(t, commit(c, "", -1, "orders", 0, 7, ""))
+	require.NoError(t, commit(c, "", -1, "orders", 1, 8, ""))
+	partitions = 1
+	c = start()
+	assert.EqualValues(t, 7, fetch(t, c, 0))
+	partitions = 2
+	c = start()
+	assert.EqualValues(t, 7, fetch(t, c, 0))
+	assert.EqualValues(t, -1, fetch(t, c, 1))
+}
+
 func TestDeleteGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, disk.NewMemory())

@@ -101,6 +101,19 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
+// The end of the machine can leave a new file's length without its content.
+func TestABeginningThatDidNotGetToTheDisk(t *testing.T) {
+	for _, begin := range []string{"", "OF", "\x00\x00\x00", "\x00\x00\x00\x00\x00\x00\x00\x00", "OFJ\x00\x00\x00\x00\x00", "OFJR\x00\x00\x00\x00"} {
+		fs, logs := disk.NewMemory(), &bytes.Buffer{}
+		require.NoError(t, fs.MkdirAll("data"))
+		require.NoError(t, disk.WriteFile(fs, path, []byte(begin), false))
+		j := open(t, fs, logs)
+		require.Empty(t, content(j), "%q", begin)
+		require.NoError(t, j.Apply(put("a", "1")))
+		require.Equal(t, map[string]string{"a": "1"}, content(open(t, fs, logs)), "%q", begin)
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	faulty := &disktest.Faulty{FS: disk.NewMemory()}
 	logs := &bytes.Buffer{}
