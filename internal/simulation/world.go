@@ -4,15 +4,19 @@
 // disk and a clock that fail as a seed says. What comes of it is checked by package
 // verify.
 //
+// With a part of the seeds the state is in the product's own store, on a disk that tears
+// (package torn). What the broker keeps on its disk is simulated by package storage.
+//
 // The faults: processes die at any moment and start again; a commit meets a crash
-// and is there or not; records of different partitions are seen in any order, and
+// and is there or not, or its writes are cut off at any byte; records of different partitions are seen in any order, and
 // late; acknowledgements come late or not at all; services' records are taken twice;
 // members of a group are given up for dead while they work; the clock jumps by up to
 // an hour.
 //
 // Invariants:
 //   - The same seed and options have the same outcome, down to every record: there
-//     is no time, no map order and no goroutine in it. One actor runs at a time (a
+//     is no time, no map order and no goroutine in it but those of the real store, which
+//     have no say in what it holds. One actor runs at a time (a
 //     coroutine), and which one is next is drawn from the seed.
 //   - A simulation ends only when everything is worked off, so that what is missing
 //     then is lost.

@@ -45,6 +45,15 @@ func (p *producer) forget(topic string) {
 	}
 }
 
+// replace has a batch that was trimmed, forgotten and stored anew be the new one.
+func (p *producer) replace(at target, old, again *sent) {
+	for _, batches := range [][]*sent{p.open[at], p.done[at]} {
+		if i := slices.Index(batches, old); i >= 0 {
+			batches[i] = again
+		}
+	}
+}
+
 func (p *producer) acknowledged(at target, s *sent) {
 	before := len(p.open[at])
 	p.open[at] = slices.DeleteFunc(p.open[at], func(other *sent) bool { return other == s })
@@ -177,8 +186,12 @@ func (w *World) send(of *catalog.Topic, t *topic, i int, s *sent) (*appended, er
 		return nil, broken("%s-%d: the batch at %d was stored again at %d", t.name, i, s.base, a.Base)
 	default:
 		if stored {
-			s = &sent{raw: s.raw, producer: s.producer}
-			p.sent = append(p.sent, s)
+			again := &sent{raw: s.raw, producer: s.producer}
+			p.sent = append(p.sent, again)
+			if s.producer != nil {
+				s.producer.replace(target{t.name, i}, s, again)
+			}
+			s = again
 		}
 		s.base = a.Base
 		p.end = s.next()

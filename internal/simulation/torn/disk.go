@@ -204,8 +204,8 @@ func (d *Disk) Somewhere(since Point, random *rand.Rand) Point {
 	return p
 }
 
-// Written is how many bytes were written since a moment to the files whose names end
-// with a suffix.
+// Written is how many bytes were written since a moment to the files that pebble made with
+// names that end with a suffix.
 func (d *Disk) Written(since Point, suffix string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
