@@ -380,6 +380,12 @@ func (l *Log) dropFrom(offset int64) error {
 		}
 		l.segments = l.segments[:len(l.segments)-1]
 	}
+	if s := l.active(); s.closed && s.next <= offset {
+		// It may be compacted: nothing is appended to it again.
+		l.segments = append(l.segments, newSegment(offset))
+		l.torn = false
+		return l.rescanAll()
+	}
 	s := l.active()
 	file, err := l.env.Handles.Acquire(l.logPath(s), true)
 	if err != nil {
