@@ -164,6 +164,12 @@ func (l *Log) list() error {
 		}
 	}
 	slices.SortFunc(l.segments, func(a, b *segment) int { return int(min(max(a.base-b.base, -1), 1)) })
+	if n := len(l.segments); n > 0 {
+		// Nothing is appended to a segment that was compacted.
+		if last := *l.segments[n-1]; l.loadClosed(&last) && last.compacted {
+			l.segments = append(l.segments, newSegment(last.next))
+		}
+	}
 	return nil
 }
 
@@ -183,6 +189,9 @@ func (l *Log) recover() error {
 			if err := l.dropCovered(i); err != nil {
 				return err
 			}
+		case s != l.active() && l.loadClosed(s) && s.compacted:
+			// The checkpoint is older than the compaction.
+			return l.rescanAll()
 		case s.base == c.Segment && s == l.active() && l.loadActive(s, c):
 		default:
 			if err := l.rescan(s, nil); err != nil {
