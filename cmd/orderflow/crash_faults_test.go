@@ -270,7 +270,6 @@ func (s *crashStack) crash(t *testing.T, random *rand.Rand) {
 		victims = append(victims, all[random.IntN(3)])
 	}
 	for _, name := range victims {
-
 		end(t, name)
 	}
 	for _, name := range victims {

@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
 	"github.com/orderflow/orderflow/migrations"
 )
@@ -33,30 +32,22 @@ func startMigrationServers(t *testing.T) func(args ...string) (code int, stdout,
 func startMigrationServersAt(t *testing.T) (url, brokers string, command func(args ...string) (code int, stdout, stderr string)) {
 	t.Helper()
 	ctx := t.Context()
-	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.NoError(t, err)
-	require.NoError(t, kafkaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
-	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
-	require.NoError(t, err)
-	require.NoError(t, schemaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
-	schemaURL := "http://" + schemaServer.Addr()
+	kafka := embeddedtest.Start(t)
 	server, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
-		Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: schemaURL, DataDir: t.TempDir(),
+		Brokers: kafka.Brokers, SchemaRegistry: kafka.SchemaRegistry, DataDir: t.TempDir(),
 	}})
 	require.NoError(t, err)
 	require.NoError(t, server.Start(ctx))
 	t.Cleanup(func() { assert.NoError(t, server.Stop()) })
-	return "http://" + server.Addr(), kafkaServer.Addr(), func(args ...string) (int, string, string) {
+	return "http://" + server.Addr(), kafka.Brokers[0], func(args ...string) (int, string, string) {
 		var out, errs bytes.Buffer
 		noEnv := func(string) (string, bool) { return "", false }
-		args = append(args, "--schema-registry", schemaURL)
+		args = append(args, "--schema-registry", kafka.SchemaRegistry)
 		if !slices.Contains(args, "--ksqldb") {
 			args = append(args, "--ksqldb", "http://"+server.Addr())
 		}
 		if !slices.Contains(args, "--kafka") {
-			args = append(args, "--kafka", kafkaServer.Addr())
+			args = append(args, "--kafka", kafka.Brokers[0])
 		}
 		code := run(ctx, args, &out, &errs, noEnv)
 		return code, out.String(), errs.String()

@@ -2,32 +2,22 @@ package main
 
 import (
 	"bytes"
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 )
 
 func TestTopicsCommands(t *testing.T) {
-	quiet := slog.New(slog.DiscardHandler)
-	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", Logger: quiet})
-	require.NoError(t, err)
-	require.NoError(t, b.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, b.Stop()) })
-	r, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{b.Addr()}, Logger: quiet})
-	require.NoError(t, err)
-	require.NoError(t, r.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, r.Stop()) })
+	kafka := embeddedtest.Start(t)
 
 	run := func(args ...string) (string, error) {
 		var out bytes.Buffer
 		env := &environment{stdout: &out, stderr: &out, lookupEnv: func(string) (string, bool) { return "", false }}
 		root := newRootCommand(env)
-		root.SetArgs(append([]string{"--kafka", b.Addr(), "--schema-registry", "http://" + r.Addr()}, args...))
+		root.SetArgs(append([]string{"--kafka", kafka.Brokers[0], "--schema-registry", kafka.SchemaRegistry}, args...))
 		err := root.ExecuteContext(t.Context())
 		return out.String(), err
 	}

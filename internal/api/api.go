@@ -174,13 +174,13 @@ func New(cfg Config) (_ *Service, err error) {
 	}
 	queries := ksqlQueries{s.ksql}
 	s.arrivals = &arrivalsFeed{
-		arrivals: newArrivals(s.publisher.registry.Decode, s.publisher.orderEnd, cfg.Logger),
+		arrivals: newArrivals(s.publisher.registry.Decode, s.publisher.orderEnd, skips, cfg.Logger),
 		cfg:      cfg.Kafka,
 		table:    func(ctx context.Context) (map[int32]int64, error) { return tableOffsets(ctx, s.ksql) },
 	}
 	s.handlers = newHandlers(cfg, ksqlStore{queries}, s.publisher, s.stockView,
 		history, tail, s.arrivals.arrivals, orders)
-	if s.orderFeed, err = s.handlers.watch.feed(queries, cfg.Logger); err != nil {
+	if s.orderFeed, err = s.handlers.watch.feed(queries, skips, cfg.Logger); err != nil {
 		return nil, err
 	}
 	if s.fraudFeed, err = s.handlers.fraud.feed(queries, cfg.Logger); err != nil {

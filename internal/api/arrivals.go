@@ -37,6 +37,7 @@ const (
 type arrivals struct {
 	decode func(ctx context.Context, data []byte, v any) error
 	ends   *endLookups
+	skips  *kafka.Skips
 	log    *slog.Logger
 	// refused counts the look-ups that could not be decided.
 	refused prometheus.Counter
@@ -72,13 +73,13 @@ type arrivalPartition struct {
 	queue []*arrival // in the order of their offsets
 }
 
-func newArrivals(decode func(context.Context, []byte, any) error, end func(context.Context, int32) (int64, error), log *slog.Logger) *arrivals {
+func newArrivals(decode func(context.Context, []byte, any) error, end func(context.Context, int32) (int64, error), skips *kafka.Skips, log *slog.Logger) *arrivals {
 	refused := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "orderflow_api_undecided_lookups_total",
 		Help: "Look-ups answered 503 because it could not be told yet whether the order was taken.",
 	})
 	return &arrivals{
-		decode: decode, ends: newEndLookups(end), log: log, refused: refused, arrived: func(order.Order) {},
+		decode: decode, ends: newEndLookups(end), skips: skips, log: log, refused: refused, arrived: func(order.Order) {},
 		limit: arrivalsLimit, byID: map[string]*arrival{}, changed: make(chan struct{}),
 	}
 }
@@ -257,8 +258,11 @@ func (a *arrivals) orderIn(ctx context.Context, rec *kgo.Record) (o order.Order,
 	if errors.Is(err, kafka.ErrUnavailable) || ctx.Err() != nil {
 		return o, false, fmt.Errorf("reading %s partition %d offset %d: %w", rec.Topic, rec.Partition, rec.Offset, err)
 	}
-	if err != nil || countable(o.Price) != nil {
-		// A foreign writer's record that is no order.
+	if err == nil {
+		err = countable(o.Price)
+	}
+	if err != nil { // a foreign writer's record
+		a.skips.Skip(rec, err)
 		return o, false, nil
 	}
 	o.ID = string(rec.Key)

@@ -297,7 +297,7 @@ func TestWhatWasMissedBeforeReadingBeganAnewIsAskedForAgain(t *testing.T) {
 
 func TestArrivalsStayWithinTheirMemory(t *testing.T) {
 	var logged strings.Builder
-	a := newArrivals(decodeJSON, (&fakeTopic{}).end, slog.New(slog.NewTextHandler(&logged, nil)))
+	a := newArrivals(decodeJSON, (&fakeTopic{}).end, nil, slog.New(slog.NewTextHandler(&logged, nil)))
 	a.begin([]int64{0, 0}, []int64{0, 0}, nil)
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -13,16 +13,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/orderflow/orderflow/internal/api"
 	"github.com/orderflow/orderflow/internal/email"
-	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/inventory"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
@@ -30,9 +28,7 @@ import (
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/telemetry"
-	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/migrations"
-	"github.com/orderflow/orderflow/schemas"
 )
 
 // startEverything runs the services over embedded servers and the project's own
@@ -40,24 +36,8 @@ import (
 func startEverything(t *testing.T, tracing *telemetry.Tracing, elasticsearch string) (string, kafka.Config) {
 	t.Helper()
 	ctx := t.Context()
-	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.NoError(t, err)
-	require.NoError(t, kafkaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
-	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
-	require.NoError(t, err)
-	require.NoError(t, schemaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
-	cfg := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
-	client, err := kafka.NewClient(cfg)
-	require.NoError(t, err)
-	defer client.Close()
-	ids, err := kafka.NewRegistry(cfg)
-	require.NoError(t, err)
-	definition, err := topics.Load(schemas.Files)
-	require.NoError(t, err)
-	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
-	require.NoError(t, err)
+	cfg := embeddedtest.Start(t)
+	ids := embeddedtest.ApplyTopics(t, cfg)
 
 	ksqlServer, err := ksqldbserver.New(ksqldbserver.Config{Listen: "127.0.0.1:0", Config: engine.Config{
 		Brokers: cfg.Brokers, SchemaRegistry: cfg.SchemaRegistry, DataDir: t.TempDir(),

@@ -326,7 +326,7 @@ func newLimitedFixture(t *testing.T, limits Limits) *fixture {
 		topic:     &fakeTopic{},
 	}
 	cfg := Config{Limits: limits, Metrics: telemetry.NewRegistry(), Health: &telemetry.Health{}, Logger: slog.New(slog.DiscardHandler)}
-	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), newArrivals(decodeJSON, f.topic.end, cfg.Logger), f.search)
+	f.handlers = newHandlers(cfg, f.store, f.publisher, f.stock, f.history, newTail(kafka.Config{}, nil, cfg.Logger), newArrivals(decodeJSON, f.topic.end, nil, cfg.Logger), f.search)
 	f.handlers.arrivals.begin([]int64{0}, []int64{0}, nil)
 	f.router = f.handlers.router()
 	return f

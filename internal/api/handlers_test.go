@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
+	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/order"
 )
@@ -197,7 +198,9 @@ func TestWaitersAreWokenByThePushQuery(t *testing.T) {
 		f := newFixture(t)
 		rows := make(chan []any)
 		queries := &fakeQueries{answers: []*fakeRows{{rows: rows}}}
-		feed, err := f.handlers.watch.feed(queries, f.handlers.log)
+		skipped := 0
+		skips := kafka.NewSkips(f.handlers.log, func(string) { skipped++ })
+		feed, err := f.handlers.watch.feed(queries, skips, f.handlers.log)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -212,6 +215,7 @@ func TestWaitersAreWokenByThePushQuery(t *testing.T) {
 		start := time.Now()
 		rows <- []any{"other", 1, "CREATED", "JUMPERS", 1, 1}
 		rows <- []any{nil, 1, "CREATED", "JUMPERS", 1, 1}
+		rows <- []any{"odd", "nobody", "CREATED", "JUMPERS", 1, 1}
 		rows <- []any{"o-1", 5, "CREATED", "JUMPERS", 2, 9.5}
 		assert.Equal(t, http.StatusOK, (<-known).code)
 		rows <- []any{"o-1", 5, "VALIDATED", "JUMPERS", 2, 9.5}
@@ -220,6 +224,7 @@ func TestWaitersAreWokenByThePushQuery(t *testing.T) {
 		assert.Contains(t, a.body, "VALIDATED")
 		assert.Zero(t, time.Since(start), "nobody waits longer than the record takes")
 		synctest.Wait()
+		assert.Equal(t, 1, skipped, "the row whose customer has no number")
 		assert.Zero(t, f.handlers.watch.count(), "a waiter leaves with its request")
 		assert.Equal(t, "latest", queries.props[0]["auto.offset.reset"])
 	})
@@ -321,7 +326,7 @@ func TestPushQueryIsStartedAgain(t *testing.T) {
 		ended := make(chan []any)
 		close(ended)
 		queries := &fakeQueries{answers: []*fakeRows{{rows: ended}, {rows: make(chan []any)}}}
-		feed, err := f.handlers.watch.feed(queries, f.handlers.log)
+		feed, err := f.handlers.watch.feed(queries, nil, f.handlers.log)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})

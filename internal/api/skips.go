@@ -14,7 +14,7 @@ import (
 func newSkips(reg prometheus.Registerer, log *slog.Logger) *kafka.Skips {
 	skipped := promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
 		Name: "orderflow_api_records_skipped_total",
-		Help: "Records that make no sense and were passed over, each time that a view, an event stream or a history came to one.",
+		Help: "Records that make no sense and were passed over, each time that a view, an event stream, a query's reader or a history came to one.",
 	}, []string{"topic"})
 	// Rates need the series from the start.
 	for _, topic := range []string{order.TopicOrders, order.TopicInventoryLedger} {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/sql"
 )
@@ -99,7 +100,7 @@ func (w *watch) ids() []string {
 }
 
 // feed returns the push query that wakes the waiters.
-func (w *watch) feed(queries Queries, log *slog.Logger) (*feed, error) {
+func (w *watch) feed(queries Queries, skips *kafka.Skips, log *slog.Logger) (*feed, error) {
 	text, err := sql.Query(sql.OrderChanges)
 	if err != nil {
 		return nil, err
@@ -121,7 +122,7 @@ func (w *watch) feed(queries Queries, log *slog.Logger) (*feed, error) {
 			if err != nil {
 				// One record that is no order (a foreign writer's) is no reason to
 				// stop listening; the waiters have the repeated look-up.
-				log.Warn("skipping a row of the order stream", "error", err)
+				skips.SkipRow(order.TopicOrders, err)
 				return nil
 			}
 			w.seen(o)

@@ -10,55 +10,28 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
 	dto "github.com/prometheus/client_model/go"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
 	"github.com/orderflow/orderflow/internal/order"
-	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/schemas"
 )
 
-// startServers runs the embedded broker and registry with the project's topics.
+// startServers runs the embedded broker and registry with the topics that the service uses.
 func startServers(t *testing.T) kafka.Config {
 	t.Helper()
-	ctx := t.Context()
-	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.NoError(t, err)
-	require.NoError(t, kafkaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
-	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
-	require.NoError(t, err)
-	require.NoError(t, schemaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
-	cfg := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
-	client, err := kafka.NewClient(cfg)
-	require.NoError(t, err)
-	defer client.Close()
-	ids, err := kafka.NewRegistry(cfg)
-	require.NoError(t, err)
-	definition, err := topics.Load(schemas.Files)
-	require.NoError(t, err)
-	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
-	require.NoError(t, err)
-	existing, err := kadm.NewClient(client).ListTopics(ctx)
-	require.NoError(t, err)
+	cfg := embeddedtest.Start(t)
+	embeddedtest.ApplyTopics(t, cfg)
 	for topic, text := range map[string]string{order.TopicEmails: emailsSchema, order.TopicOrdersEnriched: enrichedSchema} {
-		if !existing.Has(topic) {
-			_, err = kadm.NewClient(client).CreateTopic(ctx, 4, 1, nil, topic)
-			require.NoError(t, err)
-		}
-		_, err = ids.Client().CreateSchema(ctx, order.ValueSubject(topic), sr.Schema{Schema: text})
-		require.NoError(t, err)
+		embeddedtest.CreateTopic(t, cfg, topic)
+		embeddedtest.CreateSchema(t, cfg, order.ValueSubject(topic), sr.Schema{Schema: text})
 	}
-	_, err = ids.Client().CreateSchema(ctx, "text", sr.Schema{Schema: `"string"`})
-	require.NoError(t, err)
+	embeddedtest.CreateSchema(t, cfg, "text", sr.Schema{Schema: `"string"`})
 	return cfg
 }
 

@@ -16,51 +16,27 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/inventory/ledger"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/kafka/kafkatest"
 	"github.com/orderflow/orderflow/internal/order"
 	"github.com/orderflow/orderflow/internal/telemetry"
-	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/schemas"
 )
 
-// startServers runs the embedded broker and registry with the project's topics.
+// startServers runs the embedded broker and registry with the topics that the service uses.
 func startServers(t *testing.T) kafka.Config {
 	t.Helper()
-	ctx := t.Context()
-	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.NoError(t, err)
-	require.NoError(t, kafkaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
-	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
-	require.NoError(t, err)
-	require.NoError(t, schemaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
-	cfg := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
-	client, err := kafka.NewClient(cfg)
-	require.NoError(t, err)
-	defer client.Close()
-	ids, err := kafka.NewRegistry(cfg)
-	require.NoError(t, err)
-	definition, err := topics.Load(schemas.Files)
-	require.NoError(t, err)
-	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
-	require.NoError(t, err)
-	_, err = kadm.NewClient(client).CreateTopic(ctx, 4, 1, nil, order.TopicOrdersByProduct)
-	require.NoError(t, err)
-	for subject, text := range map[string]string{order.ValueSubject(order.TopicOrdersByProduct): byProductSchema, "text": `"string"`} {
-		_, err = ids.Client().CreateSchema(ctx, subject, sr.Schema{Schema: text})
-		require.NoError(t, err)
-	}
-	_, err = ids.Client().CreateSchema(ctx, "document", sr.Schema{Schema: `{"type":"object"}`, Type: sr.TypeJSON})
-	require.NoError(t, err)
+	cfg := embeddedtest.Start(t)
+	embeddedtest.ApplyTopics(t, cfg)
+	embeddedtest.CreateTopic(t, cfg, order.TopicOrdersByProduct)
+	embeddedtest.CreateSchema(t, cfg, order.ValueSubject(order.TopicOrdersByProduct), sr.Schema{Schema: byProductSchema})
+	embeddedtest.CreateSchema(t, cfg, "text", sr.Schema{Schema: `"string"`})
+	embeddedtest.CreateSchema(t, cfg, "document", sr.Schema{Schema: `{"type":"object"}`, Type: sr.TypeJSON})
 	return cfg
 }
 

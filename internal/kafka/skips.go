@@ -38,10 +38,19 @@ func NewSkips(log *slog.Logger, count func(topic string)) *Skips {
 
 // Skip notes that a record is passed over.
 func (s *Skips) Skip(rec *kgo.Record, reason error) {
+	s.pass(rec.Topic, reason, "partition", rec.Partition, "offset", rec.Offset)
+}
+
+// SkipRow notes that a row is passed over that ksqlDB made of a record of a topic.
+func (s *Skips) SkipRow(topic string, reason error) {
+	s.pass(topic, reason)
+}
+
+func (s *Skips) pass(topic string, reason error, attrs ...any) {
 	if s == nil {
 		return
 	}
-	s.count(rec.Topic)
+	s.count(topic)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); now.Sub(s.began) >= skipInterval {
@@ -53,8 +62,7 @@ func (s *Skips) Skip(rec *kgo.Record, reason error) {
 	}
 	s.logged++
 	text := Shorten(reason.Error(), maxReason)
-	s.log.Warn("passing over a record that makes no sense", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset,
-		"reason", text, "others_since_the_last_line", s.silent)
+	s.log.With("topic", topic).With(attrs...).Warn("passing over a record that makes no sense", "reason", text, "others_since_the_last_line", s.silent)
 	s.silent = 0
 }
 

@@ -2,7 +2,6 @@ package topics_test
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -12,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/registry"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/kafka"
 	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/schemas"
@@ -22,16 +21,7 @@ import (
 // startCluster brings up a broker and a registry and gives the ways to them.
 func startCluster(t *testing.T) (kafka.Config, topics.Cluster) {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	b, err := broker.New(broker.Config{Addr: "127.0.0.1:0", Logger: quiet})
-	require.NoError(t, err)
-	require.NoError(t, b.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, b.Stop()) })
-	r, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{b.Addr()}, Logger: quiet})
-	require.NoError(t, err)
-	require.NoError(t, r.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, r.Stop()) })
-	cfg := kafka.Config{Brokers: []string{b.Addr()}, SchemaRegistry: "http://" + r.Addr(), Logger: quiet}
+	cfg := embeddedtest.Start(t)
 	client, err := kafka.NewClient(cfg)
 	require.NoError(t, err)
 	t.Cleanup(client.Close)

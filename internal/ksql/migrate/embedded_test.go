@@ -1,41 +1,27 @@
 package migrate_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker"
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/engine"
 	ksqldbserver "github.com/orderflow/orderflow/internal/embedded/ksqldb/server"
-	"github.com/orderflow/orderflow/internal/embedded/registry"
-	"github.com/orderflow/orderflow/internal/kafka"
+	"github.com/orderflow/orderflow/internal/embeddedtest"
 	"github.com/orderflow/orderflow/internal/ksql"
 	"github.com/orderflow/orderflow/internal/ksql/migrate"
-	"github.com/orderflow/orderflow/internal/topics"
 	"github.com/orderflow/orderflow/migrations"
-	"github.com/orderflow/orderflow/schemas"
 )
 
 // TestOurMigrationsOnTheEmbeddedServer applies migrations/ over the real
 // protocols, twice, and finds them applied after a restart.
 func TestOurMigrationsOnTheEmbeddedServer(t *testing.T) {
 	ctx := t.Context()
-	kafkaServer, err := broker.New(broker.Config{Addr: "127.0.0.1:0", DataDir: t.TempDir()})
-	require.NoError(t, err)
-	require.NoError(t, kafkaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, kafkaServer.Stop()) })
-	schemaServer, err := registry.New(registry.Config{Addr: "127.0.0.1:0", Brokers: []string{kafkaServer.Addr()}})
-	require.NoError(t, err)
-	require.NoError(t, schemaServer.Start(ctx))
-	t.Cleanup(func() { assert.NoError(t, schemaServer.Stop()) })
-	kafkaConfig := kafka.Config{Brokers: []string{kafkaServer.Addr()}, SchemaRegistry: "http://" + schemaServer.Addr()}
-	ids := applyTopics(t, kafkaConfig)
+	kafkaConfig := embeddedtest.Start(t)
+	ids := embeddedtest.ApplyTopics(t, kafkaConfig)
 
 	state := t.TempDir()
 	start := func() (*ksqldbserver.Server, *migrate.Migrator, *ksql.Client) {
@@ -101,21 +87,4 @@ func persistentQueries(report migrate.Report) int {
 		}
 	}
 	return count
-}
-
-// applyTopics makes the topics and schemas that the migrations rely on.
-func applyTopics(t *testing.T, config kafka.Config) *kafka.Registry {
-	t.Helper()
-	client, err := kafka.NewClient(config)
-	require.NoError(t, err)
-	defer client.Close()
-	ids, err := kafka.NewRegistry(config)
-	require.NoError(t, err)
-	definition, err := topics.Load(schemas.Files)
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	_, err = topics.Apply(ctx, definition, topics.Cluster{Kafka: kadm.NewClient(client), Registry: ids.Client()})
-	require.NoError(t, err)
-	return ids
 }
