@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -113,6 +114,28 @@ func TestServicesAndEmbeddedServersDoNotImportEachOther(t *testing.T) {
 			}
 			if within(imported, "cmd") {
 				t.Errorf("%s imports %s: nothing imports cmd", f.path, imported)
+			}
+		}
+	}
+}
+
+// What is made for tests alone stays out of the product.
+var testTools = []string{
+	"internal/embeddedtest", "internal/kafka/kafkatest", "internal/credentials/credentialstest", "internal/peers", "internal/recordings",
+	"internal/simulation", "internal/embedded/broker/requesttest", "internal/embedded/broker/disk/disktest", "internal/embedded/broker/batch/batchtest",
+}
+
+func TestTheProductDoesWithoutTestTools(t *testing.T) {
+	for _, f := range sources(t) {
+		tool := slices.ContainsFunc(testTools, func(dir string) bool { return within(f.dir, dir) })
+		if f.test || tool {
+			continue
+		}
+		for _, imported := range imports(t, f) {
+			for _, dir := range testTools {
+				if within(imported, dir) {
+					t.Errorf("%s imports %s, which is for tests", f.path, imported)
+				}
 			}
 		}
 	}

@@ -1,28 +1,15 @@
 package simulation
 
 import (
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-func number(t *testing.T, name string, without uint64) uint64 {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return without
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	require.NoError(t, err, name)
-	return n
-}
+	"github.com/orderflow/orderflow/internal/simulation/seeds"
+)
 
 func newPipeline(t *testing.T) *Pipeline {
 	t.Helper()
@@ -32,35 +19,9 @@ func newPipeline(t *testing.T) *Pipeline {
 	return p
 }
 
-// seeds simulates n seeds from first on, on all processors, until stop says so. It
-// returns how many were run.
-func seeds(t *testing.T, p *Pipeline, first, n uint64, options Options, stop func(Result) bool) uint64 {
-	t.Helper()
-	var next, ran atomic.Uint64
-	var over atomic.Bool
-	var wg sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		wg.Go(func() {
-			for !over.Load() {
-				i := next.Add(1) - 1
-				if i >= n {
-					return
-				}
-				r, err := p.Run(t.Context(), first+i, options)
-				if err != nil {
-					t.Errorf("seed %d: %s", first+i, err)
-					over.Store(true)
-					return
-				}
-				ran.Add(1)
-				if stop(r) {
-					over.Store(true)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return ran.Load()
+// simulate returns what simulates a seed with options.
+func simulate(t *testing.T, p *Pipeline, options Options) func(uint64) (Result, error) {
+	return func(seed uint64) (Result, error) { return p.Run(t.Context(), seed, options) }
 }
 
 // TestNoSeedBreaksAPromise simulates many seeds: a few hundred in every test run,
@@ -68,10 +29,10 @@ func seeds(t *testing.T, p *Pipeline, first, n uint64, options Options, stop fun
 // seed that fails does so again.
 func TestNoSeedBreaksAPromise(t *testing.T) {
 	p := newPipeline(t)
-	first, n := number(t, "ORDERFLOW_SIM_SEED", 1), number(t, "ORDERFLOW_SIM_SEEDS", 100)
+	first, n := seeds.Number(t, "ORDERFLOW_SIM_SEED", 1), seeds.Number(t, "ORDERFLOW_SIM_SEEDS", 100)
 	began := time.Now()
 	var orders, emails, repeated, crashes, steps, torn atomic.Int64
-	ran := seeds(t, p, first, n, Options{}, func(r Result) bool {
+	ran := seeds.Run(t, first, n, simulate(t, p, Options{}), func(r Result) bool {
 		orders.Add(int64(r.Report.Orders))
 		emails.Add(int64(r.Report.Emails))
 		repeated.Add(int64(r.Report.RepeatedEmails))
@@ -130,7 +91,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 				options.Disk = AllTorn
 			}
 			var found atomic.Pointer[Result]
-			ran := seeds(t, p, 1, 1000, options, func(r Result) bool {
+			ran := seeds.Run(t, 1, 1000, simulate(t, p, options), func(r Result) bool {
 				if r.Violation() == "" {
 					return false
 				}

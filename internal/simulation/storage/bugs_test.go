@@ -12,6 +12,7 @@ import (
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch/batchtest"
 	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
+	"github.com/orderflow/orderflow/internal/simulation/seeds"
 	"github.com/orderflow/orderflow/internal/simulation/storage"
 )
 
@@ -31,7 +32,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var found atomic.Pointer[storage.Result]
-			ran := seeds(t, 1, 1000, options, func(r storage.Result) bool {
+			ran := seeds.Run(t, 1, 1000, simulate(options), func(r storage.Result) bool {
 				if r.Violation == "" {
 					return false
 				}

@@ -2,6 +2,7 @@ package commitlog_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -209,6 +210,59 @@ func TestCrashDuringCompaction(t *testing.T) {
 			require.Greater(t, step, 10)
 			return
 		}
+	}
+}
+
+// The newest segment can vanish, with the machine or by a sync that fails. Those before it
+// may be compacted meanwhile, and their offsets have gaps: what comes next begins a segment.
+func TestNothingIsAppendedToACompactedSegment(t *testing.T) {
+	for name, vanish := range map[string]func(*keyed, *disktest.Faulty, commitlog.Appended){
+		"with the machine": func(k *keyed, _ *disktest.Faulty, _ commitlog.Appended) {
+			require.NoError(t, k.fs.Remove(slices.Max(k.files(".log"))))
+			require.NoError(t, k.fs.Remove(filepath.Join(dir, "checkpoint")))
+			k.open(1)
+			require.Empty(t, k.logs.String())
+		},
+		"by a sync": func(k *keyed, faulty *disktest.Faulty, newest commitlog.Appended) {
+			faulty.FailSync(errors.New("no more"))
+			require.ErrorIs(t, k.log.Durable(t.Context(), newest), kerr.KafkaStorageError)
+			faulty.FailSync(nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			faulty := &disktest.Faulty{FS: disk.NewMemory()}
+			k := newKeyed(t, faulty)
+			k.write(300, 40)
+			require.NoError(t, k.log.Housekeep(time.Hour))
+			k.env.Sync = true
+			k.now = k.now.Add(k.set.SegmentAge)
+			newest, err := k.log.Append(batchtest.Make(batchtest.None, batchtest.Record{Key: []byte("key0"), Timestamp: k.now.UnixMilli()}), &k.set)
+			require.NoError(t, err)
+			freed, err := k.log.Compact(compaction)
+			require.NoError(t, err)
+			require.Positive(t, freed)
+			segments := slices.Sorted(slices.Values(k.files(".log")))
+			last := segments[len(segments)-2]
+			compacted, err := disk.ReadFile(k.fs, last)
+			require.NoError(t, err)
+			vanish(k, faulty, newest)
+			require.NotEmpty(t, compacted)
+
+			k.env.Sync = false
+			k.verify()
+			for range 3 {
+				k.write(300, 40)
+				k.verify()
+				k.open(2)
+				k.verify()
+			}
+			still, err := disk.ReadFile(k.fs, last)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(compacted, still))
+			_, err = k.log.Compact(compaction)
+			require.NoError(t, err)
+			k.verify()
+		})
 	}
 }
 
