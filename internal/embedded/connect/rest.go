@@ -7,11 +7,11 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/orderflow/orderflow/internal/embedded/connect/data"
+	"github.com/orderflow/orderflow/internal/embedded/restpath"
 )
 
 // maxBody is the largest request body, far above any configuration.
@@ -68,44 +68,9 @@ type route struct {
 // api is the REST interface of a worker.
 type api struct{ worker *worker }
 
-// match gives the variable segments of a path, and whether the route has it.
-func (r *route) match(segments []string) ([]string, bool) {
-	pattern := strings.Split(r.path, "/")
-	if len(pattern) != len(segments) {
-		return nil, false
-	}
-	var vars []string
-	for i, p := range pattern {
-		switch {
-		case p == "*":
-			if segments[i] == "" {
-				return nil, false
-			}
-			vars = append(vars, segments[i])
-		case p != segments[i]:
-			return nil, false
-		}
-	}
-	return vars, true
-}
-
-// segments splits a path into unescaped segments, without a trailing slash.
-func segments(u *url.URL) ([]string, error) {
-	path := strings.TrimSuffix(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	var list []string
-	for segment := range strings.SplitSeq(path, "/") {
-		text, err := url.PathUnescape(segment)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, text)
-	}
-	return list, nil
-}
-
 // ServeHTTP answers one request.
 func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
-	path, err := segments(req.URL)
+	path, err := restpath.Segments(req.URL)
 	if err != nil {
 		a.refuse(rw, plain(http.StatusBadRequest))
 		return
@@ -113,7 +78,7 @@ func (a *api) ServeHTTP(rw http.ResponseWriter, req *http.Request) {
 	var found *route
 	var vars []string
 	for i := range routes {
-		if v, ok := routes[i].match(path); ok {
+		if v, ok := restpath.Match(routes[i].path, path); ok {
 			found, vars = &routes[i], v
 			break
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/orderflow/orderflow/internal/embedded/restpath"
 )
 
 // The media types of the interface; the first is the default.
@@ -91,41 +93,6 @@ var routes = []route{
 	{"v1/metadata/version", map[string]handler{http.MethodGet: metadataVersion}},
 }
 
-// match gives the variable segments of a path, and whether the route has it.
-func (r *route) match(segments []string) ([]string, bool) {
-	pattern := strings.Split(r.path, "/")
-	if len(pattern) != len(segments) {
-		return nil, false
-	}
-	var vars []string
-	for i, p := range pattern {
-		switch {
-		case p == "*":
-			if segments[i] == "" {
-				return nil, false
-			}
-			vars = append(vars, segments[i])
-		case p != segments[i]:
-			return nil, false
-		}
-	}
-	return vars, true
-}
-
-// segments splits a path into unescaped segments, without a trailing slash.
-func segments(u *url.URL) ([]string, error) {
-	path := strings.TrimSuffix(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
-	var list []string
-	for segment := range strings.SplitSeq(path, "/") {
-		text, err := url.PathUnescape(segment)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, text)
-	}
-	return list, nil
-}
-
 // Handler gives the REST interface, for a server of one's own. It answers with
 // errors until Load or Start.
 func (r *Registry) Handler() http.Handler { return http.HandlerFunc(r.serve) }
@@ -192,7 +159,7 @@ func (r *Registry) handle(h handler, c *call, req *http.Request) (any, error) {
 // findRoute gives the route of a path, its variable segments and the context
 // that it begins with.
 func findRoute(u *url.URL) (*route, []string, string, error) {
-	path, err := segments(u)
+	path, err := restpath.Segments(u)
 	if err != nil {
 		return nil, nil, "", err
 	}
@@ -202,7 +169,7 @@ func findRoute(u *url.URL) (*route, []string, string, error) {
 	}
 	// A fixed segment counts more than a variable one, and routes have them first.
 	for i := range routes {
-		if vars, ok := routes[i].match(path); ok {
+		if vars, ok := restpath.Match(routes[i].path, path); ok {
 			return &routes[i], vars, scope, nil
 		}
 	}
