@@ -38,8 +38,10 @@ func Recover(ctx context.Context, log Log, logger *slog.Logger, tasks []*Task) e
 		}
 		all := len(t.pending)
 		t.pending = slices.DeleteFunc(t.pending, func(p state.Pending) bool { return written[t.tag][p.Seq] })
-		logger.Info("sending outputs that a crash left unsent", "query", t.cfg.ID.Query,
-			"sub_topology", t.cfg.ID.Sub, "partition", t.cfg.ID.Partition, "committed", all, "unsent", len(t.pending))
+		if len(t.pending) > 0 {
+			logger.Info("sending outputs that a crash left unsent", "query", t.cfg.ID.Query,
+				"sub_topology", t.cfg.ID.Sub, "partition", t.cfg.ID.Partition, "committed", all, "unsent", len(t.pending))
+		}
 		if err := t.send(ctx); err != nil {
 			return err
 		}
