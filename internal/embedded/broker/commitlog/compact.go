@@ -212,9 +212,13 @@ func (c *compactor) rewrite(segments []segment) (n int, freed int64, err error) 
 	}
 	segments = segments[:n]
 	if n > 1 && made.size == segments[0].size {
-		// After a crash in swap, the index couldn't be told from one that fits. The
-		// next pass will find another size.
-		return n, 0, l.env.FS.Remove(logPath + tmpSuffix)
+		// After a crash in swap, the index couldn't be told from one that fits: the
+		// first one for itself, then. None may be left as it is, or what it has of
+		// deleted keys outlives the records that deleted them.
+		if err := l.env.FS.Remove(logPath + tmpSuffix); err != nil {
+			return 0, 0, err
+		}
+		return c.rewrite(segments[:1])
 	}
 	made.next = segments[n-1].next
 	made.closed, made.compacted, made.synced = true, true, true

@@ -167,6 +167,9 @@ func (l *Log) Append(raw []byte, set *Settings) (Appended, error) {
 		return Appended{}, fmt.Errorf("writing to %s: %w: %w", l.name, err, kerr.KafkaStorageError)
 	}
 	l.producers.stored(b, now.UnixMilli())
+	if l.unsaved >= checkpointInterval {
+		l.saveOrWarn() // with what is known of the batch's producer
+	}
 	if !l.env.Sync {
 		l.show(b.LastOffset() + 1)
 	}
@@ -239,9 +242,6 @@ func (l *Log) write(b batch.Batch, set *Settings, now int64) error {
 	l.note(place{b.BaseOffset(), b.LastOffset() + 1, s.size})
 	s.add(b, indexInterval, now)
 	l.unsaved += int64(len(b))
-	if l.unsaved >= checkpointInterval {
-		l.saveOrWarn()
-	}
 	return nil
 }
 

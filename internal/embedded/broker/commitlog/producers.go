@@ -73,11 +73,11 @@ func (ps producers) stored(b batch.Batch, now int64) {
 		p = &producer{}
 		ps[id] = p
 	}
-	if p.Epoch != b.ProducerEpoch() {
-		p.Epoch, p.Batches = b.ProducerEpoch(), nil
-	}
 	if n := len(p.Batches); n > 0 && b.BaseOffset() <= p.Batches[n-1].Base {
 		return // read again, when a log is opened
+	}
+	if p.Epoch != b.ProducerEpoch() {
+		p.Epoch, p.Batches = b.ProducerEpoch(), nil
 	}
 	p.Seen = now
 	if len(p.Batches) == rememberedBatches {

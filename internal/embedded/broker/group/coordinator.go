@@ -164,7 +164,8 @@ func (c *Coordinator) all() []*group {
 }
 
 // Committed gives the lowest offset that the groups accepted by include have
-// committed for a partition; false when none has.
+// committed for a partition; false when none has. A group that has committed something
+// for the topic but nothing for the partition has read nothing of it yet.
 func (c *Coordinator) Committed(topic string, partition int32, include func(group string) bool) (int64, bool) {
 	lowest, found := int64(0), false
 	for _, g := range c.all() {
@@ -173,6 +174,11 @@ func (c *Coordinator) Committed(topic string, partition int32, include func(grou
 		}
 		g.mu.Lock()
 		o, ok := g.offsets[topicPartition{topic, partition}]
+		for tp := range g.offsets {
+			if ok = ok || tp.topic == topic; ok {
+				break
+			}
+		}
 		g.mu.Unlock()
 		if ok && (!found || o.Offset < lowest) {
 			lowest, found = o.Offset, true

@@ -38,6 +38,7 @@ func (s *Server) fetch(ctx context.Context, _ *wire.Client, req *kmsg.FetchReque
 		results, bytes, news := s.read(sess, req)
 		if bytes >= int(req.MinBytes) || news || wait == 0 || ctx.Err() != nil || len(sess.parts) == 0 {
 			respond(resp, sess, results, full)
+			clear(results) // a session that isn't used keeps no records
 			return resp, nil
 		}
 		if timer == nil {

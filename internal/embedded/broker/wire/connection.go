@@ -59,11 +59,16 @@ func (c *connection) serve() (err error) {
 		if err != nil || size == 0 {
 			return err
 		}
-		if err := c.server.buffered.Acquire(c.server.ctx, int64(size)); err != nil {
+		// A small one goes into a buffer that the connection may have anyway: it
+		// waits for nobody who only said that a large one comes.
+		counted := size > keptBuffer
+		if counted && c.server.buffered.Acquire(c.server.ctx, int64(size)) != nil {
 			return nil
 		}
 		err = c.request(size)
-		c.server.buffered.Release(int64(size))
+		if counted {
+			c.server.buffered.Release(int64(size))
+		}
 		if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
 			return nil
 		}

@@ -1,0 +1,94 @@
+package broker_test
+
+import (
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/orderflow/orderflow/internal/embedded/broker"
+	"github.com/orderflow/orderflow/internal/embedded/broker/batch/batchtest"
+)
+
+// Those who only say that a large frame comes don't hold up the others' requests.
+func TestAnnouncedFramesHoldUpNobody(t *testing.T) {
+	b := start(t, broker.Config{FrameTimeout: 5 * time.Second})
+	for range 2 {
+		_, err := dial(t, b.Addr()).Write(head(100<<20, int16(kmsg.Produce), 9))
+		require.NoError(t, err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	p := newPeer(t, b.Addr())
+	begun := time.Now()
+	_, err := p.ask(kmsg.NewPtrListGroupsRequest(), time.Second)
+	assert.NoError(t, err, "after %s", time.Since(begun))
+}
+
+// What a session's last answer had is not kept until the next request.
+func TestFetchSessionsKeepNoRecords(t *testing.T) {
+	b := start(t, broker.Config{DataDir: t.TempDir()})
+	p := newPeer(t, b.Addr())
+	p.create(t, "orders", 1)
+	for range 16 {
+		_, err := p.produce("orders", batchtest.Make(batchtest.None, batchtest.Record{Value: make([]byte, 1<<20-200), Timestamp: time.Now().UnixMilli()}))
+		require.NoError(t, err)
+	}
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for range 20 {
+		req := kmsg.NewPtrFetchRequest()
+		req.Version, req.MaxBytes, req.SessionEpoch = 11, 1<<30, 0
+		rt := kmsg.NewFetchRequestTopic()
+		rt.Topic = "orders"
+		rp := kmsg.NewFetchRequestTopicPartition()
+		rp.PartitionMaxBytes = 1 << 30
+		rt.Partitions = append(rt.Partitions, rp)
+		req.Topics = append(req.Topics, rt)
+		_, err := p.ask(req, 10*time.Second)
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.conn.Close())
+	time.Sleep(100 * time.Millisecond)
+	after := heap()
+	assert.Less(t, int64(after)-int64(before), int64(64<<20), "bytes that 20 fetches by a client that is gone hold")
+}
+
+// A group that reads a topic has not read the records of a partition that it has
+// committed nothing for, as there was nothing before.
+func TestRetentionKeepsAPartitionThatAGroupHasNotBegunToRead(t *testing.T) {
+	now := time.Now()
+	b := start(t, broker.Config{DataDir: t.TempDir(), Now: func() time.Time { return now }})
+	cl := client(t, b.Addr(), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	createTopic(t, cl, "orders", 2, map[string]string{"retention.ms": "1000", "segment.bytes": "1000"})
+	put := func(p int32) {
+		require.NoError(t, cl.ProduceSync(t.Context(), &kgo.Record{Topic: "orders", Partition: p, Value: make([]byte, 500)}).FirstErr())
+	}
+	put(0)
+	reader := client(t, b.Addr(), kgo.ConsumerGroup("reader"), kgo.ConsumeTopics("orders"), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	require.NotZero(t, reader.PollFetches(t.Context()).NumRecords())
+	require.NoError(t, reader.CommitUncommittedOffsets(t.Context()))
+	reader.Close()
+	for range 10 {
+		put(0)
+		put(1)
+	}
+	now = now.Add(time.Hour)
+	b.Housekeep()
+	offsets, err := kadm.NewClient(cl).ListStartOffsets(t.Context(), "orders")
+	require.NoError(t, err)
+	for p, want := range []int64{1, 0} {
+		at, _ := offsets.Lookup("orders", int32(p))
+		assert.LessOrEqual(t, at.Offset, want, "partition %d", p)
+	}
+}
