@@ -34,6 +34,7 @@ const (
 
 	topicKey    = "topic/"
 	startKey    = "start/"
+	goneKey     = "gone/" // directory of a deleted topic whose files may still be there
 	producerKey = "producer-ids"
 	clusterKey  = "cluster-id"
 
@@ -197,13 +198,22 @@ func (c *Catalog) skipProducers() {
 	}
 }
 
-// sweep removes the directories of topics that were deleted.
+// sweep removes the directories of topics that were deleted, and names those that
+// belong to no topic: what was known of one may have been lost, its records are not.
 func (c *Catalog) sweep() error {
+	for key := range c.journal.All(goneKey) {
+		if err := c.clear(strings.TrimPrefix(key, goneKey)); err != nil {
+			c.log.Warn("broker: removing the files of a deleted topic; it is tried again with the next start", "dir", strings.TrimPrefix(key, goneKey), "error", err)
+		}
+	}
 	entries, err := c.cfg.Env.FS.List(filepath.Join(c.cfg.Dir, topicsDir))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("looking for deleted topics: %w", err)
+		return fmt.Errorf("looking for directories of no topic: %w", err)
 	}
 	known := map[string]bool{}
+	for key := range c.journal.All(goneKey) {
+		known[strings.TrimPrefix(key, goneKey)] = true
+	}
 	for _, t := range c.topics {
 		known[t.dirName()] = true
 	}
@@ -211,11 +221,23 @@ func (c *Catalog) sweep() error {
 		if known[e.Name] || !e.Dir {
 			continue
 		}
-		if err := c.cfg.Env.FS.Remove(filepath.Join(c.cfg.Dir, topicsDir, e.Name)); err != nil {
-			return fmt.Errorf("removing a deleted topic: %w", err)
-		}
+		c.log.Error("broker: a directory of records belongs to no topic that is known; it is left as it is. Bring the file that lists the topics back from a copy (while the broker is stopped), or remove the directory",
+			"dir", filepath.Join(c.cfg.Dir, topicsDir, e.Name), "file", filepath.Join(c.cfg.Dir, journalFile))
 	}
 	return nil
+}
+
+// clear removes the files of a deleted topic and then the note that they have to go.
+func (c *Catalog) clear(dirName string) error {
+	if err := c.cfg.Env.FS.Remove(filepath.Join(c.cfg.Dir, topicsDir, dirName)); err != nil {
+		return err
+	}
+	if c.cfg.Env.Sync {
+		if err := c.cfg.Env.FS.SyncDir(filepath.Join(c.cfg.Dir, topicsDir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return c.journal.Apply(journal.Change{Key: goneKey + dirName})
 }
 
 func (t *Topic) dirName() string {
@@ -368,7 +390,7 @@ func (c *Catalog) Delete(t *Topic) error {
 	if t = c.ByID(t.ID); t == nil {
 		return unknownTopic()
 	}
-	changes := []journal.Change{{Key: topicKey + t.Name}}
+	changes := []journal.Change{{Key: topicKey + t.Name}, {Key: goneKey + t.dirName(), Value: []byte{1}}}
 	for p := range t.Partitions {
 		if key := startOf(t.Name, p); c.journal.Get(key) != nil {
 			changes = append(changes, journal.Change{Key: key})
@@ -384,7 +406,7 @@ func (c *Catalog) Delete(t *Topic) error {
 	for _, log := range t.Partitions {
 		log.Remove()
 	}
-	if err := c.cfg.Env.FS.Remove(c.dir(t)); err != nil {
+	if err := c.clear(t.dirName()); err != nil {
 		// The topic is gone; its files go with the next start at the latest.
 		c.log.Warn("broker: removing the files of a deleted topic", "topic", t.Name, "error", err)
 	}

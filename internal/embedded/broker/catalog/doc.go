@@ -2,7 +2,8 @@
 // hands out producer ids.
 //
 // A data directory has the journal "catalog" (keys "topic/NAME", "start/NAME/
-// PARTITION", "producer-ids", "cluster-id"), and a directory "topics" with one
+// PARTITION", "gone/DIRECTORY" for a deleted topic whose files may still be there,
+// "producer-ids", "cluster-id"), and a directory "topics" with one
 // per topic, named by its name and id, in it one per partition, named by its
 // number. A partition that nothing was written to has no directory.
 //
