@@ -1,6 +1,7 @@
 package broker_test
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
@@ -90,5 +91,23 @@ func TestRetentionKeepsAPartitionThatAGroupHasNotBegunToRead(t *testing.T) {
 	for p, want := range []int64{1, 0} {
 		at, _ := offsets.Lookup("orders", int32(p))
 		assert.LessOrEqual(t, at.Offset, want, "partition %d", p)
+	}
+}
+
+// One request can't make so many partitions that the memory ends, now and with each start.
+func TestPartitionsInAllAreLimited(t *testing.T) {
+	b := start(t, broker.Config{DataDir: t.TempDir()})
+	p := newPeer(t, b.Addr())
+	req := kmsg.NewPtrCreateTopicsRequest()
+	req.Version = 4
+	for i := range 12 {
+		rt := kmsg.NewCreateTopicsRequestTopic()
+		rt.Topic, rt.NumPartitions, rt.ReplicationFactor = fmt.Sprint("t", i), 10_000, 1
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := p.ask(req, time.Minute)
+	require.NoError(t, err)
+	for i, rt := range resp.(*kmsg.CreateTopicsResponse).Topics {
+		assert.Equal(t, i < 10, rt.ErrorCode == 0, rt.Topic)
 	}
 }

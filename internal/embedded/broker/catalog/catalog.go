@@ -48,6 +48,9 @@ const (
 
 	// MaxPartitions is how many partitions a topic can have.
 	MaxPartitions = 10_000
+	// MaxInAll is how many partitions there can be, of all topics: each takes memory,
+	// also after the next start.
+	MaxInAll = 100_000
 	// maxNameInPath keeps directory names within what file systems allow.
 	maxNameInPath = 200
 
@@ -333,9 +336,32 @@ func (c *Catalog) CheckNew(name string, partitions int, values settings.Values) 
 	}
 	// As in Kafka, whose metrics take "." and "_" for the same.
 	for other := range c.topics {
-		if len(other) == len(name) && strings.ReplaceAll(other, ".", "_") == strings.ReplaceAll(name, ".", "_") {
+		if collide(name, other) {
 			return refusal.New(kerr.InvalidTopicException, "Topic '%s' collides with existing topic: %s", name, other)
 		}
+	}
+	return c.checkRoom(partitions)
+}
+
+func collide(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if a[i] != b[i] && !(a[i] == '.' && b[i] == '_' || a[i] == '_' && b[i] == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRoom reports that there can't be as many more partitions. The caller holds mu.
+func (c *Catalog) checkRoom(more int) error {
+	for _, t := range c.topics {
+		more += len(t.Partitions)
+	}
+	if more > MaxInAll {
+		return refusal.New(kerr.InvalidPartitions, "There would be %d partitions; the embedded broker takes up to %d in all topics", more, MaxInAll)
 	}
 	return nil
 }
@@ -423,7 +449,9 @@ func (c *Catalog) CheckGrow(t *Topic, partitions int) error {
 	case partitions > MaxPartitions:
 		return refusal.New(kerr.InvalidPartitions, "%d partitions; the embedded broker takes up to %d a topic", partitions, MaxPartitions)
 	}
-	return nil
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.checkRoom(partitions - len(t.Partitions))
 }
 
 // Grow gives a topic more partitions.

@@ -383,6 +383,10 @@ func (l *Log) dropTail(s *segment, file disk.File, end int64) error {
 
 // dropFrom reads the log anew and takes back all batches from an offset on.
 func (l *Log) dropFrom(offset int64) error {
+	// It may cover what is taken back, and there may be no space for another one.
+	if err := l.env.FS.Remove(filepath.Join(l.dir, checkpointFile)); err != nil {
+		return err
+	}
 	for len(l.segments) > 1 && l.active().base >= offset {
 		if err := l.removeSegment(l.active()); err != nil {
 			return err

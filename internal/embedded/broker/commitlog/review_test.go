@@ -2,16 +2,19 @@ package commitlog_test
 
 import (
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch/batchtest"
 	"github.com/orderflow/orderflow/internal/embedded/broker/commitlog"
 	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
+	"github.com/orderflow/orderflow/internal/embedded/broker/disk/disktest"
 )
 
 // The batch that makes a checkpoint due is part of it, and so is what it says of its
@@ -136,4 +139,25 @@ func TestCompactionDoesNotBringBackDeletedRecords(t *testing.T) {
 	}
 	assert.Contains(t, found, "stays")
 	assert.False(t, found["deleted"], "%v: it was deleted", found)
+}
+
+// What a checkpoint covers was taken back, and the disk is too full for another one:
+// the next start must not believe it.
+func TestACheckpointOfWhatWasTakenBackIsNotBelieved(t *testing.T) {
+	faulty := &disktest.Faulty{FS: disk.NewMemory()}
+	f := newFixture(t, faulty)
+	f.env.Sync = true
+	require.NoError(t, f.log.Durable(t.Context(), f.append(2, 50)))
+	acked := len(f.want)
+	lost := f.append(1, 10)
+	require.NoError(t, f.log.Housekeep(time.Hour))
+	faulty.FailSync(syscall.ENOSPC)
+	faulty.Limit(0)
+	require.ErrorIs(t, f.log.Durable(t.Context(), lost), kerr.KafkaStorageError)
+	f.want, f.seq = f.want[:acked], f.seq-1
+	faulty.FailSync(nil)
+	faulty.Limit(-1)
+	require.NoError(t, f.log.Durable(t.Context(), f.append(1, 500)))
+	f.open(1)
+	f.check(len(f.want))
 }

@@ -30,7 +30,7 @@ func (s *Server) metadata(_ context.Context, _ *wire.Client, req *kmsg.MetadataR
 		}
 		return resp, nil
 	}
-	create := s.cfg.AutoCreate && (req.AllowAutoTopicCreation || req.Version < 4)
+	create := s.cfg.AutoCreate && (req.AllowAutoTopicCreation || req.Version < 4) && len(req.Topics) <= maxTopicsAtOnce
 	type topic struct {
 		name string
 		id   catalog.ID
