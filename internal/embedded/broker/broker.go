@@ -183,6 +183,10 @@ func (b *Broker) load(inst *instance, files disk.FS, dir string) error {
 			t := inst.catalog.Topic(topic)
 			return t != nil && t.Partition(p) != nil
 		},
+		End: func(topic string, p int32) int64 {
+			_, end := inst.catalog.Topic(topic).Partition(p).Bounds()
+			return end
+		},
 		MinSession: minGroupSessionTimeout, MaxSession: maxGroupSessionTimeout,
 		MaxMetadata: maxOffsetMetadata, Logger: b.log,
 	})

@@ -29,7 +29,7 @@ func TestAcknowledgedRecordsAndOffsetsSurviveKill(t *testing.T) {
 		cl := client(t, c.addr)
 		adm := kadm.NewClient(cl)
 		if acked == 0 {
-			createTopic(t, cl, "orders", 4, map[string]string{"cleanup.policy": "compact"})
+			createTopic(t, cl, "orders", 1, map[string]string{"cleanup.policy": "compact"})
 		}
 		produce(t, cl, "orders", acked, perRound)
 		acked += perRound

@@ -1,7 +1,11 @@
 package broker_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -110,4 +114,65 @@ func TestPartitionsInAllAreLimited(t *testing.T) {
 	for i, rt := range resp.(*kmsg.CreateTopicsResponse).Topics {
 		assert.Equal(t, i < 10, rt.ErrorCode == 0, rt.Topic)
 	}
+}
+
+// When the machine's end took records that a group had read, it reads those that came in
+// their place.
+func TestAGroupReadsWhatTakesThePlaceOfLostRecords(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, broker.Config{DataDir: dir})
+	cl := client(t, b.Addr())
+	createTopic(t, cl, "orders", 1, nil)
+	for i := range 20 {
+		produce(t, cl, "orders", i, 1)
+	}
+	var offsets kadm.Offsets
+	offsets.AddOffset("orders", 0, 20, -1)
+	require.NoError(t, kadm.NewClient(cl).CommitAllOffsets(t.Context(), "reader", offsets))
+	cl.Close()
+	require.NoError(t, b.Stop())
+	// The file of records did not get to the disk to its end; that of offsets did.
+	logs, err := filepath.Glob(filepath.Join(dir, "topics", "orders.*", "0", "*.log"))
+	require.NoError(t, err)
+	require.Len(t, logs, 1)
+	info, err := os.Stat(logs[0])
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(logs[0], info.Size()/2))
+	require.NoError(t, b.Start(t.Context()))
+	cl = client(t, b.Addr())
+	produce(t, cl, "orders", 100, 20) // acknowledged
+	reader := client(t, b.Addr(), kgo.ConsumerGroup("reader"), kgo.ConsumeTopics("orders"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	got := map[string]bool{}
+	for len(got) < 20 && ctx.Err() == nil {
+		reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) { got[string(r.Value)] = true })
+	}
+	assert.Len(t, got, 20)
+}
+
+// A byte that flipped in the list of topics does not take a topic's records along.
+func TestADamagedCatalogTakesNoRecords(t *testing.T) {
+	dir := t.TempDir()
+	b := start(t, broker.Config{DataDir: dir})
+	cl := client(t, b.Addr())
+	createTopic(t, cl, "orders", 1, nil)
+	createTopic(t, cl, "other", 1, nil)
+	produce(t, cl, "orders", 0, 100)
+	require.NoError(t, b.Stop())
+	logs := func() []string {
+		files, err := filepath.Glob(filepath.Join(dir, "topics", "orders.*", "0", "*.log"))
+		require.NoError(t, err)
+		return files
+	}
+	require.NotEmpty(t, logs())
+	name := filepath.Join(dir, "catalog")
+	raw, err := os.ReadFile(name)
+	require.NoError(t, err)
+	at := bytes.Index(raw, []byte("topic/orders"))
+	require.Positive(t, at)
+	raw[at+2] ^= 1
+	require.NoError(t, os.WriteFile(name, raw, 0o600))
+	require.NoError(t, b.Start(t.Context()))
+	assert.NotEmpty(t, logs(), "the records are deleted")
 }

@@ -37,6 +37,9 @@ type Config struct {
 	Journal *journal.Journal
 	// HasPartition tells whether a partition exists.
 	HasPartition func(topic string, partition int32) bool
+	// End gives the offset behind a partition's last record; nil when that isn't
+	// known.
+	End func(topic string, partition int32) int64
 	// MinSession and MaxSession bound the members' session timeouts.
 	MinSession, MaxSession time.Duration
 	// InitialDelay is how long an empty group waits for more members than the
@@ -80,7 +83,9 @@ type storedOffset struct {
 
 // New makes a coordinator with the groups of a journal. Offsets of partitions that
 // don't exist, as a crash leaves them in the midst of a topic's deletion, are dropped:
-// a topic that gets the name later has nothing to do with them.
+// a topic that gets the name later has nothing to do with them. Those behind the end of
+// their partition, which lost records with the end of the machine, are set to it: what
+// comes there now nobody has read.
 func New(cfg Config) (*Coordinator, error) {
 	if cfg.MaxMembers == 0 {
 		cfg.MaxMembers = defaultMaxMembers
@@ -108,10 +113,22 @@ func New(cfg Config) (*Coordinator, error) {
 		if err := json.Unmarshal(raw, &o); err != nil {
 			return nil, fmt.Errorf("reading a committed offset of group %q: %w", name, err)
 		}
+		if c.cfg.End != nil {
+			if end := c.cfg.End(tp.topic, tp.partition); o.Offset > end {
+				cfg.Logger.Warn("broker: a group had read records that are lost; it goes on with those that come in their place",
+					"group", name, "topic", tp.topic, "partition", tp.partition, "committed", o.Offset, "end", end)
+				o.Offset = end
+				raw, err := json.Marshal(o)
+				if err != nil {
+					return nil, fmt.Errorf("setting back a committed offset of group %q: %w", name, err)
+				}
+				stale = append(stale, journal.Change{Key: key, Value: raw})
+			}
+		}
 		c.obtain(name).offsets[tp] = o
 	}
 	if err := cfg.Journal.Apply(stale...); err != nil {
-		return nil, fmt.Errorf("dropping the committed offsets of partitions that don't exist: %w", err)
+		return nil, fmt.Errorf("dropping the committed offsets of partitions that don't exist, or of records that don't: %w", err)
 	}
 	return c, nil
 }
