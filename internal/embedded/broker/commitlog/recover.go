@@ -279,6 +279,7 @@ func (l *Log) loadActive(s *segment, c *checkpoint) bool {
 	s.entries, s.count, s.saved, s.sparse = entries, len(entries), len(entries), c.Sparse
 	if size > c.Position {
 		if err := l.rescan(s, &size); err != nil {
+			s.size = size // of the file, all of which is to be read now
 			return false
 		}
 	}

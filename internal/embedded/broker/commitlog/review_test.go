@@ -2,6 +2,7 @@ package commitlog_test
 
 import (
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -160,4 +161,45 @@ func TestACheckpointOfWhatWasTakenBackIsNotBelieved(t *testing.T) {
 	require.NoError(t, f.log.Durable(t.Context(), f.append(1, 500)))
 	f.open(1)
 	f.check(len(f.want))
+}
+
+// flaky fails to read one time.
+type flaky struct {
+	disk.FS
+	fail bool
+}
+
+func (f *flaky) Open(name string, create bool) (disk.File, error) {
+	file, err := f.FS.Open(name, create)
+	return flakyFile{file, f, name}, err
+}
+
+type flakyFile struct {
+	disk.File
+	fs   *flaky
+	name string
+}
+
+func (f flakyFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.fs.fail && strings.HasSuffix(f.name, ".log") {
+		f.fs.fail = false
+		return 0, syscall.EIO
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// A read that fails while a log is opened fails the start, or is done again: it doesn't
+// take what it was for as not there.
+func TestAReadThatFailsTakesNoRecords(t *testing.T) {
+	files := &flaky{FS: disk.NewMemory()}
+	f := newFixture(t, files)
+	f.append(3, 10)
+	require.NoError(t, f.log.Housekeep(time.Hour))
+	f.append(3, 10)
+	files.fail = true
+	log, err := f.env.Open(dir, "orders-0", 0)
+	if err == nil {
+		f.log = log
+		f.check(len(f.want))
+	}
 }
