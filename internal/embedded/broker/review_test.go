@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,4 +176,39 @@ func TestADamagedCatalogTakesNoRecords(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, raw, 0o600))
 	require.NoError(t, b.Start(t.Context()))
 	assert.NotEmpty(t, logs(), "the records are deleted")
+}
+
+// Batches of which little becomes much are not all unpacked at the same time.
+func TestUnpackingTakesBoundedMemory(t *testing.T) {
+	b := start(t, broker.Config{DataDir: t.TempDir()})
+	cl := client(t, b.Addr())
+	createTopic(t, cl, "compacted", 1, map[string]string{"cleanup.policy": "compact"})
+	bomb := batchtest.Compress(t, batchtest.Make(batchtest.None, batchtest.Record{Key: []byte("k"), Value: make([]byte, 60<<20), Timestamp: time.Now().UnixMilli()}), kgo.ZstdCompression())
+	require.Less(t, len(bomb), 64<<10)
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	before := m.HeapInuse
+	var all sync.WaitGroup
+	for range 80 {
+		p := newPeer(t, b.Addr())
+		all.Go(func() {
+			_, err := p.produce("compacted", bytes.Clone(bomb))
+			assert.NoError(t, err)
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	peak := uint64(0)
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		case <-time.After(10 * time.Millisecond):
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapInuse)
+		}
+	}
+	t.Log("bytes of a batch:", len(bomb), "peak:", (peak-before)>>20, "MB")
+	assert.Less(t, peak-before, uint64(800<<20))
 }

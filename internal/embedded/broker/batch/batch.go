@@ -212,11 +212,14 @@ type Record struct {
 }
 
 // Records gives the records in order; the last pair has the error, if any.
-// Compressed ones are decompressed, as far as they aren't larger than MaxContent.
+// Compressed ones are decompressed, as far as they aren't larger than MaxContent; few
+// at a time, so that whoever uses the records must not wait for another batch's.
 func (b Batch) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		content := []byte(b[HeaderSize:])
 		if codec := b.Codec(); codec != 0 {
+			unpacking <- struct{}{}
+			defer func() { <-unpacking }()
 			var err error
 			if content, err = decompress(content, kgo.CompressionCodecType(codec)); err != nil {
 				yield(Record{}, fmt.Errorf("decompressing a batch: %w", err))

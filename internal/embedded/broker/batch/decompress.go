@@ -12,6 +12,10 @@ import (
 // MaxContent.
 var ErrTooLarge = fmt.Errorf("the records take more than %d bytes", MaxContent)
 
+// unpacking has room for those whose records are in memory at the same time: each may
+// take MaxContent, also when it came as a few kilobytes.
+var unpacking = make(chan struct{}, 4)
+
 // bounded gives a client's decompressor: a client is what a bound can be said to.
 var bounded = sync.OnceValues(func() (kgo.Decompressor, error) {
 	client, err := kgo.NewClient(kgo.MaxDecompressBatchBytes(MaxContent))
