@@ -173,14 +173,23 @@ func (s *crashStack) launchOther(t *testing.T, service string) {
 func (s *crashStack) awaitReady(t *testing.T) {
 	t.Helper()
 	s.main.awaitReady(t)
+	s.client.CloseIdleConnections() // nobody would answer on those that a link has forgotten
 	for service := range s.others {
+		var said string
+		defer func() {
+			if t.Failed() {
+				t.Log(service, "said last:", said)
+			}
+		}()
 		eventually(t, "the second "+service+" is ready", func() bool {
 			resp, err := s.client.Get(s.url("second-"+service) + "/readyz")
 			if err != nil {
+				said = err.Error()
 				return false
 			}
 			defer resp.Body.Close()
-			_, err = io.Copy(io.Discard, resp.Body)
+			body, err := io.ReadAll(resp.Body)
+			said = fmt.Sprintf("%s %s (%v)", resp.Status, body, err)
 			return err == nil && resp.StatusCode == http.StatusOK
 		})
 	}
