@@ -1,7 +1,6 @@
 package commitlog_test
 
 import (
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"github.com/orderflow/orderflow/internal/embedded/broker/batch"
 	"github.com/orderflow/orderflow/internal/embedded/broker/batch/batchtest"
 	"github.com/orderflow/orderflow/internal/embedded/broker/commitlog"
 	"github.com/orderflow/orderflow/internal/embedded/broker/disk"
@@ -67,79 +65,6 @@ func TestALostIndexDoesNotBringBackAnOldEpoch(t *testing.T) {
 	assert.Equal(t, a.Base, again.Base, "stored twice")
 	_, err = send(1, 1)
 	assert.NoError(t, err)
-}
-
-// Values of the same length under the same keys: each pass leaves as much as the first
-// segment had.
-func TestCompactionOfRecordsOfOneSize(t *testing.T) {
-	f := newFixture(t, disk.NewMemory())
-	f.set.Keys = true
-	n := 0
-	write := func() {
-		for range 400 {
-			b := batchtest.Make(batchtest.None, batchtest.Record{Key: fmt.Appendf(nil, "key%02d", n%20), Value: fmt.Appendf(nil, "%08d", n), Timestamp: f.now.UnixMilli()})
-			_, err := f.log.Append(b, &f.set)
-			require.NoError(t, err)
-			f.now = f.now.Add(time.Second)
-			n++
-		}
-	}
-	for range 20 {
-		write()
-		_, err := f.log.Compact(compaction)
-		require.NoError(t, err)
-	}
-	assert.Less(t, f.log.Size(), int64(40<<10), "of %d records, 20 keys", n)
-}
-
-// A pass over segments of which only the first one's records are left: the others'
-// records have to go all the same, or they come back once what deleted them is gone.
-func TestCompactionDoesNotBringBackDeletedRecords(t *testing.T) {
-	f := newFixture(t, disk.NewMemory())
-	f.set.Keys = true
-	put := func(key string, size int) {
-		r := batchtest.Record{Key: []byte(key), Timestamp: f.now.UnixMilli()}
-		if size > 0 {
-			r.Value = make([]byte, size)
-		}
-		_, err := f.log.Append(batchtest.Make(batchtest.None, r), &f.set)
-		require.NoError(t, err)
-	}
-	opts := commitlog.Compaction{DeleteRetention: time.Hour, SegmentBytes: 8 << 10}
-	compact := func() {
-		_, err := f.log.Compact(opts)
-		require.NoError(t, err)
-	}
-	put("stays", 5000)   // segment 1
-	put("deleted", 5000) // segment 2
-	put("filler", 6000)  // segment 3
-	compact()
-	// Now 1 and 2 were compacted, and don't fit into one. The pass that deletes what is
-	// in 2 would leave just what 1 has.
-	opts.SegmentBytes = 10_500
-	put("deleted", 0)
-	put("other", 7000)
-	put("end", 7000)
-	compact()
-	f.now = f.now.Add(2 * time.Hour)
-	put("end", 7000)
-	put("end", 7000)
-	compact()
-	found := map[string]bool{}
-	_, end := f.log.Bounds()
-	for from := int64(0); from < end; {
-		raw, err := f.log.Read(from, 1<<20, true)
-		require.NoError(t, err)
-		for b, rest, err := batch.Cut(raw); err == nil; b, rest, err = batch.Cut(rest) {
-			for r, err := range b.Records() {
-				require.NoError(t, err)
-				found[string(r.Key)] = r.Value != nil
-			}
-			from = b.LastOffset() + 1
-		}
-	}
-	assert.Contains(t, found, "stays")
-	assert.False(t, found["deleted"], "%v: it was deleted", found)
 }
 
 // What a checkpoint covers was taken back, and the disk is too full for another one:
