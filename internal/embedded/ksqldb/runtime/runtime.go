@@ -93,6 +93,9 @@ type Runtime struct {
 
 	// batch is how many records a task takes into one commit at most.
 	batch int
+	// settleAfter is how long a task is idle before it commits that its outputs are
+	// written.
+	settleAfter time.Duration
 	// fault, set by tests only, makes a task fail at a point as a crash would;
 	// of outputs about to be sent, it lets so many through.
 	fault func(p task.Point) (sent int, err error)
@@ -153,7 +156,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		cfg: cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
-		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords,
+		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords, settleAfter: settleAfter,
 		keys: task.NewSharedPartitioner(),
 	}
 	ctx, cancel := context.WithCancel(context.Background())

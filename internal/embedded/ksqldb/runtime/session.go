@@ -78,7 +78,7 @@ func (s *session) openTasks() (err error) {
 			if transaction != nil {
 				log = transaction
 			}
-			r := &runner{transaction: transaction, batch: q.rt.batch, woken: make(chan struct{}, 1)}
+			r := &runner{transaction: transaction, batch: q.rt.batch, settleAfter: q.rt.settleAfter, woken: make(chan struct{}, 1)}
 			r.Task, err = task.New(task.Config{
 				ID: id, ServiceID: q.rt.cfg.ServiceID, Sub: sub, Partitions: s.partitions,
 				State: q.rt.cfg.State.Task(id), Log: log, Batch: q.rt.batch, Metrics: metrics,
@@ -214,11 +214,14 @@ func (s *session) loadCommits() (map[subTopic]bool, error) {
 }
 
 // commitFresh commits the positions of sources that a task reads for the first
-// time, so that the place where a query began is settled. Partition 0 comes
-// last.
+// time, so that the place where a query began is settled, and that what a crash left
+// unwritten is written. Partition 0 comes last.
 func (s *session) commitFresh(ctx context.Context) error {
 	for _, t := range slices.Backward(s.tasks) {
 		if !t.Fresh {
+			if err := t.Settle(); err != nil {
+				return err
+			}
 			t.note()
 			continue
 		}

@@ -19,6 +19,11 @@ const (
 	// sendTimeout bounds how long a task waits for its outputs to be
 	// acknowledged before its session starts again.
 	sendTimeout = 30 * time.Second
+	// settleAfter is how long a task has nothing to do before it commits that its
+	// outputs are all written. Until then a restart looks for them, which takes the
+	// longer, and finds the less, the more has happened to the output topics since:
+	// other writers append, retention and compaction remove.
+	settleAfter = 10 * time.Second
 	// stopTimeout bounds how long a task that is to stop still waits for them. What is
 	// not acknowledged by then is sent again at the next start.
 	stopTimeout = 2 * time.Second
@@ -47,6 +52,7 @@ type runner struct {
 	*task.Task
 	transaction *transaction // nil when outputs carry their numbers
 	batch       int
+	settleAfter time.Duration
 	woken       chan struct{} // has one when a source may have more
 	cursors     []*tail.Cursor
 
@@ -61,18 +67,39 @@ func (r *runner) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if ctx.Err() == nil && n < r.batch {
+			if err := r.wait(ctx); err != nil {
+				return err
+			}
+		}
 		if ctx.Err() != nil {
 			return r.Settle()
 		}
-		if n == r.batch {
-			continue
-		}
+	}
+}
+
+// wait returns when there may be more to do. What was written long enough ago is
+// settled meanwhile.
+func (r *runner) wait(ctx context.Context) error {
+	if len(r.Bounds()) > 0 {
+		idle := time.NewTimer(r.settleAfter)
+		defer idle.Stop()
 		select {
 		case <-r.woken:
+			return nil
 		case <-ctx.Done():
-			return r.Settle()
+			return nil
+		case <-idle.C:
+			if err := r.Settle(); err != nil {
+				return err
+			}
 		}
 	}
+	select {
+	case <-r.woken:
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 // note tells the trimmer, and who asks what is unread, what was committed.
