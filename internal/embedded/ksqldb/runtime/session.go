@@ -294,6 +294,5 @@ func (s *session) closeTasks() error {
 		}
 		errs = append(errs, t.Close())
 	}
-	s.tasks = nil
 	return errors.Join(errs...)
 }

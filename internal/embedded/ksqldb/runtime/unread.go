@@ -7,8 +7,9 @@ import (
 )
 
 // Unread gives the first offset of a partition that a query has not read and
-// committed yet, so that a broker can keep it; false when no query reads the topic.
-// It is 0 while a query that reads it doesn't run.
+// committed yet, or may have to look at after a crash for what it had written, so that
+// a broker can keep it; false when there is none. It is 0 while a query that reads the
+// topic doesn't run.
 func (r *Runtime) Unread(topic string, partition int32) (offset int64, needed bool) {
 	r.mu.Lock()
 	queries := make([]*query, 0, len(r.queries))
@@ -16,13 +17,18 @@ func (r *Runtime) Unread(topic string, partition int32) (offset int64, needed bo
 		queries = append(queries, q)
 	}
 	r.mu.Unlock()
-	for _, q := range queries {
-		if !reads(q.spec.Topology, topic) {
-			continue
-		}
-		at := q.running().committed(topicPartition{Topic: topic, Partition: partition})
+	keep := func(at int64) {
 		if !needed || at < offset {
 			offset, needed = at, true
+		}
+	}
+	for _, q := range queries {
+		s, tp := q.running(), topicPartition{Topic: topic, Partition: partition}
+		if reads(q.spec.Topology, topic) {
+			keep(s.committed(tp))
+		}
+		if at, ok := s.unsettled(tp); ok {
+			keep(at)
 		}
 	}
 	return offset, needed
@@ -50,4 +56,21 @@ func (s *session) committed(tp topicPartition) int64 {
 		}
 	}
 	return lowest
+}
+
+// unsettled gives the lowest offset of a partition from which on outputs of the tasks
+// may lie that they don't know to be written.
+func (s *session) unsettled(tp topicPartition) (lowest int64, ok bool) {
+	if s == nil {
+		return 0, false
+	}
+	for _, t := range s.tasks {
+		t.mu.Lock()
+		at, found := t.unsettled[tp]
+		t.mu.Unlock()
+		if found && (!ok || at < lowest) {
+			lowest, ok = at, true
+		}
+	}
+	return lowest, ok
 }
