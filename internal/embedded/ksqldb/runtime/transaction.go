@@ -220,11 +220,16 @@ func (x *transaction) position() int64 {
 // Written implements task.Log: of what the task was about to write, it gives what
 // the group says was written.
 func (x *transaction) Written(ctx context.Context, _ map[tail.Partition]int64) (map[string]map[uint64]bool, error) {
-	offsets, err := kadm.NewClient(x.client).FetchOffsets(ctx, x.group)
+	// The transaction that the last owner of the id was about to commit has ended, but
+	// its offset may be on its way to the group: a stable one is waited for.
+	offsets, err := kadm.NewClient(x.client).FetchOffsets(kadm.RequireStable(ctx), x.group)
 	if err != nil {
 		return nil, fmt.Errorf("reading the offsets of group %s: %w", x.group, err)
 	}
 	found, ok := offsets.Lookup(x.source.Topic, x.source.Partition)
+	if ok && found.Err != nil {
+		return nil, fmt.Errorf("reading the offset of group %s for %s: %w", x.group, x.source, found.Err)
+	}
 	if !ok || found.Metadata == "" {
 		return nil, nil
 	}
