@@ -57,6 +57,11 @@ const (
 	BeforeSettle
 )
 
+// batchBytes is how many bytes a task takes in and puts out in one commit, the last
+// record's aside. A commit is in memory several times over before it is on disk, where
+// it has to fit into one batch.
+const batchBytes = 8 << 20
+
 // Config says what a task does, and over what.
 type Config struct {
 	ID state.TaskID
@@ -95,6 +100,7 @@ type Task struct {
 
 	seq     uint64
 	pending []state.Pending // outputs since the last commit; after it, those to send
+	taken   int             // bytes taken in and put out since the last commit
 	bounds  []state.Bound
 	emitErr error
 	last    *state.Commit // that Load found; nil for a new task
@@ -186,7 +192,8 @@ func (t *Task) hit(p Point) (sent int, err error) {
 // process reads and processes records until nothing more is there, a source has
 // more to come, or the batch is full.
 func (t *Task) process(ctx context.Context) (int, error) {
-	for n := 0; n < t.cfg.Batch; {
+	t.taken = 0
+	for n := 0; n < t.cfg.Batch && t.taken < batchBytes; {
 		rec := t.Next()
 		if rec == nil {
 			moved, err := t.Fill(ctx)
@@ -202,6 +209,7 @@ func (t *Task) process(ctx context.Context) (int, error) {
 		if rec.Attrs.IsControl() {
 			continue
 		}
+		t.taken += len(rec.Key) + len(rec.Value)
 		err := t.exec.Process(Input(rec))
 		if err == nil {
 			err = t.emitErr
@@ -227,6 +235,7 @@ func (t *Task) emit(o exec.Output) {
 		Seq: t.seq, Topic: o.Topic, Partition: partition,
 		Key: Clone(o.Key), Value: Clone(o.Value), Time: o.Time, Headers: o.Headers,
 	})
+	t.taken += len(o.Key) + len(o.Value)
 	t.seq++
 }
 
