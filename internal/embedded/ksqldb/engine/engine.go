@@ -201,8 +201,12 @@ func (e *Engine) open(ctx context.Context) error {
 }
 
 // dropOrphans removes the state of queries that no longer exist: what a crash
-// between logging a DROP and carrying it out left behind.
+// between logging a DROP and carrying it out left behind. Everything stays while
+// statements can't be carried out, since their queries may be back with the next start.
 func (e *Engine) dropOrphans(snap *snapshot) error {
+	if e.FailedCommands() > 0 {
+		return nil
+	}
 	ids, err := e.state.Queries()
 	if err != nil {
 		return err

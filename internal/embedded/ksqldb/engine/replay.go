@@ -76,7 +76,14 @@ func (e *Engine) catchUp(ctx context.Context) error {
 	}
 	e.current.Store(snap)
 	for _, q := range before.catalog.Queries() {
-		if now, ok := snap.catalog.Query(q.ID); ok && now == q {
+		now, ok := snap.catalog.Query(q.ID)
+		if ok && now == q {
+			continue
+		}
+		if ok { // it goes on with its state and positions
+			if err := e.startQuery(ctx, snap.catalog, now, true); err != nil {
+				e.startLater(now, err)
+			}
 			continue
 		}
 		if err := e.runtime.Terminate(ctx, q.ID); err != nil && !errors.Is(err, runtime.ErrUnknownQuery) {
