@@ -367,7 +367,11 @@ func (r *Runtime) Close() {
 	for _, q := range queries {
 		wg.Go(q.stop)
 	}
+	// What was sent and not answered is given up only with the client; the next start
+	// looks for it.
+	lost := time.AfterFunc(stopTimeout+time.Second, r.client.Close)
 	wg.Wait()
+	lost.Stop()
 	r.tail.Close()
 	r.client.Close()
 }

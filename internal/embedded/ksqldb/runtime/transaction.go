@@ -123,6 +123,9 @@ func (x *transaction) Write(ctx context.Context, _ string, pending []state.Pendi
 	}
 	ctx, cancel := finishing(ctx)
 	defer cancel()
+	// What was sent and not answered is given up only with the client. The next one
+	// takes the id anew, and asks the group what was written.
+	defer context.AfterFunc(ctx, x.client.Close)()
 	if err := x.client.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", fenced(err))
 	}
