@@ -89,6 +89,7 @@ type Runtime struct {
 	admin  *kadm.Client
 	ends   *endTracker
 	ids    TopicIDs
+	limits *batchLimits
 	keys   *task.SharedPartitioner // for look-ups
 
 	// batch is how many records a task takes into one commit at most.
@@ -135,7 +136,9 @@ func New(cfg Config) (*Runtime, error) {
 	if cfg.Problem == nil {
 		cfg.Problem = func(string, exec.ProcessingError) {}
 	}
+	limits := &batchLimits{}
 	client, err := kgo.NewClient(append([]kgo.Opt{
+		kgo.ProducerBatchMaxBytesFn(limits.of),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ClientID("ksqldb-" + cfg.ServiceID),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -155,7 +158,8 @@ func New(cfg Config) (*Runtime, error) {
 		return nil, err
 	}
 	r := &Runtime{
-		cfg: cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
+		limits: limits,
+		cfg:    cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords, settleAfter: settleAfter,
 		keys: task.NewSharedPartitioner(),
 	}

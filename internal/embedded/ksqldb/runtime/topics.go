@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -13,6 +15,9 @@ import (
 
 	"github.com/orderflow/orderflow/internal/embedded/ksqldb/exec"
 )
+
+// maxBatchBytes bounds the batches of topics that may have larger ones.
+const maxBatchBytes = 64 << 20
 
 // trimInterval is how often internal topics are relieved of what was read.
 const trimInterval = 5 * time.Second
@@ -51,7 +56,50 @@ func (r *Runtime) prepareTopics(ctx context.Context, topology *exec.Topology) (m
 	if err := r.createInternals(ctx, topology, internal, topics); err != nil {
 		return nil, err
 	}
+	r.learnLimits(ctx, written)
 	return topics, r.learnEnds(ctx, written)
+}
+
+// defaultBatchBytes is how large batches of outputs may be where a topic doesn't say.
+const defaultBatchBytes = 1_000_012
+
+// batchLimits are how large the batches of topics may be, by topic.
+type batchLimits struct{ known sync.Map }
+
+// of is a topic's limit, in bytes.
+func (l *batchLimits) of(topic string) int32 {
+	if limit, ok := l.known.Load(topic); ok {
+		return limit.(int32)
+	}
+	return defaultBatchBytes
+}
+
+// learnLimits asks how large batches of topics may be, since a client doesn't split one
+// that a broker refuses. Where that can't be asked, the default is taken.
+func (r *Runtime) learnLimits(ctx context.Context, topics []string) {
+	if len(topics) == 0 {
+		return
+	}
+	configs, err := r.admin.DescribeTopicConfigs(ctx, topics...)
+	if err != nil {
+		r.log.Debug("asking how large the batches of topics may be", "error", err)
+		return
+	}
+	for _, topic := range configs {
+		for _, c := range topic.Configs {
+			if c.Key != "max.message.bytes" || c.Value == nil {
+				continue
+			}
+			n, err := strconv.ParseInt(*c.Value, 10, 32)
+			if err != nil {
+				continue
+			}
+			limit := int32(min(max(n, 512), maxBatchBytes))
+			if before, known := r.limits.known.Swap(topic.Name, limit); known && before != limit {
+				r.client.PurgeTopicsFromProducing(topic.Name) // it noted the limit when it wrote first
+			}
+		}
+	}
 }
 
 // createInternals makes internal topics and adds them. One that exists keeps its

@@ -98,6 +98,7 @@ func (x *transaction) open(ctx context.Context) error {
 		kgo.MaxVersions(versions),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytesFn(x.rt.limits.of),
 		kgo.MetadataMinAge(100 * time.Millisecond),
 	}, x.rt.cfg.KafkaOptions...)...)
 	if err != nil {
