@@ -107,6 +107,7 @@ func (s *Server) remove(ix *index) error {
 		return fmt.Errorf("deleting index %s: %w", ix.name, err)
 	}
 	delete(s.indices, ix.name)
+	ix.removed = true
 	ix.closed.Store(true)
 	return ix.engine.remove()
 }

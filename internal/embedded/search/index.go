@@ -22,8 +22,9 @@ type index struct {
 	created int64 // milliseconds
 	srv     *Server
 
-	// writes lets one writer in at a time. It guards counters.
+	// writes lets one writer in at a time. It guards counters and removed.
 	writes   sync.Mutex
+	removed  bool // deleted: whoever found the index before must not write to it any more
 	counters counters
 	parsers  parsers
 
@@ -230,6 +231,9 @@ func (ix *index) publish(def *definition) {
 func (ix *index) change(f func(definition) (*definition, *apiError)) error {
 	ix.writes.Lock()
 	defer ix.writes.Unlock()
+	if ix.removed {
+		return indexNotFound(ix.name)
+	}
 	def, apiErr := f(*ix.definition())
 	if apiErr != nil {
 		return apiErr

@@ -154,6 +154,9 @@ func (w *writer) commit() error {
 	if w.counters.nextSeq == w.ix.counters.nextSeq {
 		return nil
 	}
+	if w.ix.removed {
+		return indexNotFound(w.ix.name)
+	}
 	if w.ix.closed.Load() {
 		return indexClosed(w.ix)
 	}
