@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// boundBody gives up on a request whose body has not arrived within the time.
+// boundBody gives up on a request whose body has not arrived within the time, unless
+// it is a stream. That holds for a body that nobody reads, too: http.Server takes it in
+// before it answers.
 // http.Server's own ReadTimeout would also end answers that wait for something
 // after the body was read.
-func boundBody(next http.Handler, within time.Duration) http.Handler {
-	if within <= 0 {
-		return next
-	}
+func boundBody(next http.Handler, within time.Duration, streams func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength != 0 {
+		if r.ContentLength != 0 && (streams == nil || !streams(r)) {
 			controller := http.NewResponseController(w)
 			if err := controller.SetReadDeadline(time.Now().Add(within)); err == nil {
 				r.Body = &boundedBody{ReadCloser: r.Body, controller: controller}

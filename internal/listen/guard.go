@@ -3,6 +3,7 @@ package listen
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/orderflow/orderflow/internal/credentials"
 )
@@ -20,7 +21,9 @@ type Guard struct {
 	Refuse http.HandlerFunc
 }
 
-func (g Guard) protect(next http.Handler) http.Handler {
+// protect lets only those requests through that may use the server. The bodies of the
+// others have to come in time as well.
+func (g Guard) protect(next http.Handler, bodyTimeout time.Duration) http.Handler {
 	if g.Credentials == nil {
 		return next
 	}
@@ -30,6 +33,7 @@ func (g Guard) protect(next http.Handler) http.Handler {
 			http.Error(w, "This server needs credentials: basic authentication or an API key.", http.StatusUnauthorized)
 		}
 	}
+	refused := boundBody(refuse, bodyTimeout, nil)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if (g.Open != nil && g.Open(r)) || g.accepts(r) {
 			next.ServeHTTP(w, r)
@@ -37,7 +41,7 @@ func (g Guard) protect(next http.Handler) http.Handler {
 		}
 		w.Header().Add("WWW-Authenticate", `Basic realm="orderflow", charset="UTF-8"`)
 		w.Header().Add("WWW-Authenticate", `Bearer realm="orderflow"`)
-		refuse(w, r)
+		refused.ServeHTTP(w, r)
 	})
 }
 

@@ -25,6 +25,9 @@ const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
+	// defaultBodyTimeout holds for servers that expect no bodies, too: one that was
+	// announced is waited for before the answer.
+	defaultBodyTimeout = 30 * time.Second
 )
 
 // Config configures a Server.
@@ -45,9 +48,12 @@ type Config struct {
 	// ClearTextHTTP2 has the server speak HTTP/2 without TLS too (RFC 9113, 3.3:
 	// with prior knowledge).
 	ClearTextHTTP2 bool
-	// BodyTimeout bounds how long a client may take to send one request's body; 0
-	// is no bound, for servers whose requests are streams.
+	// BodyTimeout bounds how long a client may take to send one request's body. Zero
+	// means defaultBodyTimeout.
 	BodyTimeout time.Duration
+	// Streams reports the requests whose bodies come for as long as the client likes.
+	// Nil means none.
+	Streams func(*http.Request) bool
 	// EndRequests has Stop end the contexts of running requests at once, for
 	// servers whose answers wait or never end. Without it they have the grace
 	// period to finish.
@@ -83,6 +89,9 @@ type Server struct {
 func Bind(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.BodyTimeout == 0 {
+		cfg.BodyTimeout = defaultBodyTimeout
 	}
 	var certificates []tls.Certificate
 	if cfg.TLS.Enabled() {
@@ -168,7 +177,7 @@ func (s *Server) start(handler http.Handler, failed func(error)) {
 		return
 	}
 	s.started = true
-	s.http.Handler = s.cfg.Guard.protect(boundBody(handler, s.cfg.BodyTimeout))
+	s.http.Handler = s.cfg.Guard.protect(boundBody(handler, s.cfg.BodyTimeout, s.cfg.Streams), s.cfg.BodyTimeout)
 	go func() {
 		defer close(s.ended)
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {

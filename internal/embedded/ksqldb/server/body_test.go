@@ -33,4 +33,6 @@ func TestABodyHasToArriveInTime(t *testing.T) {
 	_, failed = readBody(w, httptest.NewRequestWithContext(t.Context(), "POST", "/query", strings.NewReader(strings.Repeat(" ", maxBody+1))), "x")
 	require.NotNil(t, failed)
 	assert.Equal(t, 41300, failed.Code)
+	require.Len(t, w.set, 3, "what is left of it has to arrive in time, too")
+	assert.False(t, w.set[2].IsZero())
 }

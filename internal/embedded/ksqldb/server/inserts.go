@@ -18,6 +18,11 @@ const maxInsertsAhead = 1000
 // maxInsertLine bounds one row.
 const maxInsertLine = 4 << 20
 
+// isStreamOfInserts reports the requests whose rows come for as long as the client likes.
+func isStreamOfInserts(r *http.Request) bool {
+	return r.URL.Path == "/inserts-stream" && r.Method == http.MethodPost && r.ProtoMajor >= 2
+}
+
 // insertsStream answers POST /inserts-stream: the first line of the body names
 // the target, each further one is a row, acknowledged in order.
 func (s *Server) insertsStream(w http.ResponseWriter, r *http.Request) {

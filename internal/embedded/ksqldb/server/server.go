@@ -91,6 +91,7 @@ func (s *Server) Start(ctx context.Context) error {
 		Name: "ksqlDB", Addr: s.cfg.Listen, Setting: s.cfg.ListenSetting, TLS: s.cfg.TLS,
 		Guard:          listen.Guard{Credentials: s.cfg.Credentials, Open: unguarded, Refuse: refuse},
 		ClearTextHTTP2: true, EndRequests: true, Logger: s.log,
+		BodyTimeout: bodyTimeout, Streams: isStreamOfInserts,
 	})
 	if err != nil {
 		return err
