@@ -163,6 +163,7 @@ func (c *crashChecker) settle(t *testing.T) *verify.Report {
 		}
 		require.True(t, time.Now().Before(deadline), "not everything is worked off: %s", report.Text(20))
 	}
+	require.Empty(t, report.Unchecked, "rules that were not checked, as these topics have lost records: %s", c.reader.History().Incomplete())
 	_, wrong := c.load.told()
 	require.Empty(t, wrong, "answers that must not be")
 	require.GreaterOrEqual(t, int64(report.Rubbish), c.stack.poisoned.Load(), "records that were acknowledged")
