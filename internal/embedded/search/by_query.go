@@ -11,6 +11,10 @@ import (
 // defaultBatch is how many documents a request by query writes at once.
 const defaultBatch = 1000
 
+// maxSlices is how many slices a request by query may have, each of which the answer
+// tells of, as index.max_slices_per_scroll has it.
+const maxSlices = 1024
+
 // byQuery is a request that writes for each match of a query: an update or deletion
 // by query, or a reindex. It goes through the matches that searches saw when it
 // began, in batches, and writes only where a document has not changed since.
@@ -236,6 +240,8 @@ func (q *byQuery) parseCommon(c *call) error {
 			return illegalArgument("[slices] must be a positive integer or the string \"auto\", but was [%s]", text)
 		case n < 1:
 			return illegalArgument("[slices] must be at least 1 but was [%s]", text)
+		case n > maxSlices:
+			return illegalArgument("The number of slices [%s] is too large. It must be less than [%d]. This limit can be set by changing the [index.max_slices_per_scroll] index level setting.", text, maxSlices)
 		}
 		q.slices = n
 	}

@@ -140,6 +140,9 @@ func unparsable(x *execution, text string) *apiError {
 	return e
 }
 
+// defaultTermsCount bounds the terms of a query, as index.max_terms_count has it.
+const defaultTermsCount = 65536
+
 // termsQuery has the documents with one of some exact values.
 type termsQuery struct {
 	field  string
@@ -150,6 +153,9 @@ type termsQuery struct {
 }
 
 func (q *termsQuery) build(x *execution) (iterator, error) {
+	if most := x.ix.definition().settings.number("max_terms_count", defaultTermsCount); len(q.values) > most {
+		return nil, queryShard(x.ix, "failed to create query: The number of terms [%d] used in the Terms Query request has exceeded the allowed maximum of [%d]. This maximum can be set by changing the [index.max_terms_count] index level setting.", len(q.values), most)
+	}
 	if q.field == "_id" {
 		return (&idsQuery{q.values, q.boost}).build(x)
 	}
