@@ -27,4 +27,10 @@ func TestRequestsOfTooManyPartsAreRefused(t *testing.T) {
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Contains(t, answer, "The number of slices [1025] is too large")
 	must(t, srv, http.MethodPost, "/i/_delete_by_query?slices=1024", `{"query":{"term":{"a":2}}}`)
+	status, answer = call(t, srv, http.MethodPost, "/i/_search", `{"query":{"bool":{"should":[`+strings.Repeat("{},", 1<<20)+`{}]}}}`)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, answer, "has more than 1048576 values")
+	_, answer = call(t, srv, http.MethodPost, "/_analyze", `{"text":"`+strings.Repeat("a ", 10001)+`"}`)
+	assert.Contains(t, answer, "exceeded the allowed maximum of [10000]")
+	must(t, srv, http.MethodPost, "/_analyze", `{"text":"`+strings.Repeat("a ", 10000)+`"}`)
 }

@@ -1,5 +1,7 @@
 package search
 
+import "net/http"
+
 // count is GET and POST /_count and /{index}/_count.
 func count(c *call) (*answer, error) {
 	e, err := c.options(expression{})
@@ -64,6 +66,10 @@ func count(c *call) (*answer, error) {
 	return ok(answer)
 }
 
+// maxAnalyzed is how many tokens an answer of _analyze has, as
+// index.analyze.max_token_count has it.
+const maxAnalyzed = 10000
+
 // analyze is GET and POST /_analyze and /{index}/_analyze.
 func analyze(c *call) (*answer, error) {
 	if err := c.unknown(); err != nil {
@@ -103,6 +109,9 @@ func analyze(c *call) (*answer, error) {
 		tokens := analyzeText(text, place)
 		if whole {
 			tokens = []token{{text: text, end: utf16Length([]byte(text)), position: place, kind: "word"}}
+		}
+		if len(list)+len(tokens) > maxAnalyzed {
+			return nil, newError(http.StatusInternalServerError, "illegal_state_exception", "The number of tokens produced by calling _analyze has exceeded the allowed maximum of [%d]. This limit can be set by changing the [index.analyze.max_token_count] index level setting.", maxAnalyzed)
 		}
 		for _, t := range tokens {
 			list = append(list, object{{"token", t.text}, {"start_offset", offset + t.start}, {"end_offset", offset + t.end}, {"type", t.kind}, {"position", t.position}})

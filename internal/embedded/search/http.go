@@ -19,6 +19,10 @@ import (
 // maxBody is the largest request body, as http.max_content_length has it.
 const maxBody = 100 << 20
 
+// maxValues is how many JSON values a body may have that isn't stored as it is: each
+// takes far more memory than its text.
+const maxValues = 1 << 20
+
 // bodyTimeout is how long a client may take to send one.
 const bodyTimeout = time.Minute
 
@@ -148,12 +152,12 @@ func (c *call) json() (*node, error) {
 	if len(bytes.TrimSpace(c.body)) == 0 {
 		return nil, nil
 	}
-	n, end, err := parseJSON(c.body)
+	n, end, err := (&jsonParser{most: maxValues}).parse(c.body)
 	if err != nil {
 		return nil, syntaxError(err)
 	}
 	if end < len(c.body) {
-		rest, _, err := parseJSON(c.body[end:])
+		rest, _, err := (&jsonParser{most: maxValues}).parse(c.body[end:])
 		if err != nil {
 			return nil, syntaxError(err)
 		}

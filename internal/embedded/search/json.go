@@ -151,7 +151,7 @@ func parseJSON(src []byte) (*node, int, error) {
 
 // parse begins with another text.
 func (p *jsonParser) parse(src []byte) (*node, int, error) {
-	p.src, p.text, p.pos, p.last, p.members = src, string(src), 0, 0, p.members[:0]
+	p.src, p.text, p.pos, p.last, p.members, p.count = src, string(src), 0, 0, p.members[:0], 0
 	p.valid = utf8.Valid(src)
 	n, err := p.value(0)
 	if err != nil {
@@ -165,6 +165,9 @@ type jsonParser struct {
 	src  []byte
 	pos  int
 	last int // start of the innermost token that was read whole
+
+	most  int // values that the text may have, 0 for any number
+	count int // of them
 
 	text    string   // src
 	valid   bool     // src is UTF-8
@@ -209,6 +212,9 @@ func (p *jsonParser) value(depth int) (*node, error) {
 	p.space()
 	if p.pos >= len(p.src) {
 		return nil, p.eof("Unexpected end-of-input")
+	}
+	if p.count++; p.most > 0 && p.count > p.most {
+		return nil, p.fail(p.pos, "The text has more than %d values. Send it in several requests.", p.most)
 	}
 	n := p.node()
 	var err error
