@@ -103,6 +103,7 @@ var errHungUp = errors.New("the connection was ended")
 type mailSession struct {
 	box  *mailbox
 	conn net.Conn
+	to   string
 }
 
 // trouble returns an error when something goes wrong at a stage: the server is busy, or
@@ -129,7 +130,10 @@ func (s *mailSession) trouble(at mailStage) error {
 func (s *mailSession) Reset()                               {}
 func (s *mailSession) Logout() error                        { return nil }
 func (s *mailSession) Mail(string, *smtp.MailOptions) error { return s.trouble(inSender) }
-func (s *mailSession) Rcpt(string, *smtp.RcptOptions) error { return s.trouble(inRecipient) }
+func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	s.to = to
+	return s.trouble(inRecipient)
+}
 func (s *mailSession) Data(r io.Reader) error {
 	if err := s.trouble(beforeMessage); err != nil {
 		return err
@@ -151,7 +155,7 @@ func (s *mailSession) Data(r io.Reader) error {
 	s.box.mu.Lock()
 	defer s.box.mu.Unlock()
 	s.box.arrived = append(s.box.arrived, verify.Delivery{
-		MessageID: message.Header.Get("Message-Id"), At: time.Now(), Unanswered: lost != nil,
+		MessageID: message.Header.Get("Message-Id"), Recipient: s.to, At: time.Now(), Unanswered: lost != nil,
 	})
 	return lost
 }

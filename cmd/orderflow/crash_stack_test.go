@@ -46,9 +46,11 @@ type crashStack struct {
 
 	main   *process
 	others map[string]*process
-	kills  []time.Time
-	stalls []verify.Stall
-	pauses int
+	kills  int
+	// mailKills are those of processes that send e-mails: others explain no repetition.
+	mailKills []time.Time
+	stalls    []verify.Stall
+	pauses    int
 	// poisoned counts the poison records that were acknowledged.
 	poisoned atomic.Int64
 	// disturbed counts the disturbances under way.
@@ -207,7 +209,14 @@ func (s *crashStack) named(name string) *process {
 func (s *crashStack) kill(t *testing.T, name string) {
 	t.Helper()
 	s.named(name).kill(t)
-	s.kills = append(s.kills, time.Now())
+	s.killed(name)
+}
+
+func (s *crashStack) killed(name string) {
+	s.kills++
+	if name == "up" || name == "email" {
+		s.mailKills = append(s.mailKills, time.Now())
+	}
 }
 
 // stopsWithin is how long a process may take to finish or hand back its work, or to give
@@ -229,7 +238,7 @@ func (s *crashStack) terminate(t *testing.T, name string) {
 	} else {
 		require.NoError(t, p.state, p.output())
 	}
-	s.kills = append(s.kills, time.Now())
+	s.killed(name)
 }
 
 // addMigration writes a migration file that makes a stream of all new orders, and

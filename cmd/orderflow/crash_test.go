@@ -94,7 +94,7 @@ func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
 	}
 	t.Logf("crash: %d rounds, %d kills, %d pauses, %d connections cut, %d answers lost, %d failures of the mail server, %d poison records, "+
 		"%d orders, %d payments, %d shipped, 0 violations, %d e-mails, %d of them repeated around a kill, a stall or a lost answer",
-		rounds, len(s.kills), s.pauses, cuts, lost, s.mail.troubled(), report.Rubbish,
+		rounds, s.kills, s.pauses, cuts, lost, s.mail.troubled(), report.Rubbish,
 		report.Orders, len(load.claims.Payments), len(load.claims.Shipped), report.Emails, report.RepeatedEmails)
 }
 
@@ -190,7 +190,7 @@ func (c *crashChecker) look(ctx context.Context) (*verify.Report, error) {
 	if err := c.reader.Read(ctx); err != nil {
 		return nil, err
 	}
-	claims.Mail, claims.Kills, claims.Copies = c.stack.mail.all(), c.stack.kills, c.copies
+	claims.Mail, claims.Kills, claims.Copies = c.stack.mail.all(), c.stack.mailKills, c.copies
 	claims.Stalls = c.stack.stalls
 	return verify.Check(c.reader.History(), claims), nil
 }

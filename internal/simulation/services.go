@@ -378,7 +378,7 @@ func (s *mailer) Send(_ context.Context, e email.Email) error {
 	}
 	s.last = &send{confirmed: s.confirmed}
 	w.sends[e.MessageID] = append(w.sends[e.MessageID], s.last)
-	w.claims.Mail = append(w.claims.Mail, verify.Delivery{MessageID: e.MessageID, At: time.UnixMilli(w.clock)})
+	w.claims.Mail = append(w.claims.Mail, verify.Delivery{MessageID: e.MessageID, Recipient: e.To, At: time.UnixMilli(w.clock)})
 	w.mix([]byte(e.MessageID))
 	return s.a.pause()
 }

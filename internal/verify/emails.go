@@ -1,6 +1,9 @@
 package verify
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // emailJoin is how far an order and its payment may lie apart to become an e-mail,
 // in milliseconds.
@@ -81,8 +84,8 @@ func checkEmails(r *Report, h *History, x *index, c Claims) {
 	}
 }
 
-// checkDeliveries: each e-mail that is called for arrives, with one Message-ID for
-// an order and payment. One arrives again only when something came between its arrival
+// checkDeliveries: each e-mail that is called for arrives, and no other, at an address
+// that it was called for with, with one Message-ID for an order and payment. One arrives again only when something came between its arrival
 // and its entry in the ledger: the mail server's answer was lost, a process was killed,
 // or the instance stood still for so long that the group went on without it.
 func checkDeliveries(r *Report, h *History, c Claims) {
@@ -97,6 +100,20 @@ func checkDeliveries(r *Report, h *History, c Claims) {
 			r.broken(RuleMessageID, e.OrderID, "%s belongs to %v and to %v", e.MessageID, other, p)
 		}
 		ids[p], pairs[e.MessageID] = e.MessageID, p
+	}
+	recipients := map[pair][]string{}
+	for _, rec := range h.Emails {
+		p := pair{rec.Value.OrderID, rec.Value.PaymentID}
+		recipients[p] = append(recipients[p], rec.Value.Email)
+	}
+	for _, rec := range h.Emailed {
+		e := rec.Value
+		switch known := recipients[pair{e.OrderID, e.PaymentID}]; {
+		case len(known) == 0:
+			r.open(RuleEmails, e.OrderID, "the e-mail for payment %s is in the ledger and was not called for", e.PaymentID)
+		case !slices.Contains(known, e.Recipient):
+			r.broken(RuleEmails, e.OrderID, "by the ledger the e-mail for payment %s went to %s instead of %v", e.PaymentID, e.Recipient, known)
+		}
 	}
 	buried := map[pair]bool{}
 	for _, rec := range h.DeadLetters {
@@ -122,8 +139,12 @@ func checkDeliveries(r *Report, h *History, c Claims) {
 	}
 	for _, d := range c.Mail {
 		r.Emails++
-		if _, ok := pairs[d.MessageID]; !ok {
+		p, ok := pairs[d.MessageID]
+		if !ok {
 			r.open(RuleEmails, d.MessageID, "an e-mail arrived and is not in the ledger")
+		}
+		if known := recipients[p]; len(known) > 0 && !slices.Contains(known, d.Recipient) {
+			r.broken(RuleEmails, p.order, "the e-mail for payment %s went to %s instead of %v", p.payment, d.Recipient, known)
 		}
 		before, again := arrived[d.MessageID]
 		arrived[d.MessageID] = d

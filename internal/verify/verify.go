@@ -134,7 +134,8 @@ type Claims struct {
 	// MailUnknown says that nobody knows what arrived at the mail server. E-mails that
 	// it refused are not called lost then.
 	MailUnknown bool
-	// Kills are the moments at which a process was killed.
+	// Kills are the moments at which a process was killed that sends e-mails or has what
+	// is kept of them.
 	Kills []time.Time
 	// Stalls are the times at which instances of the e-mail service stood still, or
 	// their connections to Kafka, or Kafka itself.
@@ -161,6 +162,8 @@ type Claims struct {
 // Delivery is an e-mail that arrived.
 type Delivery struct {
 	MessageID string
+	// Recipient is the address that the mail server was told.
+	Recipient string
 	At        time.Time
 	// Unanswered says that the mail server took it and that its answer was lost:
 	// whoever sent it cannot know that it arrived.

@@ -128,7 +128,7 @@ func (w *world) pay(payment, order string, at int64) {
 	w.c.Payments[payment] = pay
 	rec(&w.h.Emails, customerKey(1), at, PaidOrder{order, payment, jumpers, 4, 10, "EUR", 40, "ann@example.com", "Able", "gold"})
 	rec(&w.h.Emailed, order, at, Emailed{order, payment, "<" + payment + ">", "ann@example.com"})
-	w.c.Mail = append(w.c.Mail, Delivery{MessageID: "<" + payment + ">", At: time.UnixMilli(at)})
+	w.c.Mail = append(w.c.Mail, Delivery{MessageID: "<" + payment + ">", Recipient: "ann@example.com", At: time.UnixMilli(at)})
 }
 
 func TestASoundHistoryHasNoFindings(t *testing.T) {
@@ -240,8 +240,14 @@ func TestPlantedViolationsAreFound(t *testing.T) {
 		{"an e-mail is noted and was not sent", func(w *world) { w.c.Mail = nil }, RuleEmails, false},
 		{"an e-mail is sent and not noted", func(w *world) { w.c.Mail = append(w.c.Mail, Delivery{MessageID: "<x>"}) }, RuleEmails, true},
 		{"an e-mail is given up", func(w *world) { rec(&w.h.DeadLetters, "a", began, DeadLetter{"a", "p-1", "no"}) }, RuleEmails, false},
-		{"an e-mail has two Message-IDs", func(w *world) { rec(&w.h.Emailed, "a", began, Emailed{"a", "p-1", "<other>", ""}) }, RuleMessageID, false},
-		{"a Message-ID is used twice", func(w *world) { rec(&w.h.Emailed, "b", began, Emailed{"b", "p-1", "<p-1>", ""}) }, RuleMessageID, false},
+		{"an e-mail goes to somebody else", func(w *world) { w.c.Mail[0].Recipient = "bob@example.com" }, RuleEmails, false},
+		{"the ledger has another recipient", func(w *world) { w.h.Emailed[0].Value.Recipient = "bob@example.com" }, RuleEmails, false},
+		{"an e-mail is sent that was not called for", func(w *world) {
+			rec(&w.h.Emailed, "b", began, Emailed{"b", "p-2", "<p-2>", "ann@example.com"})
+			w.c.Mail = append(w.c.Mail, Delivery{MessageID: "<p-2>", Recipient: "ann@example.com"})
+		}, RuleEmails, true},
+		{"an e-mail has two Message-IDs", func(w *world) { rec(&w.h.Emailed, "a", began, Emailed{"a", "p-1", "<other>", "ann@example.com"}) }, RuleMessageID, false},
+		{"a Message-ID is used twice", func(w *world) { rec(&w.h.Emailed, "b", began, Emailed{"b", "p-1", "<p-1>", "ann@example.com"}) }, RuleMessageID, false},
 		{"an e-mail is sent again without a kill", func(w *world) { w.c.Mail = append(w.c.Mail, w.c.Mail[0]) }, RuleRepeatedMail, false},
 		{"an order is not enriched", func(w *world) { w.h.Enriched = w.h.Enriched[:5] }, RuleEnriched, true},
 		{"an order is enriched twice", func(w *world) { repeat(&w.h.Enriched, func(e Enriched) bool { return e.ID == "e" }) }, RuleEnriched, false},
@@ -326,7 +332,7 @@ func TestACreatedRecordAfterTheDecisionChangesNothing(t *testing.T) {
 func TestAnEmailMayRepeatAroundAKill(t *testing.T) {
 	w := sound()
 	first := w.c.Mail[0].At
-	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(10 * time.Second)}
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, Recipient: w.c.Mail[0].Recipient, At: first.Add(10 * time.Second)}
 	w.c.Mail = append(w.c.Mail, again)
 	w.c.Kills = []time.Time{first.Add(time.Second)}
 	r := Check(w.h, w.c)
@@ -339,7 +345,7 @@ func TestAnEmailMayRepeatAroundAKill(t *testing.T) {
 
 func TestAnEmailMayRepeatWhenItsAnswerWasLost(t *testing.T) {
 	w := sound()
-	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: w.c.Mail[0].At.Add(time.Second)}
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, Recipient: w.c.Mail[0].Recipient, At: w.c.Mail[0].At.Add(time.Second)}
 	w.c.Mail[0].Unanswered = true
 	w.c.Mail = append(w.c.Mail, again)
 	require.Empty(t, Check(w.h, w.c).Broken)
@@ -369,7 +375,7 @@ func TestAnEmailMayRepeatAroundAStallThatEndsAMembership(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := sound()
 			first := w.c.Mail[0].At
-			w.c.Mail = append(w.c.Mail, Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(second(tt.again))})
+			w.c.Mail = append(w.c.Mail, Delivery{MessageID: w.c.Mail[0].MessageID, Recipient: w.c.Mail[0].Recipient, At: first.Add(second(tt.again))})
 			stall := Stall{From: first.Add(second(tt.from)), To: first.Add(second(tt.to)), Senders: 1}
 			w.c.Stalls = []Stall{stall}
 			if tt.killAfter > 0 {
@@ -384,7 +390,7 @@ func TestAnEmailMayRepeatAroundAStallThatEndsAMembership(t *testing.T) {
 func TestAStallExplainsOneRepetitionOfEachInstance(t *testing.T) {
 	w := sound()
 	first := w.c.Mail[0].At
-	again := Delivery{MessageID: w.c.Mail[0].MessageID, At: first.Add(11 * time.Second)}
+	again := Delivery{MessageID: w.c.Mail[0].MessageID, Recipient: w.c.Mail[0].Recipient, At: first.Add(11 * time.Second)}
 	w.c.Mail = append(w.c.Mail, again, again)
 	w.c.Stalls = []Stall{{From: first.Add(time.Second), To: first.Add(12 * time.Second), Senders: 1}}
 	require.Len(t, Check(w.h, w.c).Broken, 1)
