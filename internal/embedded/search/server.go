@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,6 +187,32 @@ func (s *Server) load() error {
 			return err
 		}
 		s.indices[ix.name] = ix
+	}
+	return s.sweep()
+}
+
+// sweep removes the inverted indexes that no index has: those of indexes whose deletion
+// was interrupted.
+func (s *Server) sweep() error {
+	if s.store.dir == "" {
+		return nil
+	}
+	kept := map[string]bool{}
+	for _, ix := range s.indices {
+		kept[ix.engine.path] = true
+	}
+	entries, err := os.ReadDir(s.store.dir)
+	if err != nil {
+		return fmt.Errorf("looking for what deleted indexes have left: %w", err)
+	}
+	for _, e := range entries {
+		path := filepath.Join(s.store.dir, e.Name())
+		if _, err := strconv.ParseUint(e.Name(), 10, 32); err != nil || kept[path] {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("removing what a deleted index has left: %w", err)
+		}
 	}
 	return nil
 }
