@@ -160,9 +160,13 @@ type authorized struct {
 
 // RoundTrip sends the request with the credentials.
 func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
-	// A request that follows a redirect to another host has no Authorization header
-	// any more and names the one it answers.
-	redirected := r.Response != nil && r.Response.Request != nil && r.Response.Request.URL.Host != r.URL.Host
+	// A request that follows a redirect names the answer that it follows, and so on to
+	// the first one, which alone says whom the credentials are for.
+	first := r
+	for first.Response != nil && first.Response.Request != nil {
+		first = first.Response.Request
+	}
+	redirected := first.URL.Host != r.URL.Host || first.URL.Scheme == "https" && r.URL.Scheme != "https"
 	if r.Header.Get("Authorization") == "" && !redirected {
 		r = r.Clone(r.Context())
 		if a.as.Key != "" {
