@@ -72,7 +72,7 @@ type handlers struct {
 	orderLookups   *lookups[order.Order]
 	paymentLookups *lookups[order.Payment]
 
-	writing, waiting, streaming, reading, tracing *gate
+	writing, arriving, waiting, streaming, reading, tracing *gate
 }
 
 func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, history History, tail *tail, arrivals *arrivals, search Search) *handlers {
@@ -107,6 +107,7 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 	h.orderLookups, h.paymentLookups = newLookups(store.Orders), newLookups(store.Payments)
 	limits := cfg.Limits
 	h.writing = newGate("writes", limits.Writes, limits.Writes, h.metrics.overloaded)
+	h.arriving = newGate("batches", batchesArriving, batchesArriving, h.metrics.overloaded)
 	h.waiting = newGate("waiting requests", limits.Waiters, 0, h.metrics.overloaded)
 	h.streaming = newGate("event streams", limits.Streams, 0, h.metrics.overloaded)
 	h.reading = newGate("lists", limits.Reads, limits.Reads, h.metrics.overloaded)
@@ -136,18 +137,18 @@ func (h *handlers) routes() []route {
 		}
 	}
 	return []route{
-		{http.MethodPost, "/v1/orders", h.writing.through(h.postOrder)},
+		{http.MethodPost, "/v1/orders", h.writing.afterBody(maxBody, h.postOrder)},
 		{http.MethodGet, "/v1/orders", h.reading.through(h.listOrders)},
-		{http.MethodPost, "/v1/orders:batch", h.writing.through(h.postBatch)},
+		{http.MethodPost, "/v1/orders:batch", h.arriving.through(h.writing.afterBody(maxBatchBody, h.postBatch))},
 		{http.MethodGet, streamPath, h.streaming.through(h.getOrderStream)},
 		{http.MethodGet, "/v1/orders/{id}", h.waiting.through(h.getOrder)},
 		{http.MethodGet, "/v1/orders/{id}/validated", h.waiting.through(h.getValidated)},
 		{http.MethodGet, "/v1/orders/{id}/history", h.tracing.through(h.getHistory)},
 		{http.MethodPost, "/v1/orders/{id}/ship", h.writing.through(h.postShip)},
-		{http.MethodPost, "/v1/payments", h.writing.through(h.postPayment)},
+		{http.MethodPost, "/v1/payments", h.writing.afterBody(maxBody, h.postPayment)},
 		{http.MethodGet, "/v1/customers/{id}", h.reading.through(h.getCustomer)},
 		{http.MethodGet, "/v1/inventory", h.getInventory},
-		{http.MethodPut, "/v1/inventory/{product}", h.writing.through(h.putInventory)},
+		{http.MethodPut, "/v1/inventory/{product}", h.writing.afterBody(maxBody, h.putInventory)},
 		{http.MethodGet, "/fraud", h.waiting.through(h.getFraud)},
 		{http.MethodGet, "/fraud/stream", h.streaming.through(h.getFraudStream)},
 		{http.MethodGet, "/livez", plain(h.health.LiveHandler())},

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -33,6 +35,9 @@ func (l *Limits) setDefaults() {
 		}
 	}
 }
+
+// batchesArriving is how many batches are taken in at the same time.
+const batchesArriving = 64
 
 // gatePatience is how long a request waits for its turn.
 const gatePatience = time.Second
@@ -94,6 +99,27 @@ func (g *gate) through(handle handlerFunc) handlerFunc {
 		defer leave()
 		return handle(w, r)
 	}
+}
+
+// afterBody has a handler run inside the gate once its body of up to limit bytes is there:
+// whoever sends slowly keeps nobody else out.
+func (g *gate) afterBody(limit int64, handle handlerFunc) handlerFunc {
+	inside := g.through(handle)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), brokenOff{err}))
+		return inside(w, r)
+	}
+}
+
+// brokenOff is what comes after what could be read of a body: its end, or an error.
+type brokenOff struct{ err error }
+
+func (b brokenOff) Read([]byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	return 0, io.EOF
 }
 
 // busy says that there is too much to do for the moment.
