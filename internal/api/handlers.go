@@ -68,6 +68,8 @@ type handlers struct {
 	paymentLocks idLocks
 	// historySlots has a place for each history that may be read at the same time.
 	historySlots chan struct{}
+	// resumeSlots has a place for each event stream that may read what it missed.
+	resumeSlots chan struct{}
 
 	orderLookups   *lookups[order.Order]
 	paymentLookups *lookups[order.Payment]
@@ -93,11 +95,18 @@ func newHandlers(cfg Config, store Store, publisher Publisher, stock StockView, 
 		arrivals:  arrivals,
 
 		historySlots: make(chan struct{}, historyReaders),
+		resumeSlots:  make(chan struct{}, resumeReaders),
 	}
 	h.watch = newWatch(cfg.Logger, func(o order.Order) {
 		h.stages.seenFinal(o)
 		h.arrivals.progressed(o)
-		h.orders.update(o.ID, func(known order.Order) order.Order { return newer(known, o) })
+		h.orders.update(o.ID, func(known order.Order) order.Order {
+			if o.State.Supersedes(known.State) {
+				return o
+			}
+			// A second CREATED record, which another instance let through, changes nothing.
+			return known
+		})
 	})
 	arrivals.arrived = h.watch.tell
 	h.metrics = newMetrics(cfg.Metrics, h.watch.count, tail.count, arrivals.count)

@@ -27,6 +27,14 @@ const (
 	eventTimeout = 10 * time.Second
 	// lastEventID is the header with which a client says what it received last.
 	lastEventID = "Last-Event-ID"
+	// resumeReaders bounds how many streams read what they missed at the same time: each has
+	// a Kafka client of its own, with some megabytes of records.
+	resumeReaders = 8
+	// resumePatience is how long a stream waits for its turn to do so, and resumeTimeout how
+	// long its turn lasts. One that has not caught up by then ends, and its client comes back
+	// with the id of the last event that it got.
+	resumePatience = heartbeat
+	resumeTimeout  = 30 * time.Second
 )
 
 // id returns the id of an event after which p are the positions: each partition with
@@ -139,8 +147,7 @@ func (h *handlers) getOrderStream(w http.ResponseWriter, r *http.Request) error 
 	send := func(rec *kgo.Record) error { return h.sendOrder(r.Context(), out, at, rec) }
 	err := out.send(at.id(), "", nil)
 	if err == nil && resume != "" {
-		span := kafka.Span{Topic: order.TopicOrders, After: at}
-		err = kafka.Scan(r.Context(), h.tail.cfg, []kafka.Span{span}, send)
+		err = h.sendMissed(r.Context(), at, send)
 	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
@@ -162,6 +169,25 @@ func (h *handlers) getOrderStream(w http.ResponseWriter, r *http.Request) error 
 	return nil
 }
 
+var errResumeLater = errors.New("too many streams read what they missed")
+
+// sendMissed sends what came after the positions until now.
+func (h *handlers) sendMissed(ctx context.Context, at positions, send func(*kgo.Record) error) error {
+	timer := time.NewTimer(resumePatience)
+	defer timer.Stop()
+	select {
+	case h.resumeSlots <- struct{}{}:
+		defer func() { <-h.resumeSlots }()
+	case <-timer.C:
+		return errResumeLater
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, resumeTimeout)
+	defer cancel()
+	return kafka.Scan(ctx, h.tail.cfg, []kafka.Span{{Topic: order.TopicOrders, After: at}}, send)
+}
+
 // sendOrder sends a record that comes after the positions, and moves them on.
 func (h *handlers) sendOrder(ctx context.Context, out *eventWriter, at positions, rec *kgo.Record) error {
 	if last, ok := at[rec.Partition]; ok && rec.Offset <= last {
@@ -173,6 +199,9 @@ func (h *handlers) sendOrder(ctx context.Context, out *eventWriter, at positions
 		return err
 	}
 	at[rec.Partition] = rec.Offset
+	if err == nil {
+		err = countable(o.Price)
+	}
 	if err != nil {
 		// A foreign writer's record that is no order.
 		h.tail.skips.Skip(rec, err)

@@ -40,7 +40,8 @@ type GroupConfig struct {
 	// partitions of different topics go to the same member.
 	Topics []string
 	// Assigned is called with the numbers of newly assigned partitions before any of
-	// their records is handled, also when there are none.
+	// their records is handled, also when there are none. It has as long as it takes, and
+	// ends with Run's context.
 	Assigned func(ctx context.Context, partitions []int32) error
 	// Handle does everything that the records call for. Their offsets are committed
 	// when it has returned nil; after an error they will be handled again.
@@ -198,13 +199,15 @@ func (g *Group) round(ctx context.Context) error {
 			return fmt.Errorf("reading %s partition %d: %w", e.Topic, e.Partition, e.Err)
 		}
 	}
+	// A ledger may be so long that reading it takes more than the time for a batch, and an
+	// attempt that is broken off would have to begin anew.
+	if err := g.takeOver(ctx); err != nil {
+		return err
+	}
 	work, done := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
 	defer done()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, done) })
 	defer stop()
-	if err := g.takeOver(work); err != nil {
-		return err
-	}
 	records := fetches.Records()
 	if len(records) == 0 {
 		return nil

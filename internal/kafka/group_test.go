@@ -86,3 +86,23 @@ func TestAMemberLeavesWhileItsGroupWaitsForADeadOne(t *testing.T) {
 	assert.Len(t, groups["g"].Members, 1, "only the dead one is left")
 	g.Close()
 }
+
+// Reading a long ledger takes longer than a batch may, and beginning it anew would not end.
+func TestATakeOverHasAsLongAsItTakes(t *testing.T) {
+	cfg := kafkatest.Start(t, 1, []string{"t"}, nil)
+	bounded := make(chan bool, 1)
+	g, err := kafka.NewGroup(cfg, kafka.GroupConfig{Group: "g", Topics: []string{"t"}, Assigned: func(ctx context.Context, _ []int32) error {
+		_, yes := ctx.Deadline()
+		bounded <- yes
+		<-ctx.Done()
+		return ctx.Err()
+	}})
+	require.NoError(t, err)
+	defer g.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- g.Run(ctx) }()
+	assert.False(t, <-bounded)
+	cancel()
+	require.ErrorIs(t, <-stopped, context.Canceled, "a stop ends it at once")
+}
