@@ -110,9 +110,13 @@ func (l *lookups[T]) ask(batch []*lookup[T]) {
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(context.Cause(ctx), err)
 	}
+	var unreadable rowErrors
+	some := errors.As(err, &unreadable)
 	for _, one := range batch {
 		one.value, one.found = found[one.id]
-		one.err = err
+		if one.err = err; some {
+			one.err = unreadable[one.id]
+		}
 		close(one.done)
 	}
 }

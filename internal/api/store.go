@@ -50,18 +50,31 @@ func (q ksqlQueries) Query(ctx context.Context, sql string, props map[string]str
 	return rows, nil
 }
 
+// rowErrors says, by id, why rows could not be read. It is about no other ids.
+type rowErrors map[string]error
+
+func (e rowErrors) Error() string {
+	return fmt.Sprintf("rows that cannot be read: %v", map[string]error(e))
+}
+
 // ksqlStore is a Store that asks ksqlDB.
 type ksqlStore struct{ queries Queries }
 
 func (s ksqlStore) Orders(ctx context.Context, ids ...string) (map[string]order.Order, error) {
 	found := make(map[string]order.Order, len(ids))
+	unreadable := rowErrors{}
 	err := s.pull(ctx, sql.OrdersByID, ids, func(rows Rows) error {
 		o, err := scanOrder(rows)
-		if err == nil {
-			found[o.ID] = o
+		if err != nil {
+			unreadable[o.ID] = err
+			return nil
 		}
-		return err
+		found[o.ID] = o
+		return nil
 	})
+	if err == nil && len(unreadable) > 0 {
+		err = unreadable
+	}
 	if err != nil {
 		return found, fmt.Errorf("looking up orders: %w", err)
 	}
