@@ -47,7 +47,7 @@ email-dead-letters.v1 with the reason. While no mail server answers, e-mails wai
 				return err
 			}
 			env.log.Info("running the e-mail service", "health_address", ops.Addr())
-			return together(cmd.Context(), service.Run, func(ctx context.Context) error {
+			return together(cmd.Context(), env.config.ShutdownTimeout, service.Run, func(ctx context.Context) error {
 				return ops.Run(ctx, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
 			})
 		},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -45,7 +46,7 @@ instances share the products. Health and metrics are on --inventory-listen.`,
 				return err
 			}
 			env.log.Info("running the inventory service", "health_address", ops.Addr())
-			return together(cmd.Context(), service.Run, func(ctx context.Context) error {
+			return together(cmd.Context(), env.config.ShutdownTimeout, service.Run, func(ctx context.Context) error {
 				return ops.Run(ctx, telemetry.OpsHandler(health, metrics), env.config.ShutdownTimeout)
 			})
 		},
@@ -54,11 +55,14 @@ instances share the products. Health and metrics are on --inventory-listen.`,
 	return cmd
 }
 
-// together runs parts until ctx ends or one of them fails, and waits for all.
-func together(ctx context.Context, parts ...func(context.Context) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	for _, part := range parts {
-		g.Go(func() error { return part(ctx) })
-	}
-	return g.Wait()
+// together runs parts until ctx ends or one of them fails, and waits for all, but after ctx
+// has ended not longer than a stop may take.
+func together(ctx context.Context, timeout time.Duration, parts ...func(context.Context) error) error {
+	return runInTime(ctx, timeout, func(ctx context.Context) error {
+		g, ctx := errgroup.WithContext(ctx)
+		for _, part := range parts {
+			g.Go(func() error { return part(ctx) })
+		}
+		return g.Wait()
+	})
 }

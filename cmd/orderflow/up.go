@@ -41,7 +41,7 @@ A server is left out when the address of a real one is given (--kafka,
 --schema-registry, --connect, --ksqldb, --elasticsearch).`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := up.runInTime(cmd.Context())
+			err := runInTime(cmd.Context(), env.config.ShutdownTimeout, up.run)
 			if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 				return nil // asked to stop
 			}
@@ -73,23 +73,23 @@ type up struct {
 const stopMargin = 250 * time.Millisecond
 
 // runInTime runs until ctx ends, and after that not longer than a stop may take: what
-// isn't finished then, on a full disk for example, goes on at the next start, as after a
-// crash.
-func (u *up) runInTime(ctx context.Context) error {
+// isn't finished then, on a full disk or without Kafka for example, goes on at the next
+// start, as after a crash.
+func runInTime(ctx context.Context, timeout time.Duration, run func(context.Context) error) error {
 	ended := make(chan error, 1)
-	go func() { ended <- u.run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	late := time.NewTimer(u.env.config.ShutdownTimeout - stopMargin)
+	late := time.NewTimer(timeout - stopMargin)
 	defer late.Stop()
 	select {
 	case err := <-ended:
 		return err
 	case <-late.C:
-		return fmt.Errorf("stopping took longer than %v (--shutdown-timeout), so the process ended in the middle of it: what was acknowledged is kept, and the rest goes on at the next start", u.env.config.ShutdownTimeout)
+		return fmt.Errorf("stopping took longer than %v (--shutdown-timeout), so the process ended in the middle of it: what was acknowledged is kept, and the rest goes on at the next start", timeout)
 	}
 }
 

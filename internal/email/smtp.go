@@ -155,7 +155,7 @@ func (s *SMTPSender) Send(ctx context.Context, e Email) error {
 	defer s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	if s.client != nil && (time.Since(s.used) > idleLimit || s.client.Noop() != nil) {
+	if s.client != nil && (time.Since(s.used) > idleLimit || !alive(ctx, s.client)) {
 		s.hangUp()
 	}
 	if s.client == nil {
@@ -176,6 +176,13 @@ func (s *SMTPSender) Send(ctx context.Context, e Email) error {
 		return fmt.Errorf("handing e-mail %s to %s: %w", e.MessageID, s.cfg.Address, err)
 	}
 	return nil
+}
+
+// alive reports whether the server answers on a connection before ctx ends.
+func alive(ctx context.Context, client *smtp.Client) bool {
+	stop := context.AfterFunc(ctx, func() { _ = client.Close() })
+	err := client.Noop()
+	return stop() && err == nil
 }
 
 func (s *SMTPSender) connect(ctx context.Context) (*smtp.Client, error) {
