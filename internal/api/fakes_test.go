@@ -116,6 +116,8 @@ func (p *fakePublisher) PublishOrder(_ context.Context, o order.Order) error {
 	return p.err
 }
 
+func (p *fakePublisher) OrderUnsettled(string) bool { return false }
+
 func (p *fakePublisher) PublishPayment(_ context.Context, pay order.Payment) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

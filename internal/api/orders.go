@@ -51,6 +51,10 @@ func (h *handlers) postOrder(w http.ResponseWriter, r *http.Request) error {
 // problem says that another order has it.
 func (h *handlers) place(ctx context.Context, o order.Order, received time.Time) (_ order.Order, created bool, err error) {
 	defer h.orderLocks.lock(o.ID)()
+	// It is asked before the order is looked up: what is settled by now is found there.
+	if h.publisher.OrderUnsettled(o.ID) {
+		return o, false, unavailable("Kafka has not answered yet whether an order with this id was written. Try again in a second.")
+	}
 	known, found, err := h.lookup(ctx, o.ID, true)
 	if err != nil {
 		return o, false, ofOrder(o.ID, fmt.Errorf("finding out whether order %s is known: %w", o.ID, err))

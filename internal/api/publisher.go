@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -19,9 +20,18 @@ import (
 // request answered 503 after it may still have been written; repeating it is safe.
 const publishTimeout = 10 * time.Second
 
+// publishMargin is what the client gets on top to say by itself that a record was given up.
+// One that it sent without an answer it never gives up, since it may have been written.
+const publishMargin = time.Second
+
+var errUnsettled = errors.New("the record was sent, and Kafka has not answered yet")
+
 // Publisher writes records and returns once the broker has acknowledged them.
 type Publisher interface {
 	PublishOrder(ctx context.Context, o order.Order) error
+	// OrderUnsettled reports whether a record with this id may still be written, although
+	// PublishOrder gave it up.
+	OrderUnsettled(id string) bool
 	PublishPayment(ctx context.Context, p order.Payment) error
 	PublishShipment(ctx context.Context, s order.Shipment) error
 	// PublishStock writes how many units of a product lie in the warehouse and says
@@ -39,7 +49,10 @@ type kafkaPublisher struct {
 
 	mu       sync.Mutex
 	encoders map[string]*kafka.Encoder // by topic; guarded by mu
+	open     map[recordKey]int         // records that are not settled; guarded by mu
 }
+
+type recordKey struct{ topic, key string }
 
 func newKafkaPublisher(cfg kafka.Config) (*kafkaPublisher, error) {
 	registry, err := kafka.NewRegistry(cfg)
@@ -50,7 +63,7 @@ func newKafkaPublisher(cfg kafka.Config) (*kafkaPublisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaPublisher{client: client, registry: registry, encoders: map[string]*kafka.Encoder{}}, nil
+	return &kafkaPublisher{client: client, registry: registry, encoders: map[string]*kafka.Encoder{}, open: map[recordKey]int{}}, nil
 }
 
 func (p *kafkaPublisher) close() { p.client.Close() }
@@ -134,9 +147,41 @@ func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v a
 func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value []byte) (*kgo.Record, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	rec, err := p.client.ProduceSync(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}).First()
-	if err != nil {
-		return nil, fmt.Errorf("writing to %s: %w", topic, err)
+	type outcome struct {
+		rec *kgo.Record
+		err error
 	}
-	return rec, nil
+	settled := make(chan outcome, 1)
+	p.count(recordKey{topic, key}, 1)
+	p.client.Produce(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}, func(rec *kgo.Record, err error) {
+		p.count(recordKey{topic, key}, -1)
+		settled <- outcome{rec, err}
+	})
+	late := time.NewTimer(publishTimeout + publishMargin)
+	defer late.Stop()
+	var is outcome
+	select {
+	case is = <-settled:
+	case <-late.C:
+		is.err = errUnsettled
+	}
+	if is.err != nil {
+		return nil, fmt.Errorf("writing to %s: %w", topic, is.err)
+	}
+	return is.rec, nil
+}
+
+// count notes records that begin to be written, or are settled.
+func (p *kafkaPublisher) count(of recordKey, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.open[of] += n; p.open[of] == 0 {
+		delete(p.open, of)
+	}
+}
+
+func (p *kafkaPublisher) OrderUnsettled(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.open[recordKey{order.TopicOrders, id}] > 0
 }
