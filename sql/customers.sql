@@ -18,14 +18,27 @@ CREATE TABLE IF NOT EXISTS customers (
 
 CREATE INDEX IF NOT EXISTS customers_updated_at ON customers (updated_at, id);
 
--- One millisecond more than before at least: the connector takes a row again only
--- when its time has grown, also when the clock stands still or goes back.
-CREATE TRIGGER IF NOT EXISTS customers_changed AFTER UPDATE ON customers
+-- The connector takes what comes after the last (updated_at, id) that it has read. So
+-- each change comes after all that were committed before it: also in the millisecond of
+-- another one's, which a transaction that is open for longer shows late, and where the
+-- clock stands still or goes back. SQLite has one writer at a time, which sees them all.
+DROP TRIGGER IF EXISTS customers_changed;
+CREATE TRIGGER IF NOT EXISTS customers_changed_in_order AFTER UPDATE ON customers
 FOR EACH ROW WHEN NEW.updated_at = OLD.updated_at
 BEGIN
   UPDATE customers
-  SET updated_at = MAX(CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER), OLD.updated_at + 1)
+  SET updated_at = MAX(CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER), OLD.updated_at + 1,
+    COALESCE((SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1), 0))
   WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER IF NOT EXISTS customers_added_in_order AFTER INSERT ON customers
+FOR EACH ROW
+BEGIN
+  UPDATE customers
+  SET updated_at = (SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1)
+  WHERE id = NEW.id
+    AND (NEW.updated_at, NEW.id) < (SELECT last.updated_at, last.id FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1);
 END;
 
 -- Seed rows. What follows this line is left out where no demo data is wanted.

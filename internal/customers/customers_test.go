@@ -46,3 +46,40 @@ func TestAnUpdateAlwaysGetsALaterTime(t *testing.T) {
 	_, err = db.Exec("UPDATE customers SET level = 'wood' WHERE id = 1")
 	require.ErrorContains(t, err, "CHECK constraint failed")
 }
+
+// The connector takes what comes after the last (updated_at, id) that it has read.
+func TestEachChangeComesAfterAllBefore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "customers.db")
+	db, err := customers.Open(t.Context(), path, true)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, db.Close()) }()
+	inOrder := func(id int) {
+		t.Helper()
+		var after int
+		require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM customers AS o, customers AS c WHERE c.id = ? AND o.id <> c.id AND (o.updated_at, o.id) > (c.updated_at, c.id)", id).Scan(&after))
+		require.Zero(t, after, "customer %d", id)
+	}
+	inOrder(20)
+	for n := range 200 {
+		id := 20 - n%20
+		_, err := db.Exec("UPDATE customers SET address = address || 'x' WHERE id = ?", id)
+		require.NoError(t, err)
+		inOrder(id)
+	}
+	// The clock was an hour fast for a while.
+	_, err = db.Exec("UPDATE customers SET updated_at = updated_at + 3600000 WHERE id = 7")
+	require.NoError(t, err)
+	_, err = db.Exec("UPDATE customers SET level = 'gold' WHERE id = 5")
+	require.NoError(t, err)
+	inOrder(5)
+	for id := 30; id > 25; id-- {
+		_, err := db.Exec("INSERT INTO customers (id, firstName, lastName, email, address) VALUES (?, 'A', 'B', 'c', 'd')", id)
+		require.NoError(t, err)
+		inOrder(id)
+	}
+	_, err = db.Exec("DELETE FROM customers")
+	require.NoError(t, err)
+	_, err = db.Exec("INSERT INTO customers (id, firstName, lastName, email, address) VALUES (1, 'A', 'B', 'c', 'd')")
+	require.NoError(t, err)
+	inOrder(1)
+}
