@@ -38,6 +38,12 @@ func (w *worker) runSource(ctx context.Context, c *connector, t *task, source pl
 				return err
 			}
 		}
+		if w.cfg.OffsetFlushInterval <= 0 {
+			// The records are out, so their offsets follow even if the task ends.
+			if err := reached.save(context.WithoutCancel(ctx)); err != nil {
+				w.log.Warn("connect: offsets were not written, trying again", "connector", c.name, "error", err)
+			}
+		}
 	}
 	return nil
 }
@@ -132,7 +138,7 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 		}
 	}
 	// What came before a record that fails the task is delivered all the same.
-	if err := w.store.produce(ctx, produced...); err != nil {
+	if err := w.store.deliver(ctx, c.name, produced...); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -143,12 +149,6 @@ func (w *worker) deliver(ctx context.Context, c *connector, t *task, p *pipeline
 	}
 	for _, r := range offsets {
 		reached.reach(r.SourcePartition, r.SourceOffset)
-	}
-	if w.cfg.OffsetFlushInterval <= 0 {
-		// The records are out, so their offsets follow even if the task ends.
-		if err := reached.save(context.WithoutCancel(ctx)); err != nil {
-			return err
-		}
 	}
 	return failed
 }

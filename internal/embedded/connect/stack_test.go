@@ -58,12 +58,24 @@ func newStack(t testing.TB) *stack { return newStackThatFlushes(t, 0) }
 // newStackThatFlushes is one whose worker writes offsets so often.
 func newStackThatFlushes(t testing.TB, flush time.Duration) *stack {
 	t.Helper()
+	return newStackWith(t, flush, broker.Config{})
+}
+
+// newStackOnDisk is one whose broker keeps its records on a disk with so much space.
+func newStackOnDisk(t testing.TB, free func(dir string) (int64, error)) *stack {
+	t.Helper()
+	return newStackWith(t, 0, broker.Config{DataDir: t.TempDir(), FreeSpace: free})
+}
+
+func newStackWith(t testing.TB, flush time.Duration, kafka broker.Config) *stack {
+	t.Helper()
 	ctx := context.Background()
 	s := &stack{t: t, dir: t.TempDir(), network: newNetwork(), flush: flush}
 	s.http = &http.Client{Transport: &http.Transport{DialContext: s.network.Dial}}
 	t.Cleanup(s.http.CloseIdleConnections)
 	var err error
-	s.broker, err = broker.New(broker.Config{Addr: "127.0.0.1:0", Listen: s.network.Listen, Logger: testLogger()})
+	kafka.Addr, kafka.Listen, kafka.Logger = "127.0.0.1:0", s.network.Listen, testLogger()
+	s.broker, err = broker.New(kafka)
 	require.NoError(t, err)
 	require.NoError(t, s.broker.Start(ctx))
 	t.Cleanup(func() { require.NoError(t, s.broker.Stop()) })

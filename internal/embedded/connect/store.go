@@ -326,6 +326,17 @@ func (s *store) produce(ctx context.Context, records ...*kgo.Record) error {
 	return err
 }
 
+// deliver writes records of a task and returns when they are acknowledged, or ctx ends:
+// as with the real worker, a Kafka that takes nothing for a while holds a task up and
+// does not fail it, since nobody would start it again.
+func (s *store) deliver(ctx context.Context, connector string, records ...*kgo.Record) error {
+	late := time.AfterFunc(writeTimeout, func() {
+		s.log.Warn("connect: Kafka does not take records, waiting", "connector", connector, "for", writeTimeout)
+	})
+	defer late.Stop()
+	return s.client.ProduceSync(ctx, records...).FirstErr()
+}
+
 // saveOffsets writes source offsets and returns when they are acknowledged.
 func (s *store) saveOffsets(ctx context.Context, name string, list []storedOffset) error {
 	records := make([]*kgo.Record, len(list))

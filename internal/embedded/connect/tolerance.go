@@ -135,7 +135,7 @@ func (d *deadLetters) add(ctx context.Context, raw *kgo.Record, failed *stageErr
 		say("exception.message", message)
 		say("exception.stacktrace", fault.Trace(failed.err)+"\n")
 	}
-	if err := d.w.store.produce(ctx, letter); err != nil {
+	if err := d.w.store.deliver(ctx, d.connector, letter); err != nil {
 		return fmt.Errorf("writing to the dead letter topic %s: %w", d.topic, err)
 	}
 	return nil
