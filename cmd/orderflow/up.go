@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/orderflow/orderflow/internal/api"
+	"github.com/orderflow/orderflow/internal/connectors"
 	"github.com/orderflow/orderflow/internal/customers"
 	"github.com/orderflow/orderflow/internal/email"
 	"github.com/orderflow/orderflow/internal/embedded"
@@ -130,6 +131,7 @@ func (u *up) run(ctx context.Context) (err error) {
 	group.Go(func() error { return services.api.Run(ctx) })
 	group.Go(func() error { return services.inventory.Run(ctx) })
 	group.Go(func() error { return services.email.Run(ctx) })
+	group.Go(func() error { return u.tendConnectors(ctx) })
 	group.Go(func() error {
 		if err := u.awaitReady(ctx); err != nil {
 			return err
@@ -247,6 +249,16 @@ func (u *up) prepare(ctx context.Context) error {
 		return applyConnectors(ctx, u.env, io.Discard)
 	})
 	return group.Wait()
+}
+
+// tendConnectors keeps the connectors running that prepare has made.
+func (u *up) tendConnectors(ctx context.Context) error {
+	def, err := loadConnectors(u.env, "")
+	if err != nil {
+		return err
+	}
+	connectors.NewClient(u.env.config.ConnectURL(), u.env.access.connect).Tend(ctx, def.Names(), u.env.log)
+	return nil
 }
 
 // readyInterval is how often readiness is looked at while the services start.
