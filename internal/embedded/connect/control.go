@@ -100,6 +100,8 @@ func (w *worker) statusOf(c *connector) (statusInfo, bool) {
 // put makes or changes a connector with validated settings, and reports whether
 // it is new. target is empty to keep it.
 func (w *worker) put(ctx context.Context, name string, config map[string]string, target string, mustBeNew bool) (*connector, bool, error) {
+	w.changing.Lock()
+	defer w.changing.Unlock()
 	known := w.find(name) != nil
 	if known && mustBeNew {
 		return nil, false, fail(http.StatusConflict, "Connector %s already exists", name)
@@ -130,40 +132,68 @@ func (w *worker) put(ctx context.Context, name string, config map[string]string,
 
 // remove deletes a connector. Its source offsets stay, as with the real worker.
 func (w *worker) remove(ctx context.Context, c *connector) error {
-	entries := []entry{{key: connectorKey + c.name}, {key: targetKey + c.name}}
-	if err := w.store.write(context.WithoutCancel(ctx), entries...); err != nil {
+	if err := w.forget(ctx, c); err != nil {
 		return err
 	}
-	w.mu.Lock()
-	c.deleted = true
-	delete(w.connectors, c.name)
-	topics := sortedKeys(c.topics)
-	w.mu.Unlock()
 	w.interrupt(c)
 	w.bring(c)
 	w.setTasks(c, nil)
 	w.store.tell(connectorStatusKey+c.name, nil)
+	w.mu.Lock()
+	topics := sortedKeys(c.topics)
+	w.mu.Unlock()
 	for _, topic := range topics {
 		w.store.tell(topicStatusKey+topic+topicStatusMiddle+c.name, nil)
 	}
 	return nil
 }
 
-// aim says what state a connector shall be in. It returns when one that shall stop
-// has, since its offsets may be changed then.
-func (w *worker) aim(ctx context.Context, c *connector, target string) error {
-	if err := w.store.write(context.WithoutCancel(ctx), targetEntry(c.name, target)); err != nil {
+// forget writes that a connector is gone.
+func (w *worker) forget(ctx context.Context, c *connector) error {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	if w.find(c.name) != c {
+		return fail(http.StatusNotFound, "Connector %s not found", c.name)
+	}
+	entries := []entry{{key: connectorKey + c.name}, {key: targetKey + c.name}}
+	if err := w.store.write(context.WithoutCancel(ctx), entries...); err != nil {
 		return err
 	}
 	w.mu.Lock()
-	c.target = target
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	c.deleted = true
+	delete(w.connectors, c.name)
+	return nil
+}
+
+// aim says what state a connector shall be in. It returns when one that shall stop
+// has, since its offsets may be changed then.
+func (w *worker) aim(ctx context.Context, c *connector, target string) error {
+	if err := w.retarget(ctx, c, target); err != nil {
+		return err
+	}
 	if target == stateStopped {
 		w.interrupt(c)
 		w.bring(c)
 	} else {
 		w.kick(c)
 	}
+	return nil
+}
+
+// retarget writes what state a connector shall be in.
+func (w *worker) retarget(ctx context.Context, c *connector, target string) error {
+	w.changing.Lock()
+	defer w.changing.Unlock()
+	if w.find(c.name) != c {
+		return fail(http.StatusNotFound, "Unknown connector %s", c.name)
+	}
+	if err := w.store.write(context.WithoutCancel(ctx), targetEntry(c.name, target)); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c.target = target
 	return nil
 }
 

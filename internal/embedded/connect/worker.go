@@ -36,7 +36,7 @@ var plugins = []plugin.Connector{elasticsearch.Connector{}, file.Sink{}, jdbc.Co
 
 // worker runs connectors.
 //
-// Lock order: a connector's run before the worker's mu. mu is never held while
+// Lock order: changing, a connector's run, the worker's mu. mu is never held while
 // something waits.
 type worker struct {
 	cfg       Config
@@ -49,6 +49,10 @@ type worker struct {
 	ctx       context.Context // ends when the worker stops
 	cancel    context.CancelFunc
 	reconcile sync.WaitGroup
+
+	// changing is held while a change of what is wanted is written and taken over, so
+	// that what is wanted here is what the topic says last.
+	changing sync.Mutex
 
 	mu         sync.Mutex // guards what follows, and the state of connectors
 	connectors map[string]*connector
