@@ -253,7 +253,12 @@ func (w *worker) open(c *connector, settings map[string]string) (plugin.Instance
 		defer w.mu.Unlock()
 		c.abort = nil
 	}()
-	return c.class.Open(ctx, w.environment(c), settings)
+	var instance plugin.Instance
+	err := fault.Guard(func() (err error) {
+		instance, err = c.class.Open(ctx, w.environment(c), settings)
+		return err
+	})
+	return instance, err
 }
 
 // watch configures a connector's tasks anew whenever it asks for it.
@@ -280,7 +285,11 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 	if err != nil || most < 1 {
 		most = 1
 	}
-	configs, err := c.instance.TaskConfigs(w.ctx, most)
+	var configs []map[string]string
+	err = fault.Guard(func() (err error) {
+		configs, err = c.instance.TaskConfigs(w.ctx, most)
+		return err
+	})
 	if err != nil {
 		w.stopTasks(c)
 		w.setTasks(c, nil)
@@ -349,12 +358,15 @@ func (w *worker) startTask(c *connector, t *task) {
 		defer cancel()
 		settings, hidden, err := w.resolve(t.config)
 		if err == nil {
-			switch class := class.(type) {
-			case plugin.SourceConnector:
-				err = w.runSource(ctx, c, t, class.NewSourceTask(), settings)
-			case plugin.SinkConnector:
-				err = w.runSink(ctx, c, t, class.NewSinkTask(), settings)
-			}
+			err = fault.Guard(func() error {
+				switch class := class.(type) {
+				case plugin.SourceConnector:
+					return w.runSource(ctx, c, t, class.NewSourceTask(), settings)
+				case plugin.SinkConnector:
+					return w.runSink(ctx, c, t, class.NewSinkTask(), settings)
+				}
+				return nil
+			})
 		}
 		if err != nil && ctx.Err() == nil {
 			w.log.Error("connect: a task failed; restart it when the cause is gone", "connector", c.name, "task", t.id, "error", hidden.hide(err.Error()))

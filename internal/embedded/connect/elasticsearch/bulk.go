@@ -187,7 +187,7 @@ func (b *bulker) sendAll() {
 		}
 		sent, b.full = b.full[0], b.full[1:]
 		b.mu.Unlock()
-		err = b.send(b.ctx, sent)
+		err = fault.Guard(func() error { return b.send(b.ctx, sent) })
 	}
 }
 

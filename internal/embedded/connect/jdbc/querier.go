@@ -326,6 +326,9 @@ func (q *querier) offset(raw []any) (offset, error) {
 	if q.usesTimestamp() {
 		for _, name := range q.timestamps {
 			i := q.index(name)
+			if i < 0 {
+				return offset{}, notAField(name)
+			}
 			if raw[i] == nil {
 				continue
 			}
@@ -339,6 +342,9 @@ func (q *querier) offset(raw []any) (offset, error) {
 	}
 	if q.usesIncrement() {
 		i := q.index(q.incrementing)
+		if i < 0 {
+			return offset{}, notAField(q.incrementing)
+		}
 		n, ok := raw[i].(int64)
 		if !ok {
 			return offset{}, fault.New(fault.Connect, "Invalid type for incrementing column: the column %s has %v, which is not a whole number", quote(q.incrementing), raw[i])
@@ -347,6 +353,9 @@ func (q *querier) offset(raw []any) (offset, error) {
 	}
 	return o, nil
 }
+
+// notAField is how the real connector misses a column among those of a query.
+func notAField(name string) error { return fault.New(fault.Data, "%s is not a valid field name", name) }
 
 func (q *querier) index(name string) int {
 	return slices.IndexFunc(q.columns, func(c column) bool { return strings.EqualFold(c.name, name) })

@@ -1,0 +1,22 @@
+package connect_test
+
+import (
+	"testing"
+	"testing/synctest"
+)
+
+func TestAQueryWithoutItsIncrementingColumnFailsItsTaskOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		s.exec(s.database("x.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "INSERT INTO t VALUES (1, 'a')")
+		s.create("q", map[string]string{
+			"connector.class": "io.confluent.connect.jdbc.JdbcSourceConnector", "connection.url": s.jdbcURL("x.db"), "mode": "incrementing",
+			"incrementing.column.name": "id", "query": "SELECT v FROM t", "topic.prefix": "q",
+			"value.converter": "org.apache.kafka.connect.json.JsonConverter",
+		})
+		failed := s.waitFailed("q")
+		t.Log(failed.Tasks[0].Trace)
+		s.restart()
+		s.waitFailed("q")
+	})
+}
