@@ -3,6 +3,8 @@ package connect_test
 import (
 	"testing"
 	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
 )
 
 func TestAQueryWithoutItsIncrementingColumnFailsItsTaskOnly(t *testing.T) {
@@ -18,5 +20,19 @@ func TestAQueryWithoutItsIncrementingColumnFailsItsTaskOnly(t *testing.T) {
 		t.Log(failed.Tasks[0].Trace)
 		s.restart()
 		s.waitFailed("q")
+	})
+}
+
+func TestMoreTasksThanAWorkerCanHoldFailTheConnectorOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		es := newFakeElasticsearch(s)
+		s.createTopic("in")
+		config := plainSink(es.URL)
+		config["tasks.max"] = "2147483647"
+		s.create("sink", config)
+		assert.Contains(t, s.waitFailed("sink").Connector.Trace, "tasks.max")
+		s.restart()
+		s.waitFailed("sink")
 	})
 }

@@ -278,6 +278,10 @@ func (w *worker) watch(c *connector, changed <-chan struct{}, ended <-chan struc
 	}
 }
 
+// maxTasks is how many tasks a connector can have. Sinks have as many as they are
+// allowed, whatever their topics need.
+const maxTasks = 256
+
 // configureTasks asks the connector for its tasks, and runs them; those that run
 // with the same settings go on.
 func (w *worker) configureTasks(c *connector, config map[string]string) {
@@ -287,6 +291,9 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 	}
 	var configs []map[string]string
 	err = fault.Guard(func() (err error) {
+		if most > maxTasks {
+			return fault.New(fault.Connect, "tasks.max is %d: this worker runs %d tasks of a connector at most", most, maxTasks)
+		}
 		configs, err = c.instance.TaskConfigs(w.ctx, most)
 		return err
 	})
