@@ -209,7 +209,7 @@ func (s *state) parseAvro(v *schemaValue) (parsed *avroschema.Schema, known []*a
 	if err != nil {
 		return nil, nil, err
 	}
-	known, err = s.avroReferences(v.Subject, refs, 0)
+	known, err = s.avroReferences(refs, 0, map[*schemaValue][]*avroschema.Schema{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -217,25 +217,37 @@ func (s *state) parseAvro(v *schemaValue) (parsed *avroschema.Schema, known []*a
 	return parsed, known, err
 }
 
-func (s *state) avroReferences(subject string, refs []*schemaValue, depth int) ([]*avroschema.Schema, error) {
+// avroReferences parses schemas and what they refer to, each once: several ways may lead
+// to the same one, and their number grows with each step. done has those parsed so far,
+// each behind what it refers to.
+func (s *state) avroReferences(refs []*schemaValue, depth int, done map[*schemaValue][]*avroschema.Schema) ([]*avroschema.Schema, error) {
 	if depth > maxReferenceDepth {
 		return nil, fmt.Errorf("references nest deeper than %d", maxReferenceDepth)
 	}
 	var known []*avroschema.Schema
 	for _, ref := range refs {
-		below, err := s.resolveReferences(ref)
-		if err != nil {
-			return nil, err
+		all, ok := done[ref]
+		if !ok {
+			below, err := s.resolveReferences(ref)
+			if err != nil {
+				return nil, err
+			}
+			deeper, err := s.avroReferences(below, depth+1, done)
+			if err != nil {
+				return nil, err
+			}
+			parsed, err := avroschema.Parse(ref.Schema, deeper...)
+			if err != nil {
+				return nil, fmt.Errorf("reference %s version %d: %w", ref.Subject, ref.Version, err)
+			}
+			all = append(slices.Clip(deeper), parsed)
+			done[ref] = all
 		}
-		deeper, err := s.avroReferences(subject, below, depth+1)
-		if err != nil {
-			return nil, err
+		for _, schema := range all {
+			if !slices.Contains(known, schema) {
+				known = append(known, schema)
+			}
 		}
-		parsed, err := avroschema.Parse(ref.Schema, deeper...)
-		if err != nil {
-			return nil, fmt.Errorf("reference %s version %d: %w", ref.Subject, ref.Version, err)
-		}
-		known = append(append(known, deeper...), parsed)
 	}
 	return known, nil
 }
