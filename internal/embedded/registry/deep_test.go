@@ -56,3 +56,37 @@ func TestReferencesThatMeetAgainTakeNoTime(t *testing.T) {
 		fields = fmt.Sprintf(`{"name":"f","type":"R%d"}`, n)
 	}
 }
+
+func TestSchemasWhosePartsMeetAgainAreComparedInTime(t *testing.T) {
+	send := deepRegistry(t)
+	const levels = 40
+	// Some thousand bytes in which there are 2^40 ways.
+	jsonText := func(last string) string {
+		var b strings.Builder
+		b.WriteString(`{"type":"object","properties":{"x":{"$ref":"#/definitions/d0"}},"definitions":{`)
+		for n := range levels {
+			fmt.Fprintf(&b, `"d%d":{"type":"object","properties":{"a":{"$ref":"#/definitions/d%d"},"b":{"$ref":"#/definitions/d%d"}}},`, n, n+1, n+1)
+		}
+		fmt.Fprintf(&b, `"d%d":%s}}`, levels, last)
+		return b.String()
+	}
+	avroText := func(last string) string {
+		text := last
+		for n := range levels {
+			text = fmt.Sprintf(`{"type":"record","name":"R%d","fields":[{"name":"a","type":%s},{"name":"b","type":"R%d"}]}`, n+1, text, n)
+		}
+		return text
+	}
+	for _, c := range []struct{ kind, one, other string }{
+		{"AVRO", avroText(`{"type":"record","name":"R0","fields":[]}`), avroText(`{"type":"record","name":"R0","fields":[{"name":"x","type":"int","default":0}]}`)},
+		{"JSON", jsonText(`{"type":"string"}`), jsonText(`{"type":"string","maxLength":5}`)},
+		{"JSON", jsonText(`{"type":"string"}`), jsonText(`{"type":"string","title":"compatible"}`)},
+	} {
+		for _, text := range []string{c.one, c.other} {
+			began := time.Now()
+			answer := send(http.MethodPost, "/subjects/"+c.kind+"/versions", map[string]any{"schemaType": c.kind, "schema": text})
+			require.Less(t, time.Since(began), 5*time.Second)
+			require.Contains(t, []int{http.StatusOK, http.StatusConflict}, answer.Code)
+		}
+	}
+}

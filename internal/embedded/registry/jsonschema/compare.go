@@ -11,7 +11,7 @@ import (
 // Incompatibilities gives what keeps data that is valid with the writer's schema
 // from being valid with the reader's; none when it always is.
 func Incompatibilities(reader, writer *Schema) []Difference {
-	c := &comparison{entered: map[*node]bool{}}
+	c := &comparison{entered: map[*node]bool{}, shared: &effort{fit: map[[2]*node]bool{}}}
 	c.compare(writer.root, reader.root)
 	return c.found
 }
@@ -21,11 +21,35 @@ type comparison struct {
 	entered map[*node]bool // the writer's nodes on the way here
 	path    []string
 	found   []Difference
+	shared  *effort
+}
+
+// Schemas of a few lines may have more ways through them than can be walked.
+const (
+	maxSteps = 500_000
+	maxFound = 10_000
+)
+
+// effort is what a comparison and those apart from it have done.
+type effort struct {
+	steps int
+	cut   int               // ways that ended at a node that was entered
+	fit   map[[2]*node]bool // pairs without differences, whatever the way to them
+}
+
+// spent reports whether no more is looked at: what was found is enough, or nobody can
+// tell, which counts as a difference.
+func (c *comparison) spent() bool {
+	c.shared.steps++
+	if c.shared.steps >= maxSteps && len(c.found) == 0 {
+		c.add(typeChanged)
+	}
+	return c.shared.steps >= maxSteps || len(c.found) >= maxFound
 }
 
 // apart is a comparison of its own, from the same place.
 func (c *comparison) apart() *comparison {
-	return &comparison{entered: maps.Clone(c.entered), path: slices.Clone(c.path)}
+	return &comparison{entered: maps.Clone(c.entered), path: slices.Clone(c.path), shared: c.shared}
 }
 
 func (c *comparison) add(kind Kind) {
@@ -56,6 +80,18 @@ func (c *comparison) fits(original, update *node) bool {
 }
 
 func (c *comparison) compare(original, update *node) {
+	pair := [2]*node{original, update}
+	if c.shared.fit[pair] || c.spent() {
+		return
+	}
+	found, cut := len(c.found), c.shared.cut
+	c.compareNew(original, update)
+	if len(c.found) == found && c.shared.cut == cut && c.shared.steps < maxSteps {
+		c.shared.fit[pair] = true
+	}
+}
+
+func (c *comparison) compareNew(original, update *node) {
 	switch {
 	case update == nil:
 		return
@@ -79,6 +115,7 @@ func (c *comparison) compare(original, update *node) {
 		return
 	}
 	if c.entered[original] {
+		c.shared.cut++
 		return
 	}
 	c.entered[original] = true
