@@ -384,15 +384,15 @@ func (l *Log) dropTail(s *segment, file disk.File, end int64) error {
 
 // dropFrom reads the log anew and takes back all batches from an offset on.
 func (l *Log) dropFrom(offset int64) error {
-	// It may cover what is taken back, and there may be no space for another one.
-	if err := l.env.FS.Remove(filepath.Join(l.dir, checkpointFile)); err != nil {
-		return err
-	}
 	for len(l.segments) > 1 && l.active().base >= offset {
 		if err := l.removeSegment(l.active()); err != nil {
 			return err
 		}
 		l.segments = l.segments[:len(l.segments)-1]
+	}
+	// The checkpoint may cover what is taken back, and there may be no space for another.
+	if err := l.env.FS.Remove(filepath.Join(l.dir, checkpointFile)); err != nil {
+		return err
 	}
 	if s := l.active(); s.closed && s.next <= offset {
 		// It may be compacted: nothing is appended to it again.
