@@ -114,7 +114,7 @@ func (w *World) lookLog(name string, log *commitlog.Log, t *topic, p *part, star
 		return nil
 	}
 	p.limit = start
-	if p.gaps = p.gaps || m.cut && end > p.last(); !p.gaps && end != p.last() {
+	if p.gaps = p.gaps || (m.cut || p.failed) && end > p.last(); !p.gaps && end != p.last() {
 		return broken("%s ends at %d, its last record is %d", name, end, p.last()-1)
 	}
 	p.end = end

@@ -51,7 +51,7 @@ type part struct {
 	// start is the lowest offset that the log may begin with, limit the highest.
 	start, limit int64
 	failed       bool // a sync failed since the start
-	gaps         bool // unacknowledged batches were damaged by an end of the machine
+	gaps         bool // unacknowledged batches were damaged by an end of the machine or a sync that failed
 }
 
 // sent is a batch that was sent.
