@@ -250,14 +250,21 @@ func (t *Topic) dirName() string {
 func (c *Catalog) dir(t *Topic) string { return filepath.Join(c.cfg.Dir, topicsDir, t.dirName()) }
 
 func (c *Catalog) open(t *Topic, p int) (*commitlog.Log, error) {
-	start := int64(0)
-	if raw := c.journal.Get(startOf(t.Name, p)); raw != nil {
-		var err error
-		if start, err = strconv.ParseInt(string(raw), 10, 64); err != nil {
-			return nil, fmt.Errorf("reading where %s-%d starts: %w", t.Name, p, err)
-		}
+	start, err := c.noted(t, p)
+	if err != nil {
+		return nil, err
 	}
 	return c.cfg.Env.Open(filepath.Join(c.dir(t), strconv.Itoa(p)), fmt.Sprintf("%s-%d", t.Name, p), start)
+}
+
+// noted gives the offset that a partition was trimmed to.
+func (c *Catalog) noted(t *Topic, p int) (start int64, err error) {
+	if raw := c.journal.Get(startOf(t.Name, p)); raw != nil {
+		if start, err = strconv.ParseInt(string(raw), 10, 64); err != nil {
+			return 0, fmt.Errorf("reading where %s-%d starts: %w", t.Name, p, err)
+		}
+	}
+	return start, nil
 }
 
 func startOf(topic string, p int) string { return startKey + topic + "/" + strconv.Itoa(p) }
@@ -530,8 +537,14 @@ func (c *Catalog) Trim(t *Topic, p int32, offset int64) (int64, error) {
 	if c.ByID(t.ID) == nil {
 		return 0, unknownTopic()
 	}
-	if now, _ := log.Bounds(); start <= now {
-		return now, nil
+	noted, err := c.noted(t, int(p))
+	if err != nil {
+		return 0, storage(err)
+	}
+	// What retention has removed can be back with the machine's end.
+	now, _ := log.Bounds()
+	if start = max(start, now); start <= noted || start == now && !c.cfg.Env.Sync {
+		return start, nil
 	}
 	change := journal.Change{Key: startOf(t.Name, int(p)), Value: strconv.AppendInt(nil, start, 10)}
 	if err := c.journal.Apply(change); err != nil {
