@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,26 +37,27 @@ func (l *Log) Retain(r Retention, now time.Time) (int64, error) {
 		return s.next <= r.Keep && s.next <= l.visible && s.size > 0 && (expired || r.Bytes >= 0 && total-s.size >= r.Bytes)
 	}
 	freed := int64(0)
-	for due(l.segments[0]) {
+	var err error
+	for err == nil && due(l.segments[0]) {
 		s := l.segments[0]
 		if s == l.active() {
-			if err := l.roll(); err != nil {
-				return freed, fmt.Errorf("beginning a new segment of %s: %w", l.name, err)
+			if err = l.roll(); err != nil {
+				err = fmt.Errorf("beginning a new segment of %s: %w", l.name, err)
+				break
 			}
 		}
-		if err := l.dropFirst(); err != nil {
-			return freed, err
+		if err = l.dropFirst(); err == nil {
+			total -= s.size
+			freed += s.size
 		}
-		total -= s.size
-		freed += s.size
 	}
 	if freed > 0 && l.env.Sync {
 		// The log's start, which readers were told, doesn't go back.
-		if err := l.env.FS.SyncDir(l.dir); err != nil {
-			return freed, fmt.Errorf("removing segments of %s: %w", l.name, err)
+		if failed := l.env.FS.SyncDir(l.dir); failed != nil {
+			err = errors.Join(err, fmt.Errorf("removing segments of %s: %w", l.name, failed))
 		}
 	}
-	return freed, nil
+	return freed, err
 }
 
 // dropFirst removes the oldest segment.
