@@ -65,6 +65,9 @@ func (s ksqlStore) Orders(ctx context.Context, ids ...string) (map[string]order.
 	unreadable := rowErrors{}
 	err := s.pull(ctx, sql.OrdersByID, ids, func(rows Rows) error {
 		o, err := scanOrder(rows)
+		if err != nil && o.ID == "" {
+			return err // it may be about any of them
+		}
 		if err != nil {
 			unreadable[o.ID] = err
 			return nil

@@ -60,7 +60,7 @@ func TestACustomerOfATransactionThatEndsLaterArrives(t *testing.T) {
 		assert.Equal(t, before+2, s.end("customers"), "both changes arrive")
 		return
 	}
-	// Not once in the same millisecond: nothing to be seen here.
+	t.Skip("not once did both changes fall into the same millisecond")
 }
 
 func TestACustomerAddedAfterTheClockWentBackArrives(t *testing.T) {
