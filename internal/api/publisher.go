@@ -46,6 +46,7 @@ var avroTopics = []string{order.TopicOrders, order.TopicPayments, order.TopicShi
 type kafkaPublisher struct {
 	client   *kgo.Client
 	registry *kafka.Registry
+	timeout  time.Duration // publishTimeout
 
 	mu       sync.Mutex
 	encoders map[string]*kafka.Encoder // by topic; guarded by mu
@@ -63,7 +64,10 @@ func newKafkaPublisher(cfg kafka.Config) (*kafkaPublisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kafkaPublisher{client: client, registry: registry, encoders: map[string]*kafka.Encoder{}, open: map[recordKey]int{}}, nil
+	return &kafkaPublisher{
+		client: client, registry: registry, timeout: publishTimeout,
+		encoders: map[string]*kafka.Encoder{}, open: map[recordKey]int{},
+	}, nil
 }
 
 func (p *kafkaPublisher) close() { p.client.Close() }
@@ -145,7 +149,7 @@ func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v a
 // publish does not end with the request: a record half under way would leave it
 // unknown whether the id is taken.
 func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value []byte) (*kgo.Record, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	defer cancel()
 	type outcome struct {
 		rec *kgo.Record
@@ -157,7 +161,7 @@ func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value [
 		p.count(recordKey{topic, key}, -1)
 		settled <- outcome{rec, err}
 	})
-	late := time.NewTimer(publishTimeout + publishMargin)
+	late := time.NewTimer(p.timeout + publishMargin)
 	defer late.Stop()
 	var is outcome
 	select {

@@ -41,6 +41,9 @@ func (l *Log) Retain(r Retention, now time.Time) (int64, error) {
 	for err == nil && due(l.segments[0]) {
 		s := l.segments[0]
 		if s == l.active() {
+			if l.failed != nil {
+				break // nothing comes behind it until the next start
+			}
 			if err = l.roll(); err != nil {
 				err = fmt.Errorf("beginning a new segment of %s: %w", l.name, err)
 				break
