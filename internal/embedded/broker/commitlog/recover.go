@@ -175,7 +175,9 @@ func (l *Log) list() error {
 
 func (l *Log) recover() error {
 	c := l.loadCheckpoint()
-	if c == nil {
+	if c == nil || l.segments[0].base > c.Next {
+		// What came after the checkpoint and was trimmed nobody knows any more, so what
+		// the checkpoint says of producers need not be true.
 		return l.rescanAll()
 	}
 	l.producers = c.Producers
