@@ -4,7 +4,7 @@
 --
 -- updated_at is the time of the last change in milliseconds since 1970, as a number:
 -- the connector finds new and changed rows by it. Leave it out of statements; the
--- default and the trigger set it, so a plain UPDATE reaches Kafka.
+-- default and the triggers set it, so a plain UPDATE reaches Kafka.
 
 CREATE TABLE IF NOT EXISTS customers (
   id         BIGINT PRIMARY KEY NOT NULL,
@@ -22,13 +22,18 @@ CREATE INDEX IF NOT EXISTS customers_updated_at ON customers (updated_at, id);
 -- each change comes after all that were committed before it: also in the millisecond of
 -- another one's, which a transaction that is open for longer shows late, and where the
 -- clock stands still or goes back. SQLite has one writer at a time, which sees them all.
+-- The connector reads nothing of a time that is still to come, and no times in words:
+-- rows with those, or more than a day ahead, are somebody's mistake and hold up no others.
 DROP TRIGGER IF EXISTS customers_changed;
 CREATE TRIGGER IF NOT EXISTS customers_changed_in_order AFTER UPDATE ON customers
 FOR EACH ROW WHEN NEW.updated_at = OLD.updated_at
 BEGIN
   UPDATE customers
   SET updated_at = MAX(CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER), OLD.updated_at + 1,
-    COALESCE((SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1), 0))
+    COALESCE((
+      SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last
+      WHERE last.id <> NEW.id AND last.updated_at < CAST((julianday('now') - 2440586.5) * 86400000 AS INTEGER)
+      ORDER BY last.updated_at DESC, last.id DESC LIMIT 1), 0))
   WHERE id = NEW.id;
 END;
 
@@ -36,9 +41,14 @@ CREATE TRIGGER IF NOT EXISTS customers_added_in_order AFTER INSERT ON customers
 FOR EACH ROW
 BEGIN
   UPDATE customers
-  SET updated_at = (SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1)
-  WHERE id = NEW.id
-    AND (NEW.updated_at, NEW.id) < (SELECT last.updated_at, last.id FROM customers AS last WHERE last.id <> NEW.id ORDER BY last.updated_at DESC, last.id DESC LIMIT 1);
+  SET updated_at = (
+    SELECT last.updated_at + (last.id >= NEW.id) FROM customers AS last
+    WHERE last.id <> NEW.id AND last.updated_at < CAST((julianday('now') - 2440586.5) * 86400000 AS INTEGER)
+    ORDER BY last.updated_at DESC, last.id DESC LIMIT 1)
+  WHERE id = NEW.id AND (NEW.updated_at, NEW.id) < (
+    SELECT last.updated_at, last.id FROM customers AS last
+    WHERE last.id <> NEW.id AND last.updated_at < CAST((julianday('now') - 2440586.5) * 86400000 AS INTEGER)
+    ORDER BY last.updated_at DESC, last.id DESC LIMIT 1);
 END;
 
 -- Seed rows. What follows this line is left out where no demo data is wanted.

@@ -3,6 +3,7 @@ package customers_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -33,18 +34,44 @@ func TestAnUpdateAlwaysGetsALaterTime(t *testing.T) {
 	db, err := customers.Open(t.Context(), filepath.Join(t.TempDir(), "customers.db"), true)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
-	time := func() (ms int64) {
+	at := func() (ms int64) {
 		require.NoError(t, db.QueryRow("SELECT updated_at FROM customers WHERE id = 1").Scan(&ms))
 		return ms
 	}
 	for range 50 {
-		before := time()
+		before := at()
 		_, err := db.Exec("UPDATE customers SET level = 'gold' WHERE id = 1")
 		require.NoError(t, err)
-		require.Greater(t, time(), before)
+		require.Greater(t, at(), before)
 	}
 	_, err = db.Exec("UPDATE customers SET level = 'wood' WHERE id = 1")
 	require.ErrorContains(t, err, "CHECK constraint failed")
+}
+
+// The connector reads no rows of the future and none with a time in words. They are read
+// by nobody and hold up nobody else.
+func TestAWrongTimeOfOneCustomerIsNoOtherOnes(t *testing.T) {
+	for name, wrong := range map[string]string{
+		"words": "datetime('now')", "microseconds": "updated_at * 1000", "a real number of microseconds": "updated_at * 1000.5", "a blob": "x'00'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := customers.Open(t.Context(), filepath.Join(t.TempDir(), "customers.db"), true)
+			require.NoError(t, err)
+			defer func() { require.NoError(t, db.Close()) }()
+			began := time.Now().UnixMilli()
+			_, err = db.Exec("UPDATE customers SET updated_at = " + wrong + " WHERE id = 7")
+			require.NoError(t, err)
+			_, err = db.Exec("UPDATE customers SET level = 'gold' WHERE id = 5")
+			require.NoError(t, err)
+			_, err = db.Exec("INSERT INTO customers (id, firstName, lastName, email, address) VALUES (3000, 'A', 'B', 'c', 'd')")
+			require.NoError(t, err)
+			for _, id := range []int{5, 3000} {
+				var at int64
+				require.NoError(t, db.QueryRow("SELECT CAST(updated_at AS INTEGER) FROM customers WHERE id = ?", id).Scan(&at))
+				assert.InDelta(t, began, at, 60_000, "customer %d", id)
+			}
+		})
+	}
 }
 
 // The connector takes what comes after the last (updated_at, id) that it has read.
