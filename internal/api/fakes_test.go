@@ -116,13 +116,15 @@ func (p *fakePublisher) PublishOrder(_ context.Context, o order.Order) error {
 	return p.err
 }
 
-func (p *fakePublisher) OrderUnsettled(string) bool { return false }
+func (p *fakePublisher) OrderUnsettled(string) bool   { return false }
+func (p *fakePublisher) PaymentUnsettled(string) bool { return false }
 
-func (p *fakePublisher) PublishPayment(_ context.Context, pay order.Payment) error {
+func (p *fakePublisher) PublishPayment(_ context.Context, pay order.Payment, acknowledged func()) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {
 		p.payments = append(p.payments, pay)
+		acknowledged()
 	}
 	return p.err
 }

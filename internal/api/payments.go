@@ -16,6 +16,9 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer h.paymentLocks.lock(p.ID)()
+	if h.publisher.PaymentUnsettled(p.ID) {
+		return unavailable("Kafka has not answered yet whether a payment with this id was written. Try again in a second.")
+	}
 	known, found, err := h.lookupPayment(r.Context(), p.ID)
 	if err != nil {
 		return ofOrder(p.OrderID, fmt.Errorf("finding out whether payment %s is known: %w", p.ID, err))
@@ -29,12 +32,11 @@ func (h *handlers) postPayment(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	ctx, span := h.traces.Order(r.Context(), p.OrderID, "payment received", time.Time{})
-	err = h.publisher.PublishPayment(ctx, p)
+	err = h.publisher.PublishPayment(ctx, p, func() { h.payments.put(p.ID, p) })
 	span.End(err)
 	if err != nil {
 		return ofOrder(p.OrderID, fmt.Errorf("taking payment %s: %w", p.ID, err))
 	}
-	h.payments.put(p.ID, p)
 	h.metrics.payments.Inc()
 	h.log.Debug("payment taken", "payment", p.ID, "order", p.OrderID)
 	writeJSON(w, http.StatusCreated, p)

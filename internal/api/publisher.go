@@ -32,7 +32,10 @@ type Publisher interface {
 	// OrderUnsettled reports whether a record with this id may still be written, although
 	// PublishOrder gave it up.
 	OrderUnsettled(id string) bool
-	PublishPayment(ctx context.Context, p order.Payment) error
+	// PublishPayment calls acknowledged once the record is written, perhaps after it was given up.
+	PublishPayment(ctx context.Context, p order.Payment, acknowledged func()) error
+	// PaymentUnsettled is OrderUnsettled for payments.
+	PaymentUnsettled(id string) bool
 	PublishShipment(ctx context.Context, s order.Shipment) error
 	// PublishStock writes how many units of a product lie in the warehouse and says
 	// which record that was.
@@ -108,7 +111,7 @@ func (p *kafkaPublisher) encoder(ctx context.Context, topic string) (*kafka.Enco
 }
 
 func (p *kafkaPublisher) PublishOrder(ctx context.Context, o order.Order) error {
-	return p.publishAvro(ctx, order.TopicOrders, o.ID, o)
+	return p.publishAvro(ctx, order.TopicOrders, o.ID, o, nil)
 }
 
 // orderEnd returns where a partition of the topic of orders ends.
@@ -116,24 +119,24 @@ func (p *kafkaPublisher) orderEnd(ctx context.Context, partition int32) (int64, 
 	return kafka.End(ctx, p.client, order.TopicOrders, partition)
 }
 
-func (p *kafkaPublisher) PublishPayment(ctx context.Context, pay order.Payment) error {
-	return p.publishAvro(ctx, order.TopicPayments, pay.ID, pay)
+func (p *kafkaPublisher) PublishPayment(ctx context.Context, pay order.Payment, acknowledged func()) error {
+	return p.publishAvro(ctx, order.TopicPayments, pay.ID, pay, acknowledged)
 }
 
 func (p *kafkaPublisher) PublishShipment(ctx context.Context, s order.Shipment) error {
-	return p.publishAvro(ctx, order.TopicShipments, s.OrderID, s)
+	return p.publishAvro(ctx, order.TopicShipments, s.OrderID, s, nil)
 }
 
 func (p *kafkaPublisher) PublishStock(ctx context.Context, product order.Product, units int32) (ledger.Source, error) {
 	value := binary.BigEndian.AppendUint32(nil, uint32(units))
-	rec, err := p.publish(ctx, order.TopicWarehouseInventory, string(product), value)
+	rec, err := p.publish(ctx, order.TopicWarehouseInventory, string(product), value, nil)
 	if err != nil {
 		return ledger.Source{}, err
 	}
 	return ledger.Source{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}, nil
 }
 
-func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v any) error {
+func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v any, acknowledged func()) error {
 	enc, err := p.encoder(ctx, topic)
 	if err != nil {
 		return err
@@ -142,13 +145,14 @@ func (p *kafkaPublisher) publishAvro(ctx context.Context, topic, key string, v a
 	if err != nil {
 		return err
 	}
-	_, err = p.publish(ctx, topic, key, value)
+	_, err = p.publish(ctx, topic, key, value, acknowledged)
 	return err
 }
 
 // publish does not end with the request: a record half under way would leave it
-// unknown whether the id is taken.
-func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value []byte) (*kgo.Record, error) {
+// unknown whether the id is taken. acknowledged, unless it is nil, is called before the
+// record counts as settled.
+func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value []byte, acknowledged func()) (*kgo.Record, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.timeout)
 	defer cancel()
 	type outcome struct {
@@ -158,6 +162,9 @@ func (p *kafkaPublisher) publish(ctx context.Context, topic, key string, value [
 	settled := make(chan outcome, 1)
 	p.count(recordKey{topic, key}, 1)
 	p.client.Produce(ctx, &kgo.Record{Topic: topic, Key: []byte(key), Value: value}, func(rec *kgo.Record, err error) {
+		if err == nil && acknowledged != nil {
+			acknowledged()
+		}
 		p.count(recordKey{topic, key}, -1)
 		settled <- outcome{rec, err}
 	})
@@ -185,7 +192,15 @@ func (p *kafkaPublisher) count(of recordKey, n int) {
 }
 
 func (p *kafkaPublisher) OrderUnsettled(id string) bool {
+	return p.unsettled(recordKey{order.TopicOrders, id})
+}
+
+func (p *kafkaPublisher) PaymentUnsettled(id string) bool {
+	return p.unsettled(recordKey{order.TopicPayments, id})
+}
+
+func (p *kafkaPublisher) unsettled(record recordKey) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open[recordKey{order.TopicOrders, id}] > 0
+	return p.open[record] > 0
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,9 +34,9 @@ func (b *blackhole) end() {
 	}
 }
 
-// A record that was sent and never answered doesn't hold up its request, and gives its id to
-// no other order.
-func TestARequestEndsWhileKafkaDoesNotAnswer(t *testing.T) {
+// startBehindHole makes a publisher whose connections lead through a hole.
+func startBehindHole(t *testing.T) (*kafkaPublisher, *blackhole) {
+	t.Helper()
 	cfg := embeddedtest.Start(t)
 	embeddedtest.ApplyTopics(t, cfg)
 	broker := cfg.Brokers[0]
@@ -53,7 +54,14 @@ func TestARequestEndsWhileKafkaDoesNotAnswer(t *testing.T) {
 	})}
 	p, err := newKafkaPublisher(own)
 	require.NoError(t, err)
-	defer p.close()
+	t.Cleanup(p.close)
+	return p, b
+}
+
+// A record that was sent and never answered doesn't hold up its request, and gives its id to
+// no other order.
+func TestARequestEndsWhileKafkaDoesNotAnswer(t *testing.T) {
+	p, b := startBehindHole(t)
 	require.NoError(t, p.PublishOrder(t.Context(), goodOrderValue))
 	b.swallow.Store(true)
 	p.timeout = 100 * time.Millisecond
@@ -61,6 +69,24 @@ func TestARequestEndsWhileKafkaDoesNotAnswer(t *testing.T) {
 	assert.True(t, p.OrderUnsettled(goodOrderValue.ID))
 	b.end()
 	require.Eventually(t, func() bool { return !p.OrderUnsettled(goodOrderValue.ID) }, 30*time.Second, time.Millisecond)
+}
+
+// Nor does a payment that comes meanwhile, or right afterwards, take the id with other content.
+func TestAnIDWhosePaymentKafkaDoesNotAnswerIsNoOtherPayments(t *testing.T) {
+	p, b := startBehindHole(t)
+	f := newFixture(t)
+	f.handlers.publisher = p
+	const other = `{"id":"p-1","orderId":"o-1","ccy":"EUR","amount":4}`
+	require.Equal(t, http.StatusCreated, f.do("POST", "/v1/payments", `{"id":"p-0","orderId":"o-1","ccy":"EUR","amount":3}`).code)
+	b.swallow.Store(true)
+	p.timeout = 100 * time.Millisecond
+	require.Equal(t, http.StatusServiceUnavailable, f.do("POST", "/v1/payments", `{"id":"p-1","orderId":"o-1","ccy":"EUR","amount":3}`).code)
+	p.timeout = publishTimeout
+	began := time.Now()
+	require.Equal(t, http.StatusServiceUnavailable, f.do("POST", "/v1/payments", other).code)
+	require.Less(t, time.Since(began), publishTimeout, "it is not sent at all")
+	b.end()
+	require.Eventually(t, func() bool { return f.do("POST", "/v1/payments", other).code == http.StatusConflict }, 30*time.Second, 10*time.Millisecond)
 }
 
 // holeConn takes requests and never hands over an answer while its hole swallows.
