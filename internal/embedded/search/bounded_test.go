@@ -30,6 +30,11 @@ func TestRequestsOfTooManyPartsAreRefused(t *testing.T) {
 	status, answer = call(t, srv, http.MethodPost, "/i/_search", `{"query":{"bool":{"should":[`+strings.Repeat("{},", 1<<20)+`{}]}}}`)
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Contains(t, answer, "has more than 1048576 values")
+	half := `{"size":0,"docvalue_fields":[` + strings.Repeat(`"a",`, 1<<19) + `"a"]}` + "\n"
+	status, answer = call(t, srv, http.MethodPost, "/i/_msearch", "{}\n"+half+"{}\n"+half)
+	assert.Equal(t, http.StatusBadRequest, status)
+	assert.Contains(t, answer, "The text has more than")
+	must(t, srv, http.MethodPost, "/i/_msearch", strings.Repeat("{}\n{\"size\":0}\n", 1000))
 	_, answer = call(t, srv, http.MethodPost, "/_analyze", `{"text":"`+strings.Repeat("a ", 10001)+`"}`)
 	assert.Contains(t, answer, "exceeded the allowed maximum of [10000]")
 	must(t, srv, http.MethodPost, "/_analyze", `{"text":"`+strings.Repeat("a ", 10000)+`"}`)

@@ -68,6 +68,15 @@ func parseMultiSearch(c *call, common expression) ([]oneSearch, error) {
 		l, rest, _ = bytes.Cut(rest, []byte("\n"))
 		return l
 	}
+	left := maxValues // of all searches: they are kept until the last is answered
+	parse := func(text []byte) (*node, error) {
+		p := jsonParser{most: max(left, 1)}
+		n, _, err := p.parse(text)
+		if left -= p.count; err != nil {
+			return nil, syntaxError(err)
+		}
+		return n, nil
+	}
 	for len(rest) > 0 {
 		head := line()
 		if len(bytes.TrimSpace(head)) == 0 && len(bytes.TrimSpace(rest)) == 0 {
@@ -75,16 +84,20 @@ func parseMultiSearch(c *call, common expression) ([]oneSearch, error) {
 		}
 		s := oneSearch{index: c.vars["index"], e: common}
 		if len(bytes.TrimSpace(head)) > 0 {
-			if err := s.parseHead(head); err != nil {
+			n, err := parse(head)
+			if err != nil {
+				return nil, err
+			}
+			if err := s.parseHead(n); err != nil {
 				return nil, err
 			}
 		}
 		if len(rest) == 0 {
 			return nil, illegalArgument("Failed to parse request: a header without a search")
 		}
-		n, _, err := parseJSON(line())
+		n, err := parse(line())
 		if err != nil {
-			return nil, syntaxError(err)
+			return nil, err
 		}
 		req, apiErr := parseSearch(n)
 		if apiErr != nil {
@@ -96,11 +109,7 @@ func parseMultiSearch(c *call, common expression) ([]oneSearch, error) {
 	return list, nil
 }
 
-func (s *oneSearch) parseHead(head []byte) error {
-	n, _, err := parseJSON(head)
-	if err != nil {
-		return syntaxError(err)
-	}
+func (s *oneSearch) parseHead(n *node) error {
 	for _, m := range n.members {
 		switch m.name {
 		case "index", "indices":
