@@ -36,3 +36,17 @@ func TestMoreTasksThanAWorkerCanHoldFailTheConnectorOnly(t *testing.T) {
 		s.waitFailed("sink")
 	})
 }
+
+func TestASourceThatIsAllowedMoreTasksThanItNeedsRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStack(t)
+		s.exec(s.database("x.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY NOT NULL, v TEXT)", "INSERT INTO t VALUES (1, 'a')")
+		s.create("q", map[string]string{
+			"connector.class": "io.confluent.connect.jdbc.JdbcSourceConnector", "connection.url": s.jdbcURL("x.db"), "mode": "incrementing",
+			"incrementing.column.name": "id", "table.whitelist": "t", "topic.prefix": "", "tasks.max": "1000",
+			"key.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+		})
+		s.waitRunning("q")
+		s.records("t", 0, 1)
+	})
+}

@@ -279,7 +279,8 @@ func (w *worker) watch(c *connector, changed <-chan struct{}, ended <-chan struc
 }
 
 // maxTasks is how many tasks a connector can have. Sinks have as many as they are
-// allowed, whatever their topics need.
+// allowed, whatever their topics need; sources have what they need and are only not
+// allowed more.
 const maxTasks = 256
 
 // configureTasks asks the connector for its tasks, and runs them; those that run
@@ -291,10 +292,10 @@ func (w *worker) configureTasks(c *connector, config map[string]string) {
 	}
 	var configs []map[string]string
 	err = fault.Guard(func() (err error) {
-		if most > maxTasks {
+		if _, sink := c.class.(plugin.SinkConnector); sink && most > maxTasks {
 			return fault.New(fault.Connect, "tasks.max is %d: this worker runs %d tasks of a connector at most", most, maxTasks)
 		}
-		configs, err = c.instance.TaskConfigs(w.ctx, most)
+		configs, err = c.instance.TaskConfigs(w.ctx, min(most, maxTasks))
 		return err
 	})
 	if err != nil {
