@@ -43,3 +43,24 @@ func TestARowThatIsNoOrderDoesNotFailOtherLookups(t *testing.T) {
 	assert.Error(t, errs[0])
 	assert.NoError(t, errs[1])
 }
+
+func TestARowThatIsNoPaymentDoesNotFailOtherLookups(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/vnd.ksqlapi.delimited.v1")
+		enc := json.NewEncoder(w)
+		_ = enc.Encode(map[string]any{"queryId": "q", "columnNames": []string{"PAYMENTID", "ORDERID", "CCY", "AMOUNT"},
+			"columnTypes": []string{"STRING", "STRING", "STRING", "DOUBLE"}})
+		_ = enc.Encode([]any{"bad", nil, nil, nil})
+		_ = enc.Encode([]any{"good", "o-1", "EUR", 3})
+	}))
+	defer srv.Close()
+	client, err := ksql.New(ksql.Config{URL: srv.URL})
+	require.NoError(t, err)
+	defer client.Close()
+	found, err := ksqlStore{ksqlQueries{client}}.Payments(t.Context(), "bad", "new", "good")
+	var unreadable rowErrors
+	require.ErrorAs(t, err, &unreadable)
+	assert.Len(t, unreadable, 1)
+	assert.Contains(t, unreadable, "bad")
+	assert.Contains(t, found, "good")
+}

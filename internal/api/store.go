@@ -86,14 +86,23 @@ func (s ksqlStore) Orders(ctx context.Context, ids ...string) (map[string]order.
 
 func (s ksqlStore) Payments(ctx context.Context, ids ...string) (map[string]order.Payment, error) {
 	found := make(map[string]order.Payment, len(ids))
+	unreadable := rowErrors{}
 	err := s.pull(ctx, sql.PaymentsByID, ids, func(rows Rows) error {
 		var p order.Payment
 		err := rows.Scan(&p.ID, &p.OrderID, &p.Currency, &p.Amount)
-		if err == nil {
-			found[p.ID] = p
+		if err != nil && p.ID == "" {
+			return err // it may be about any of them
 		}
-		return err
+		if err != nil {
+			unreadable[p.ID] = err
+			return nil
+		}
+		found[p.ID] = p
+		return nil
 	})
+	if err == nil && len(unreadable) > 0 {
+		err = unreadable
+	}
 	if err != nil {
 		return found, fmt.Errorf("looking up payments: %w", err)
 	}
