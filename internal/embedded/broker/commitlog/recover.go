@@ -199,6 +199,11 @@ func (l *Log) recover() error {
 			if err := l.rescan(s, nil); err != nil {
 				return err
 			}
+			if i+1 < len(l.segments) && s.next < l.segments[i+1].base {
+				// Its end was never acknowledged and is lost, but the checkpoint may know
+				// of it: whoever sends it again must not be told that it is there.
+				return l.rescanAll()
+			}
 		}
 	}
 	switch s := l.active(); {
