@@ -84,7 +84,8 @@ func (c *Config) Validate() error {
 type Runtime struct {
 	cfg    Config
 	log    *slog.Logger
-	client *kgo.Client  // produces and asks, never consumes
+	client *kgo.Client  // asks, and neither produces nor consumes
+	output *producer    // writes what tasks put out
 	tail   *tail.Reader // reads, for all queries
 	admin  *kadm.Client
 	ends   *endTracker
@@ -137,7 +138,7 @@ func New(cfg Config) (*Runtime, error) {
 		cfg.Problem = func(string, exec.ProcessingError) {}
 	}
 	limits := &batchLimits{}
-	client, err := kgo.NewClient(append([]kgo.Opt{
+	options := append([]kgo.Opt{
 		kgo.ProducerBatchMaxBytesFn(limits.of),
 		kgo.SeedBrokers(cfg.Brokers...),
 		kgo.ClientID("ksqldb-" + cfg.ServiceID),
@@ -146,7 +147,8 @@ func New(cfg Config) (*Runtime, error) {
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MetadataMinAge(100 * time.Millisecond),
-	}, cfg.KafkaOptions...)...)
+	}, cfg.KafkaOptions...)
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return nil, fmt.Errorf("making the engine's Kafka client: %w", err)
 	}
@@ -159,7 +161,7 @@ func New(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		limits: limits,
-		cfg:    cfg, log: cfg.Logger, client: client, tail: reader, admin: kadm.NewClient(client),
+		cfg:    cfg, log: cfg.Logger, client: client, output: &producer{options: options}, tail: reader, admin: kadm.NewClient(client),
 		ends: newEndTracker(), queries: map[string]*query{}, batch: batchRecords, settleAfter: settleAfter,
 		keys: task.NewSharedPartitioner(),
 	}
@@ -373,9 +375,10 @@ func (r *Runtime) Close() {
 	}
 	// What was sent and not answered is given up only with the client; the next start
 	// looks for it.
-	lost := time.AfterFunc(stopTimeout+time.Second, r.client.Close)
+	lost := time.AfterFunc(stopTimeout+time.Second, r.output.close)
 	wg.Wait()
 	lost.Stop()
+	r.output.close()
 	r.tail.Close()
 	r.client.Close()
 }

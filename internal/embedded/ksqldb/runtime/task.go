@@ -134,6 +134,11 @@ func (o outputs) End(p tail.Partition) (int64, bool) { return o.rt.ends.get(p) }
 func (o outputs) Write(ctx context.Context, tag string, pending []state.Pending) error {
 	ctx, cancel := finishing(ctx)
 	defer cancel()
+	client, err := o.rt.output.acquire()
+	if err != nil {
+		return err
+	}
+	defer o.rt.output.release(client)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
@@ -144,7 +149,7 @@ func (o outputs) Write(ctx context.Context, tag string, pending []state.Pending)
 			Topic: p.Topic, Partition: p.Partition, Key: p.Key, Value: p.Value,
 			Timestamp: time.UnixMilli(p.Time), Headers: task.Headers(p.Headers, tag, p.Seq),
 		}
-		o.rt.client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
+		client.Produce(ctx, rec, func(rec *kgo.Record, err error) {
 			defer wg.Done()
 			if err == nil {
 				o.rt.ends.atLeast(topicPartition{Topic: rec.Topic, Partition: rec.Partition}, rec.Offset+1)

@@ -96,7 +96,7 @@ func (r *Runtime) learnLimits(ctx context.Context, topics []string) {
 			}
 			limit := int32(min(max(n, 512), maxBatchBytes))
 			if before, known := r.limits.known.Swap(topic.Name, limit); known && before != limit {
-				r.client.PurgeTopicsFromProducing(topic.Name) // it noted the limit when it wrote first
+				r.output.renew() // it noted the limit when it wrote first
 			}
 		}
 	}
@@ -216,7 +216,7 @@ func (r *Runtime) Forget(topics ...string) {
 	for _, topic := range topics {
 		r.ends.forget(topic)
 	}
-	r.client.PurgeTopicsFromProducing(topics...)
+	r.output.renew()
 }
 
 // learnEnds asks for the ends of topics that a query writes to.

@@ -82,6 +82,7 @@ func (s *session) compare(topics map[string]presentTopic) {
 				s.q.rt.Forget(topic)
 			}
 			s.q.rt.client.ForceMetadataRefresh()
+			s.q.rt.output.renew() // what it knows of the topic is too old to write to all of it
 			s.changed <- why
 		})
 		return
