@@ -96,7 +96,7 @@ func TestUnpackingTakesBoundedMemory(t *testing.T) {
 	runtime.ReadMemStats(&m)
 	before := m.HeapInuse
 	var all sync.WaitGroup
-	for range 80 {
+	for range 32 {
 		p := newPeer(t, b.Addr())
 		all.Go(func() {
 			_, err := p.produce("compacted", bytes.Clone(bomb))
