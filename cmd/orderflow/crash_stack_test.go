@@ -171,6 +171,10 @@ func (s *crashStack) launchOther(t *testing.T, service string) {
 	s.others[service] = launch(t, args...)
 }
 
+// recovers is how long processes may take to be ready after their connections fell silent:
+// each client on the way to an answer, up to three of them, notices it after 10 seconds.
+const recovers = time.Minute
+
 // awaitReady waits until every process is ready.
 func (s *crashStack) awaitReady(t *testing.T) {
 	t.Helper()
@@ -183,7 +187,7 @@ func (s *crashStack) awaitReady(t *testing.T) {
 				t.Log(service, "said last:", said)
 			}
 		}()
-		eventually(t, "the second "+service+" is ready", func() bool {
+		within(t, recovers, "the second "+service+" is ready", func() bool {
 			resp, err := s.client.Get(s.url("second-"+service) + "/readyz")
 			if err != nil {
 				said = err.Error()

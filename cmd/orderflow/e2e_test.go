@@ -28,9 +28,14 @@ const arrives = 30 * time.Second
 // within the test's own goroutine, so that ok may use require.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	within(t, arrives, what, ok)
+}
+
+func within(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(arrives); !ok(); <-tick.C {
+	for deadline := time.Now().Add(limit); !ok(); <-tick.C {
 		require.True(t, time.Now().Before(deadline), "it never came true that %s", what)
 	}
 }
