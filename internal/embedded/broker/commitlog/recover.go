@@ -207,8 +207,9 @@ func (l *Log) recover() error {
 		}
 	}
 	switch s := l.active(); {
-	case s.next < c.Next:
-		// The end of the log is lost: what is known of the producers is not true.
+	case s.next < c.Next, len(l.damage) > 0:
+		// The end of the log, or something in it, is lost: what is known of the producers
+		// is not true.
 		return l.rescanAll()
 	case s.size != c.Position || s.base != c.Segment:
 		l.saveOrWarn()
