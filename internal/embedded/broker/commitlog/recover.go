@@ -392,15 +392,17 @@ func (l *Log) dropTail(s *segment, file disk.File, end int64) error {
 
 // dropFrom reads the log anew and takes back all batches from an offset on.
 func (l *Log) dropFrom(offset int64) error {
+	// The checkpoint may cover what is taken back, and there may be no space for another.
+	// Without it, a start looks at everything, whatever becomes of the rest.
+	kept := l.env.FS.Remove(filepath.Join(l.dir, checkpointFile))
 	for len(l.segments) > 1 && l.active().base >= offset {
 		if err := l.removeSegment(l.active()); err != nil {
-			return err
+			return errors.Join(kept, err)
 		}
 		l.segments = l.segments[:len(l.segments)-1]
 	}
-	// The checkpoint may cover what is taken back, and there may be no space for another.
-	if err := l.env.FS.Remove(filepath.Join(l.dir, checkpointFile)); err != nil {
-		return err
+	if kept != nil {
+		return kept
 	}
 	if s := l.active(); s.closed && s.next <= offset {
 		// It may be compacted: nothing is appended to it again.
