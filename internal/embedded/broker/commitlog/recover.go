@@ -134,7 +134,8 @@ func (l *Log) syncRecovered() error {
 		if s.synced {
 			continue
 		}
-		if err := l.syncFile(l.logPath(s)); err != nil {
+		err := l.syncFile(l.logPath(s))
+		if err != nil && (s.size > 0 || !errors.Is(err, os.ErrNotExist)) { // one that begins has no file yet
 			return fmt.Errorf("writing %s to the disk: %w", l.logPath(s), err)
 		}
 	}
