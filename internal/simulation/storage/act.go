@@ -188,6 +188,11 @@ func (w *World) housekeep() error {
 	err := w.broker.catalog.Housekeep(func(topic string, n int32) int64 { return keep[topic+"/"+strconv.Itoa(int(n))] })
 	w.during = nil
 	allow() // also what came meanwhile
+	for _, name := range w.model.names() {
+		for _, p := range w.model.topics[name].parts {
+			p.shaky = err != nil
+		}
+	}
 	if w.failed != nil {
 		return w.failed
 	}

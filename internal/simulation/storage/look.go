@@ -109,7 +109,9 @@ func (w *World) lookLog(name string, log *commitlog.Log, t *topic, p *part, star
 	if err := p.complete(start, end, t, there, records, w); err != nil {
 		return broken("%s, offsets %d to %d: %s", name, start, end, err)
 	}
-	p.start = start
+	if started || !p.shaky {
+		p.start = start
+	}
 	if !started {
 		return nil
 	}
@@ -118,7 +120,7 @@ func (w *World) lookLog(name string, log *commitlog.Log, t *topic, p *part, star
 		return broken("%s ends at %d, its last record is %d", name, end, p.last()-1)
 	}
 	p.end = end
-	p.sent, p.appended, p.failed = nil, nil, false
+	p.sent, p.appended, p.failed, p.shaky = nil, nil, false, false
 	return nil
 }
 

@@ -51,6 +51,7 @@ type part struct {
 	// start is the lowest offset that the log may begin with, limit the highest.
 	start, limit int64
 	failed       bool // a sync failed since the start
+	shaky        bool // housekeeping failed, so that what it removed can be back with the machine's end
 	gaps         bool // unacknowledged batches were damaged by an end of the machine or a sync that failed
 }
 
