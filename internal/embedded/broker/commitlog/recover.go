@@ -371,7 +371,8 @@ func (l *Log) baseBehind(s *segment) int64 {
 // off leaves less than a whole batch, unless the machine went down. b is the
 // batch, if there is a whole one.
 func (l *Log) endOfSegment(s *segment, file disk.File, b batch.Batch, end int64, sameRun bool) error {
-	if b == nil || s.size+int64(len(b)) != end || !sameRun && b.CheckCRC() != nil {
+	whole := s.next >= l.baseBehind(s) // what follows was cut off, and came back with the machine's end
+	if b == nil || whole || s.size+int64(len(b)) != end || !sameRun && b.CheckCRC() != nil {
 		return l.dropTail(s, file, end)
 	}
 	records := max(int64(b.NumRecords()), b.LastOffset()-b.BaseOffset()+1, 1)
