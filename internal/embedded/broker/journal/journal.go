@@ -73,6 +73,9 @@ type Journal struct {
 	size   int64 // of the file's sound part
 	live   int64 // bytes that the values would take in a file of their own
 	dirty  bool  // there may be something behind size
+	// unnamed says that the machine's end may bring the file back that was there before a
+	// rewrite.
+	unnamed bool
 }
 
 // Change is one change of a journal. A nil Value deletes the key.
@@ -283,6 +286,11 @@ func (j *Journal) write(raw []byte) error {
 		}
 		j.dirty = false
 	}
+	if j.unnamed && j.cfg.Sync {
+		if err := j.syncName(); err != nil {
+			return err
+		}
+	}
 	_, err := j.file.WriteAt(raw, j.size)
 	if err == nil && j.cfg.Sync {
 		err = j.file.Sync()
@@ -320,8 +328,17 @@ func (j *Journal) rewrite() error {
 		return errors.Join(err, file.Close(), j.cfg.FS.Remove(tmp))
 	}
 	old := j.file
-	j.file, j.size, j.dirty = file, int64(len(raw)), false
-	return errors.Join(old.Close(), j.cfg.FS.SyncDir(filepath.Dir(j.cfg.Path)))
+	j.file, j.size, j.dirty, j.unnamed = file, int64(len(raw)), false, true
+	return errors.Join(old.Close(), j.syncName())
+}
+
+// syncName has the file's name survive the machine's end.
+func (j *Journal) syncName() error {
+	if err := j.cfg.FS.SyncDir(filepath.Dir(j.cfg.Path)); err != nil {
+		return err
+	}
+	j.unnamed = false
+	return nil
 }
 
 // Get gives the value of a key, nil when there is none.
