@@ -25,7 +25,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 		"leave out the syncs of directories":      {Files: func(fs disk.FS) disk.FS { return nameless{fs} }},
 		"acknowledge before syncing":              {Hasty: true},
 		"acknowledge before writing":              {Files: func(fs disk.FS) disk.FS { return late{fs, &delayed{}} }},
-		"leave what was to be cut off":            {Files: func(fs disk.FS) disk.FS { return uncut{fs} }},
+		"leave the segments that were removed":    {Files: func(fs disk.FS) disk.FS { return unremoved{fs} }},
 		"take a torn batch for a whole one":       {Before: completeTails},
 		"commit offsets one by one":               {Apart: true},
 		"trim without a note":                     {TrimOnly: true},
@@ -68,20 +68,15 @@ type nameless struct{ disk.FS }
 
 func (nameless) SyncDir(string) error { return nil }
 
-// uncut makes no file shorter.
-type uncut struct{ disk.FS }
+// unremoved removes no segments.
+type unremoved struct{ disk.FS }
 
-func (fs uncut) Open(name string, create bool) (disk.File, error) {
-	f, err := fs.FS.Open(name, create)
-	if err != nil {
-		return nil, err
+func (fs unremoved) Remove(name string) error {
+	if strings.HasSuffix(name, ".log") {
+		return nil
 	}
-	return uncutFile{f}, nil
+	return fs.FS.Remove(name)
 }
-
-type uncutFile struct{ disk.File }
-
-func (uncutFile) Truncate(int64) error { return nil }
 
 // late keeps each write in the process until the next thing is done.
 type late struct {
