@@ -30,6 +30,7 @@ type events struct {
 func openEvents(t *testing.T, url, last string) *events {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	require.NoError(t, err)
 	if last != "" {
@@ -37,7 +38,13 @@ func openEvents(t *testing.T, url, last string) *events {
 	}
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
-	t.Cleanup(func() { cancel(); res.Body.Close() })
+	for res.StatusCode == http.StatusServiceUnavailable { // the topic's end is not followed yet
+		require.NoError(t, res.Body.Close())
+		<-time.After(time.Millisecond)
+		res, err = http.DefaultClient.Do(req)
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { res.Body.Close() })
 	require.Equal(t, http.StatusOK, res.StatusCode)
 	require.Equal(t, "text/event-stream", res.Header.Get("Content-Type"))
 	return &events{t: t, lines: bufio.NewScanner(res.Body), close: cancel}
