@@ -5,27 +5,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderflow/orderflow/internal/simulation/seeds"
 	"github.com/orderflow/orderflow/internal/verify"
 )
-
-// crashNumber reads a number from the environment.
-func crashNumber(t *testing.T, name string, without uint64) uint64 {
-	t.Helper()
-	text := os.Getenv(name)
-	if text == "" {
-		return without
-	}
-	n, err := strconv.ParseUint(text, 10, 64)
-	require.NoError(t, err, name)
-	return n
-}
 
 const (
 	// settled is how long the system may take to work everything off.
@@ -41,8 +28,8 @@ const (
 // the topics, the search index and the services then have is what was promised.
 // ORDERFLOW_CRASH_ROUNDS says how often, ORDERFLOW_CRASH_SEED what is done.
 func TestKilledProcessesLoseAndRepeatNothing(t *testing.T) {
-	rounds := int(crashNumber(t, "ORDERFLOW_CRASH_ROUNDS", 3))
-	seed := crashNumber(t, "ORDERFLOW_CRASH_SEED", rand.Uint64())
+	rounds := int(seeds.Number(t, "ORDERFLOW_CRASH_ROUNDS", 3))
+	seed := seeds.Number(t, "ORDERFLOW_CRASH_SEED", rand.Uint64())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1000))
 	s := newCrashStack(t, random)

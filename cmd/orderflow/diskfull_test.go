@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/orderflow/orderflow/internal/simulation/seeds"
 	"github.com/orderflow/orderflow/internal/verify"
 )
 
@@ -38,7 +39,7 @@ const (
 // again. Everything then goes on by itself, also after a kill amid it, and every order
 // that was acknowledged is decided once. ORDERFLOW_DISKFULL_ROUNDS says how often.
 func TestUpOutlivesAFullDisk(t *testing.T) {
-	rounds := int(crashNumber(t, "ORDERFLOW_DISKFULL_ROUNDS", 2))
+	rounds := int(seeds.Number(t, "ORDERFLOW_DISKFULL_ROUNDS", 2))
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, fmt.Sprintf("size=%d", smallDisk)); err != nil {
 		t.Skipf("a small file system can't be mounted here: %v", err)
